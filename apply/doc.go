@@ -1,0 +1,48 @@
+// Package apply carries out a plan and reports each change truly, whatever the
+// network, the API, the process or a second run does meanwhile.
+//
+// # What is promised, under which fault, by which mechanism
+//
+// The answer to an update or delete is lost, or the API answers 5xx: the
+// request is sent again. An update carries the whole flow and so means the
+// same however often it is done; a delete that meets 404 is done.
+//
+// The answer to a create is lost: the request is never sent again blindly. The
+// account is listed; a flow of that name and content that was not there at
+// planning is the one, and is adopted. When it is missing from two listings,
+// [AbsentAfter] apart, the create is sent again. A flow of that name with other
+// content makes the change fail.
+//
+// A 429 is never processed by Twilio (error 20429), so any request is sent
+// again; all workers slow down together (package flexapi).
+//
+// The process is killed: there is no state to lose. What was written is in the
+// account, the next run plans from there. A create under way that is carried
+// out after the kill leaves at most a flow that the next run finds by name, or,
+// when the two overlap, a copy that equals it, which the next plan deletes.
+//
+// Two runs of one configuration at the same time: both may create a flow of
+// one name. Each run lists the account at the end, and of the flows of a name
+// that it created the older stays, then the one of the lower SID. All runs
+// compute that alike, and each lists after its last create, so the flow that
+// stays is seen by every run that made another, and exactly one is left.
+//
+// A write fails for good: changes that do not need it go on; those that need
+// the identity it was to free are skipped, and so are the remaining deletes.
+// A flow that was switched off for a swap of identities is switched on again.
+//
+// The API says yes and does something else: every answer is compared with what
+// was sent, and the last listing with the whole plan. A difference is a
+// [Mismatch].
+//
+// SIGINT, SIGTERM (the context ends): nothing new is begun, waits end at once,
+// requests under way are finished, and the last listing, the settlement of
+// copies and the report still come.
+//
+// # What no client can promise
+//
+// A create whose answer is lost, that is absent from both listings and is
+// carried out by the server later than the last listing of this run: it leaves
+// a second flow of the name. When it equals the first, the next plan deletes
+// it as a copy; until then there are two.
+package apply

@@ -1,0 +1,49 @@
+package apply
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+
+	"flexsync/internal/safetext"
+	"flexsync/plan"
+)
+
+// WriteMarkdown writes the report as a comment or a job's summary, at most
+// maxBytes long (plan.MinMarkdownBytes or more): what did not succeed first.
+// What does not fit is counted.
+func (r *Report) WriteMarkdown(w io.Writer, maxBytes int) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "<!-- flexsync:apply %s -->\n### flexsync apply: %s\n\n%s\n", safetext.Comment(r.AccountSID), r.Status, r.Totals())
+	if r.AccountSID != "" {
+		fmt.Fprintf(&b, "\nAccount %s\n\n", safetext.Code(r.AccountSID))
+	}
+	budget := max(maxBytes, plan.MinMarkdownBytes) - 200
+	cut := 0
+	add := func(line string) {
+		if b.Len()+len(line) > budget {
+			cut++
+			return
+		}
+		b.WriteString(line)
+	}
+	if r.ListErr != nil {
+		add(fmt.Sprintf("- **not verified**: %s\n", safetext.Code(r.ListErr.Error())))
+	}
+	for i := range r.Mismatches {
+		add(fmt.Sprintf("- %s\n", safetext.Code(r.Mismatches[i].Text(safetext.Style{}))))
+	}
+	for _, done := range []bool{false, true} {
+		for i := range r.Results {
+			res := &r.Results[i]
+			if (res.Status == Done) == done {
+				add(fmt.Sprintf("- **%s** %s\n", res.Status, safetext.Code(res.Text(safetext.Style{}))))
+			}
+		}
+	}
+	if cut > 0 {
+		fmt.Fprintf(&b, "\n%d more lines are not shown here.\n", cut)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}

@@ -1,0 +1,201 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"flexsync/plan"
+)
+
+// carryOut writes the changes: each as soon as those it depends on are done,
+// in the plan's order where several could begin, at most Parallelism at once.
+// The deletes that nothing waits for come last, and only when all else
+// succeeded. It reports whether any write was begun.
+//
+// proven says that the account's own flows have shown which account it is.
+// Otherwise the first answer to a create is the proof, and until it has come
+// nothing else is begun.
+func (r *run) carryOut(ctx context.Context, proven bool) (wrote bool) {
+	changes := r.plan.Changes
+	deps := plan.Dependencies(changes)
+	needed := make([]bool, len(changes))
+	for _, ds := range deps {
+		for _, d := range ds {
+			needed[d] = true
+		}
+	}
+	var first, last []int
+	for i := range changes {
+		if changes[i].Action == plan.Delete && !needed[i] {
+			last = append(last, i)
+		} else {
+			first = append(first, i)
+		}
+	}
+	stage := func(indexes []int) bool { return r.stage(ctx, indexes, deps, &wrote) }
+	ok := true
+	for !proven && len(first) > 0 {
+		ok = stage(first[:1]) && ok
+		proven = r.results[first[0]].Status == Done
+		first = first[1:]
+	}
+	ok = stage(first) && ok
+	r.enableAgain(ctx, deps)
+	if ok {
+		stage(last)
+	} else {
+		r.skip(last, "not deleted, because another change did not succeed")
+	}
+	return wrote
+}
+
+func (r *run) skip(indexes []int, why string) {
+	for _, i := range indexes {
+		if r.results[i].Status == Skipped && r.results[i].Note == "" {
+			r.results[i].Note = why
+			r.observe(r.results[i])
+		}
+	}
+}
+
+func (r *run) observe(res Result) {
+	if r.opts.Observe != nil {
+		r.opts.Observe(res)
+	}
+}
+
+// stage carries out the changes of the given indexes, which are ascending, and
+// reports whether all of them succeeded.
+func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *bool) bool {
+	type outcome struct {
+		index      int
+		result     Result
+		mismatches []Mismatch
+	}
+	// outcomes has room for every worker, so that none is ever held up.
+	outcomes := make(chan outcome, max(1, r.opts.Parallelism))
+	pending := make(map[int]bool, len(indexes)) // not ended yet
+	for _, i := range indexes {
+		pending[i] = true
+	}
+	waiting := make(map[int][]int) // change → those that look at it next
+	ready := slices.Clone(indexes) // to be looked at
+	running, ok := 0, true
+
+	end := func(i int, res Result) {
+		r.results[i] = res
+		delete(pending, i)
+		ok = ok && res.Status == Done
+		r.observe(res)
+		if next := waiting[i]; len(next) > 0 {
+			ready = append(ready, next...)
+			slices.Sort(ready)
+			delete(waiting, i)
+		}
+	}
+	// look begins change i, or finds out why it cannot be begun.
+	look := func(i int) (begun bool) {
+		for _, d := range deps[i] {
+			if pending[d] {
+				waiting[d] = append(waiting[d], i)
+				return false
+			}
+			if r.results[d].Status != Done {
+				res := r.results[i]
+				res.Note = fmt.Sprintf("not begun, because it needs the %s of flow %q, which did not succeed", r.results[d].Action, r.results[d].FriendlyName)
+				end(i, res)
+				return false
+			}
+		}
+		res := r.results[i]
+		switch {
+		case ctx.Err() != nil:
+			res.Note = "not begun, because of the interruption"
+			end(i, res)
+			return false
+		case r.stopped:
+			res.Note = "not begun, because the credentials are for another account"
+			end(i, res)
+			return false
+		}
+		go func() {
+			res, ms := r.write(ctx, &r.plan.Changes[i], res)
+			outcomes <- outcome{i, res, ms}
+		}()
+		return true
+	}
+	for len(pending) > 0 {
+		for len(ready) > 0 && running < r.opts.Parallelism {
+			i := ready[0]
+			ready = ready[1:]
+			if look(i) {
+				running++
+				*wrote = true
+			}
+		}
+		if running == 0 {
+			continue // everything looked at ended at once; look at what that made ready
+		}
+		o := <-outcomes
+		running--
+		if len(o.mismatches) > 0 {
+			if r.mismatches == nil {
+				r.mismatches = make(map[int][]Mismatch)
+			}
+			r.mismatches[o.index] = o.mismatches
+		}
+		var other *otherAccountError
+		r.stopped = r.stopped || errors.As(o.result.Err, &other)
+		end(o.index, o.result)
+	}
+	return ok
+}
+
+// enableAgain switches on the flows that were switched off for a swap which
+// then did not come about, unless their identity is taken by now.
+func (r *run) enableAgain(ctx context.Context, deps [][]int) {
+	changes := r.plan.Changes
+	finals := make(map[string]int) // SID → the change that would have finished the flow
+	for i := range changes {
+		if changes[i].Step == "" && changes[i].SID != "" {
+			finals[changes[i].SID] = i
+		}
+	}
+	for i := range changes {
+		c := &changes[i]
+		if c.Step != plan.StepDisable || r.results[i].Status == Skipped || r.results[i].Status == Failed {
+			continue
+		}
+		final, ok := finals[c.SID]
+		if !ok || r.results[final].Status == Done || r.results[final].Status == Unknown {
+			continue
+		}
+		res := Result{Action: plan.Update, FriendlyName: c.FriendlyName, SID: c.SID, Step: StepEnable, Before: c.After}
+		if j := r.takenBy(i, deps); j >= 0 {
+			res.Status = Failed
+			res.Err = fmt.Errorf("the flow stays switched off: flow %q has its identity now; run again to finish", changes[j].FriendlyName)
+		} else {
+			// An interruption must not leave it off.
+			res, _ = r.update(context.WithoutCancel(ctx), &plan.Change{
+				Action: plan.Update, FriendlyName: c.FriendlyName, SID: c.SID, After: c.Before,
+			}, res)
+			res.Note = "switched on again, because the swap of identities did not succeed"
+		}
+		r.extra = append(r.extra, res)
+		r.observe(res)
+	}
+}
+
+// takenBy returns a change that took, or may have taken, the identity that
+// change i freed, or -1.
+func (r *run) takenBy(i int, deps [][]int) int {
+	for j := range deps {
+		if slices.Contains(deps[j], i) && r.plan.Changes[j].SID != r.plan.Changes[i].SID &&
+			(r.results[j].Status == Done || r.results[j].Status == Unknown) {
+			return j
+		}
+	}
+	return -1
+}

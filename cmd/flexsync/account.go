@@ -1,0 +1,82 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"flexsync/internal/emulator"
+	"flexsync/internal/flexapi"
+)
+
+// account is where the flows are.
+type account struct {
+	*flexapi.Client
+	sid     string // the account that the credentials are for
+	baseURL string // as shown in plans
+}
+
+// localURL is where the embedded API thinks it is; nothing is ever sent there.
+const localURL = "http://localhost"
+
+// connect makes the client. It sends nothing.
+func (f *accountFlags) connect(a *app, parallelism int) (*account, error) {
+	env := func(name string) string { v, _ := a.lookupEnv(name); return v }
+	baseURL, local := f.BaseURL, f.Local
+	if baseURL == "" && local == "" {
+		baseURL, local = env("FLEXSYNC_BASE_URL"), env("FLEXSYNC_LOCAL")
+	}
+	if baseURL != "" && local != "" {
+		return nil, inputError(errors.New("a base URL and a local file are both given"), "give one of --base-url (FLEXSYNC_BASE_URL) and --local (FLEXSYNC_LOCAL)")
+	}
+	if f.Timeout <= 0 {
+		return nil, inputError(fmt.Errorf("--timeout %s: it has to be more than zero", f.Timeout), "")
+	}
+	cfg := flexapi.Config{
+		BaseURL: baseURL, Timeout: f.Timeout, UserAgent: userAgent(a.version), Parallelism: parallelism, Logger: a.logger,
+	}
+	if local != "" {
+		server, err := emulator.New(emulator.Options{File: local})
+		if err != nil {
+			return nil, fmt.Errorf("--local: %w", err)
+		}
+		sid := server.AccountSID()
+		cfg.BaseURL, cfg.Transport = localURL, server.Transport()
+		cfg.Credentials = flexapi.Credentials{AccountSID: sid, Username: sid, Password: "local", Source: "--local"}
+		return newAccount(cfg, "local")
+	}
+	if _, err := flexapi.New(flexapi.Config{BaseURL: baseURL, Credentials: flexapi.Credentials{Username: "-", Password: "-"}}); err != nil {
+		return nil, err // a bad address is said before missing credentials
+	}
+	var err error
+	if f.Profile != "" {
+		cfg.Credentials, err = flexapi.CredentialsFromProfile(f.Profile, profilePath(env))
+	} else {
+		cfg.Credentials, err = flexapi.CredentialsFromEnv(a.lookupEnv)
+	}
+	if err != nil {
+		return nil, err
+	}
+	cfg.Edge = cmp.Or(env("TWILIO_EDGE"), cfg.Credentials.Edge)
+	cfg.Region = cmp.Or(env("TWILIO_REGION"), cfg.Credentials.Region)
+	return newAccount(cfg, "")
+}
+
+func newAccount(cfg flexapi.Config, shown string) (*account, error) {
+	client, err := flexapi.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &account{Client: client, sid: cfg.Credentials.AccountSID, baseURL: cmp.Or(shown, client.BaseURL(flexapi.Flex))}, nil
+}
+
+// profilePath is where twilio-cli keeps its profiles.
+func profilePath(env func(string) string) string {
+	home := env("HOME")
+	if home == "" {
+		home, _ = os.UserHomeDir() // Windows has no HOME; without any the path does not exist, and that is said
+	}
+	return filepath.Join(home, ".twilio-cli", "config.json")
+}

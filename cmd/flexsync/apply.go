@@ -1,0 +1,274 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"flexsync/apply"
+	"flexsync/internal/safetext"
+	"flexsync/plan"
+	"flexsync/schema"
+	"flexsync/state"
+)
+
+type applyCmd struct {
+	Paths            []string `arg:"" optional:"" name:"path" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
+	Plan             string   `placeholder:"FILE" help:"Carry out a saved plan; takes no PATH and no flag that shapes a plan."`
+	DryRun           bool     `help:"Stop before asking."`
+	DetailedExitcode bool     `help:"With --dry-run: exit with 2 when there are changes."`
+	Yes              bool     `short:"y" help:"Do not ask."`
+	Parallelism      int      `default:"4" help:"Writes under way at once, 1 to 64."`
+	Backup           string   `placeholder:"FILE" help:"Before the first write, save the account as export would give it."`
+	Format           string   `default:"text" help:"text, json or markdown."`
+	MaxBytes         int      `default:"65000" help:"Longest Markdown; GitHub refuses comments over 65,536 characters."`
+
+	inputFlags
+	planFlags
+	accountFlags
+}
+
+// maxPlanBytes bounds a saved plan: 100,000 changes take about 150 MB.
+const maxPlanBytes = 1 << 30
+
+func (c *applyCmd) check() error {
+	if err := checkFormat(c.Format, formatNames...); err != nil {
+		return err
+	}
+	switch {
+	case c.Parallelism < 1 || c.Parallelism > 64:
+		return inputError(fmt.Errorf("--parallelism %d: it is 1 to 64", c.Parallelism), "")
+	case c.DetailedExitcode && !c.DryRun:
+		return inputError(errors.New("--detailed-exitcode goes with --dry-run"), "an apply that changed something exits with 0")
+	}
+	if c.Plan == "" {
+		return nil
+	}
+	var wrong []string
+	for flag, given := range map[string]bool{
+		"a PATH": len(c.Paths) > 0, "--var": len(c.Var) > 0, "--var-file": len(c.VarFile) > 0, "--ignore": len(c.Ignore) > 0,
+		"--only": len(c.Only) > 0, "--no-delete": c.NoDelete, "--max-deletes": c.MaxDeletes != "",
+	} {
+		if given {
+			wrong = append(wrong, flag)
+		}
+	}
+	if len(wrong) > 0 {
+		return inputError(fmt.Errorf("--plan does not go with %s: a saved plan is carried out as it was reviewed", joinSorted(wrong)),
+			"leave it out, or make the plan again with it")
+	}
+	return nil
+}
+
+func (c *applyCmd) Run(a *app) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	p, snap, acct, err := c.obtain(a)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(p.Refusals) > 0:
+		return c.refuse(a, p, p.Refusals)
+	case c.DryRun:
+		if err := a.show(p, c.Format, "dry-run", c.MaxBytes); err != nil {
+			return err
+		}
+		return silent(planExit(p, c.DetailedExitcode))
+	}
+	if c.Format == "text" {
+		if err := a.show(p, c.Format, "", c.MaxBytes); err != nil {
+			return err
+		}
+	}
+	if p.HasChanges() {
+		if err := c.confirm(a, p); err != nil {
+			return err
+		}
+		if c.Backup != "" {
+			if err := writeFile(c.Backup, snap.Export(state.ExportOptions{}).Encode()); err != nil {
+				return fmt.Errorf("save the backup: %w; nothing was changed", err)
+			}
+		}
+	}
+	progress := newProgress(a, len(p.Changes), c.Format == "text")
+	report, err := apply.Run(a.ctx, acct, p, snap, apply.Options{Parallelism: c.Parallelism, Observe: progress.observe})
+	if err != nil {
+		return err
+	}
+	progress.clear()
+	// What is done is done, whether or not it can be told on stdout: the exit
+	// code is about the account.
+	if err := c.report(a, report, progress); err != nil {
+		a.say("%v; the account: %s", err, report.Totals())
+	}
+	return silent(map[apply.Status]int{
+		apply.Interrupted: exitInterrupted,
+		apply.Partial:     exitPartial,
+		apply.Mismatched:  exitMismatch,
+	}[report.Status])
+}
+
+// obtain makes the plan, or reads a saved one and holds it against the account.
+func (c *applyCmd) obtain(a *app) (*plan.Plan, *state.Snapshot, *account, error) {
+	if c.Plan == "" {
+		return a.compute(c.Paths, &c.inputFlags, &c.planFlags, &c.accountFlags, c.Parallelism)
+	}
+	p, err := readPlan(c.Plan)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	acct, err := c.connect(a, c.Parallelism)
+	if err != nil || len(p.Refusals) > 0 {
+		return p, nil, acct, err
+	}
+	snap, err := state.Read(a.ctx, acct)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	moved, err := p.Stale(snap, acct.sid)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if len(moved) > 0 {
+		return nil, nil, nil, c.stale(a, p, moved)
+	}
+	return p, snap, acct, nil
+}
+
+func readPlan(path string) (*plan.Plan, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, inputError(fmt.Errorf("open the saved plan: %w", err), "make it with `flexsync plan --out`")
+	}
+	defer f.Close()
+	data, err := readAll(f, maxPlanBytes)
+	if err != nil {
+		return nil, inputError(fmt.Errorf("read the saved plan %s: %w", path, err), "")
+	}
+	return plan.Read(data)
+}
+
+type refusedDocument struct {
+	FormatVersion int           `json:"format_version"`
+	Status        string        `json:"status"`
+	AccountSID    string        `json:"account_sid"`
+	Refusals      []plan.Notice `json:"refusals,omitempty"`
+	Stale         []plan.Moved  `json:"stale,omitempty"`
+}
+
+// refuse ends an apply that a guard stopped.
+func (c *applyCmd) refuse(a *app, p *plan.Plan, refusals []plan.Notice) error {
+	var err error
+	switch {
+	case c.Format == "json" && c.DryRun:
+		err = a.show(p, c.Format, "dry-run", c.MaxBytes)
+	case c.Format == "json":
+		err = a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "refused", AccountSID: p.AccountSID, Refusals: refusals})
+	default:
+		err = a.show(p, c.Format, "", c.MaxBytes)
+	}
+	if err != nil {
+		return err
+	}
+	for _, r := range refusals {
+		a.say("refused (%s): %s", r.Code, safetext.Line(r.Message))
+	}
+	a.say("nothing was changed")
+	return silent(exitRefused)
+}
+
+// stale ends an apply whose saved plan the account has moved away from.
+func (c *applyCmd) stale(a *app, p *plan.Plan, moved []plan.Moved) error {
+	if c.Format == "json" {
+		if err := a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "stale", AccountSID: p.AccountSID, Stale: moved}); err != nil {
+			return written(err)
+		}
+	}
+	a.say("the saved plan is stale: the account is not as it was when the plan was made")
+	for _, m := range moved {
+		a.hint(m.String())
+	}
+	a.hint("nothing was changed; make the plan again, and have it reviewed again")
+	return silent(exitStale)
+}
+
+// confirm asks, unless --yes answers.
+func (c *applyCmd) confirm(a *app, p *plan.Plan) error {
+	if c.Yes {
+		return nil
+	}
+	if !isTerminal(a.stdin) {
+		return c.unconfirmed(a, p, errNoTerminal.Error(), "say --yes to apply without a question")
+	}
+	if c.Format != "text" {
+		if err := p.WriteText(a.stderr, a.style(a.stderr)); err != nil {
+			return written(err)
+		}
+	}
+	harm := ""
+	if n := p.Summary.Delete; n > 0 {
+		harm = a.style(a.stderr).Paint(safetext.Alarm, fmt.Sprintf(", DELETING %s,", count(n, "flow")))
+	}
+	fmt.Fprintf(a.stderr, "\nApply this%s to account %s? Only yes goes on: ", harm, safetext.Line(p.AccountSID))
+	answers := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(a.stdin).ReadString('\n') // no answer is not a yes
+		answers <- strings.TrimSpace(line)
+	}()
+	select {
+	case <-a.ctx.Done():
+		fmt.Fprintln(a.stderr)
+		return errInterrupted
+	case answer := <-answers:
+		if strings.EqualFold(answer, "yes") || strings.EqualFold(answer, "y") {
+			return nil
+		}
+	}
+	return c.unconfirmed(a, p, "not confirmed", "")
+}
+
+func (c *applyCmd) unconfirmed(a *app, p *plan.Plan, what, hint string) error {
+	if c.Format == "json" {
+		doc := refusedDocument{FormatVersion: plan.FormatVersion, Status: "refused", AccountSID: p.AccountSID,
+			Refusals: []plan.Notice{{Code: "not-confirmed", Message: what}}}
+		if err := a.writeDocument(doc); err != nil {
+			return written(err)
+		}
+	}
+	a.say("%s; nothing was changed", what)
+	a.hint(hint)
+	return silent(exitRefused)
+}
+
+// report prints what was done.
+func (c *applyCmd) report(a *app, r *apply.Report, seen *progress) error {
+	switch c.Format {
+	case "json":
+		return written(r.WriteJSON(a.stdout))
+	case "markdown":
+		return written(r.WriteMarkdown(a.stdout, c.MaxBytes))
+	}
+	b := bufio.NewWriter(a.stdout)
+	style := a.style(a.stdout)
+	for i := range r.Results {
+		if res := &r.Results[i]; !seen.shown(res) {
+			fmt.Fprintln(b, res.Text(style))
+		}
+	}
+	for i := range r.Mismatches {
+		fmt.Fprintln(b, r.Mismatches[i].Text(style))
+	}
+	if r.ListErr != nil {
+		fmt.Fprintf(b, "! the account could not be listed after the writes, so they are not verified: %s\n", safetext.Line(r.ListErr.Error()))
+	}
+	if deleted := r.Deleted(); len(deleted) > 0 {
+		e := schema.Export{Header: []string{"What was deleted, to restore it:"}, Flows: deleted}
+		fmt.Fprintf(b, "\n%s\n", e.Encode())
+	}
+	fmt.Fprintln(b, r.Totals())
+	return written(b.Flush())
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+
+	"flexsync/internal/safetext"
+)
+
+// grammar is the whole command line.
+type grammar struct {
+	Plan     planCmd     `cmd:"" help:"Show what apply would change. Only reads."`
+	Apply    applyCmd    `cmd:"" help:"Make the account equal to the YAML."`
+	Validate validateCmd `cmd:"" help:"Check the YAML without the account."`
+	Export   exportCmd   `cmd:"" help:"Write the account as YAML."`
+	List     listCmd     `cmd:"" help:"List the account's flows: name and SID."`
+	Emulate  emulateCmd  `cmd:"" help:"Serve the embedded FlexFlows API on this machine."`
+	Version  versionCmd  `cmd:"" help:"Show version, commit and Go version."`
+
+	Verbose   bool   `short:"v" help:"Log each request on stderr."`
+	LogFormat string `default:"text" enum:"text,json" help:"Form of the log: text or json."`
+	Color     string `default:"auto" enum:"auto,always,never" help:"Colour: auto (on a terminal, without NO_COLOR), always or never."`
+}
+
+// inputFlags belong to every command that reads YAML.
+type inputFlags struct {
+	Var     []string `sep:"none" placeholder:"NAME=VALUE" help:"Set a variable of the YAML (repeatable)."`
+	VarFile []string `sep:"none" placeholder:"FILE" help:"Read variables from a flat YAML file (repeatable, later wins)."`
+}
+
+// accountFlags belong to every command that asks the account.
+type accountFlags struct {
+	BaseURL string        `placeholder:"URL" help:"Address of the API (or FLEXSYNC_BASE_URL). Plain http to this machine only."`
+	Local   string        `placeholder:"FILE" help:"Use the embedded API, its flows kept in FILE (or FLEXSYNC_LOCAL): no credentials, no network."`
+	Profile string        `placeholder:"NAME" help:"Take the credentials from a profile of twilio-cli."`
+	Timeout time.Duration `default:"30s" help:"Time for one request."`
+}
+
+// planFlags shape a plan.
+type planFlags struct {
+	Ignore     []string `sep:"none" placeholder:"GLOB" help:"Leave these names or SIDs out of the run (repeatable)."`
+	Only       []string `sep:"none" placeholder:"GLOB" help:"Look at these names only (repeatable)."`
+	NoDelete   bool     `help:"Keep what would be deleted."`
+	MaxDeletes string   `placeholder:"N|P%" help:"Refuse to delete more flows than this (default 25%)."`
+}
+
+// The exit codes.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitChanges     = 2
+	exitInput       = 3
+	exitRefused     = 4
+	exitStale       = 5
+	exitPartial     = 6
+	exitMismatch    = 7
+	exitInterrupted = 130
+)
+
+// app is what the commands have of the world. It is bound by run.
+type app struct {
+	ctx       context.Context
+	stdin     io.Reader
+	stdout    io.Writer
+	stderr    io.Writer
+	lookupEnv func(string) (string, bool)
+	now       func() time.Time
+	version   string
+
+	logger *slog.Logger // nil without -v
+	color  string
+}
+
+// run is the program: it parses args, carries the command out and returns the
+// exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lookupEnv func(string) (string, bool)) int {
+	a := &app{
+		ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, lookupEnv: lookupEnv,
+		now: time.Now, version: version(debug.ReadBuildInfo()),
+	}
+	var cli grammar
+	type exit int // what kong would exit with, after --help
+	parser, err := kong.New(&cli,
+		kong.Name("flexsync"),
+		kong.Description("Keeps the Flex Flows of a Twilio account equal to YAML files."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ShortUsageOnError(),
+	)
+	if err != nil {
+		fmt.Fprintf(stderr, "flexsync: %v\n", err)
+		return exitError
+	}
+	code, done := exitOK, false
+	var kctx *kong.Context
+	func() {
+		defer func() {
+			switch p := recover().(type) {
+			case nil:
+			case exit:
+				code, done = int(p), true
+			default:
+				panic(p)
+			}
+		}()
+		kctx, err = parser.Parse(args)
+	}()
+	if done {
+		return code
+	}
+	if err != nil {
+		return a.fail(inputError(err, "see `flexsync --help`"), wantsJSON(args))
+	}
+	a.color = cli.Color
+	if cli.Verbose {
+		a.logger = newLogger(stderr, cli.LogFormat)
+	}
+	err = kctx.Run(a)
+	return a.fail(err, wantsJSON(args))
+}
+
+func newLogger(w io.Writer, format string) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: slog.LevelDebug}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+// wantsJSON looks for the format in arguments that may not have parsed.
+func wantsJSON(args []string) bool {
+	for i, arg := range args {
+		if arg == "--" {
+			break
+		}
+		if arg == "--format=json" || arg == "--format" && i+1 < len(args) && args[i+1] == "json" {
+			return true
+		}
+	}
+	return false
+}
+
+// style is the style of a stream: stdout or stderr.
+func (a *app) style(w io.Writer) safetext.Style {
+	switch a.color {
+	case "always":
+		return safetext.Style{Color: true}
+	case "never":
+		return safetext.Style{}
+	}
+	noColor, _ := a.lookupEnv("NO_COLOR")
+	return safetext.Style{Color: noColor == "" && isTerminal(w)}
+}
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// say writes a line of conversation.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintf(a.stderr, "flexsync: "+format+"\n", args...)
+}
+
+// exitWith is an error that ends the program with a code.
+type exitWith struct {
+	code int
+	err  error // nil: everything has been said
+	hint string
+}
+
+func (e *exitWith) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitWith) Unwrap() error { return e.err }
+
+// inputError is an error of exit code 3.
+func inputError(err error, hint string) error {
+	return &exitWith{code: exitInput, err: err, hint: hint}
+}
+
+// silent ends the program with a code after everything has been said.
+func silent(code int) error {
+	if code == exitOK {
+		return nil
+	}
+	return &exitWith{code: code}
+}
+
+var formatNames = []string{"text", "json", "markdown"}
+
+// checkFormat is kong's enum with a message of ours.
+func checkFormat(format string, allowed ...string) error {
+	if slices.Contains(allowed, format) {
+		return nil
+	}
+	return inputError(fmt.Errorf("--format %s: it is one of %s", safetext.Quote(format), strings.Join(allowed, ", ")), "")
+}
+
+var errInterrupted = errors.New("interrupted")

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"flexsync/internal/safetext"
+	"flexsync/plan"
+	"flexsync/schema"
+	"flexsync/state"
+)
+
+// load reads the YAML.
+func (f *inputFlags) load(a *app, paths []string, allowUnset bool) (*schema.Config, error) {
+	vars := make(map[string]string, len(f.Var))
+	for _, v := range f.Var {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok || name == "" {
+			return nil, inputError(fmt.Errorf("--var %s: it has no value", safetext.Quote(v)), "write --var NAME=VALUE")
+		}
+		vars[name] = value
+	}
+	return schema.Load(paths, schema.Options{
+		Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, AllowUnset: allowUnset, Stdin: a.stdin,
+	})
+}
+
+// input reads the flags into a plan's input.
+func (f *planFlags) input() (in plan.Input, err error) {
+	if in.Only, err = schema.CompileGlobs(f.Only); err != nil {
+		return in, inputError(fmt.Errorf("--only: %w", err), "")
+	}
+	if in.Ignore, err = schema.CompileGlobs(f.Ignore); err != nil {
+		return in, inputError(fmt.Errorf("--ignore: %w", err), "")
+	}
+	if f.MaxDeletes != "" {
+		if in.MaxDeletes, err = plan.ParseLimit(f.MaxDeletes); err != nil {
+			return in, inputError(fmt.Errorf("--max-deletes: %w", err), "")
+		}
+	}
+	in.NoDelete = f.NoDelete
+	return in, nil
+}
+
+// compute reads the YAML and the account at the same time, and plans.
+func (a *app) compute(paths []string, input *inputFlags, shape *planFlags, flags *accountFlags, parallelism int) (*plan.Plan, *state.Snapshot, *account, error) {
+	in, err := shape.input()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	type listing struct {
+		snap *state.Snapshot
+		err  error
+	}
+	acct, connectErr := flags.connect(a, parallelism)
+	ctx, cancel := context.WithCancel(a.ctx)
+	defer cancel()
+	listed := make(chan listing, 1)
+	if connectErr == nil {
+		go func() {
+			snap, err := state.Read(ctx, acct)
+			listed <- listing{snap, err}
+		}()
+	}
+	// Input that is wrong is said before an account that cannot be reached.
+	if in.Config, err = input.load(a, paths, false); err != nil {
+		return nil, nil, nil, err
+	}
+	if connectErr != nil {
+		return nil, nil, nil, connectErr
+	}
+	got := <-listed
+	if got.err != nil {
+		return nil, nil, nil, got.err
+	}
+	in.Snapshot = got.snap
+	in.ExpectAccount, in.BaseURL = acct.sid, acct.baseURL
+	in.FlexsyncVersion, in.CreatedAt = a.version, a.now()
+	p, err := plan.Compute(in)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if a.ctx.Err() != nil {
+		return nil, nil, nil, errInterrupted
+	}
+	return p, got.snap, acct, nil
+}
+
+// written passes on an error of writing to stdout.
+func written(err error) error {
+	if err != nil {
+		return fmt.Errorf("the result could not be written: %w", err)
+	}
+	return nil
+}
+
+var errNoTerminal = errors.New("there is no terminal to ask on, and no --yes")

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"flexsync/internal/safetext"
+	"flexsync/plan"
+	"flexsync/schema"
+	"flexsync/state"
+)
+
+type listCmd struct {
+	Format string `default:"table" help:"table, json or env."`
+
+	accountFlags
+}
+
+func (c *listCmd) Run(a *app) error {
+	if err := checkFormat(c.Format, "table", "json", "env"); err != nil {
+		return err
+	}
+	acct, err := c.connect(a, 1)
+	if err != nil {
+		return err
+	}
+	snap, err := state.Read(a.ctx, acct)
+	if err != nil {
+		return err
+	}
+	switch c.Format {
+	case "json":
+		sid := snap.AccountSID
+		if sid == "" {
+			sid = acct.sid
+		}
+		return written(a.listJSON(snap, sid))
+	case "env":
+		return written(a.listEnv(snap))
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tSID\tCHANNEL\tIDENTITY\tENABLED\tINTEGRATION")
+	for i := range snap.Flows {
+		f := &snap.Flows[i]
+		enabled := "no"
+		if f.Enabled {
+			enabled = "yes"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", safetext.Line(f.FriendlyName), f.SID, safetext.Line(f.ChannelType),
+			orDash(f.ContactIdentity), enabled, orDash(f.IntegrationType))
+	}
+	return written(w.Flush())
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return safetext.Line(s)
+}
+
+func (a *app) listJSON(snap *state.Snapshot, account string) error {
+	b := bufio.NewWriter(a.stdout)
+	fmt.Fprintf(b, "{\"format_version\": %d, \"account_sid\": %s, \"flows\": [", plan.FormatVersion, schema.AppendValue(nil, account))
+	for i := range snap.Flows {
+		f := &snap.Flows[i]
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		flow := f.AppendJSON(nil)
+		sep := ","
+		if string(flow) == "{}" {
+			sep = ""
+		}
+		fmt.Fprintf(b, "\n {\"sid\":%s%s%s", schema.AppendValue(nil, f.SID), sep, flow[1:])
+	}
+	b.WriteString("]}\n")
+	return b.Flush()
+}
+
+// listEnv writes NAME=SID lines. Names that come to the same variable are
+// left out, each with a comment: a script must not pick one by chance.
+func (a *app) listEnv(snap *state.Snapshot) error {
+	sids := make(map[string][]string)
+	for i := range snap.Flows {
+		f := &snap.Flows[i]
+		key := envName(f.FriendlyName)
+		sids[key] = append(sids[key], f.SID)
+	}
+	b := bufio.NewWriter(a.stdout)
+	for _, key := range slices.Sorted(maps.Keys(sids)) {
+		if group := sids[key]; len(group) > 1 {
+			fmt.Fprintf(b, "# %s: %d flows come to this name: %s\n", key, len(group), strings.Join(group, " "))
+			a.say("%s is left out: %s come to this name", key, count(len(group), "flow"))
+			continue
+		}
+		fmt.Fprintf(b, "%s=%s\n", key, sids[key][0])
+	}
+	return b.Flush()
+}
+
+// envName is FLEX_FLOW_ and the name in capitals, with _ for every run of
+// anything but letters and digits.
+func envName(name string) string {
+	var b strings.Builder
+	b.WriteString("FLEX_FLOW")
+	gap := true
+	for _, r := range strings.ToUpper(name) {
+		if (r < 'A' || r > 'Z') && (r < '0' || r > '9') {
+			gap = true
+			continue
+		}
+		if gap {
+			b.WriteByte('_')
+			gap = false
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/google/renameio/v2"
+
+	"flexsync/plan"
+)
+
+type planCmd struct {
+	Paths            []string `arg:"" optional:"" name:"path" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
+	Format           string   `default:"text" help:"text, json or markdown."`
+	Out              string   `placeholder:"FILE" help:"Save the plan for apply --plan."`
+	DetailedExitcode bool     `help:"Exit with 2 when there are changes."`
+	MaxBytes         int      `default:"65000" help:"Longest Markdown; GitHub refuses comments over 65,536 characters."`
+
+	inputFlags
+	planFlags
+	accountFlags
+}
+
+func (c *planCmd) Run(a *app) error {
+	if err := checkFormat(c.Format, formatNames...); err != nil {
+		return err
+	}
+	p, _, _, err := a.compute(c.Paths, &c.inputFlags, &c.planFlags, &c.accountFlags, 1)
+	if err != nil {
+		return err
+	}
+	if c.Out != "" {
+		var doc bytes.Buffer
+		if err := p.WriteJSON(&doc, ""); err != nil {
+			return err
+		}
+		if err := writeFile(c.Out, doc.Bytes()); err != nil {
+			return fmt.Errorf("save the plan: %w", err)
+		}
+	}
+	if err := a.show(p, c.Format, "", c.MaxBytes); err != nil {
+		return err
+	}
+	return silent(planExit(p, c.DetailedExitcode))
+}
+
+// planExit is the exit code of a command that only plans.
+func planExit(p *plan.Plan, detailed bool) int {
+	switch {
+	case len(p.Refusals) > 0:
+		return exitRefused
+	case detailed && p.HasChanges():
+		return exitChanges
+	}
+	return exitOK
+}
+
+// show prints a plan on stdout.
+func (a *app) show(p *plan.Plan, format, status string, maxBytes int) error {
+	switch format {
+	case "json":
+		return written(p.WriteJSON(a.stdout, status))
+	case "markdown":
+		return written(p.WriteMarkdown(a.stdout, maxBytes))
+	}
+	return written(p.WriteText(a.stdout, a.style(a.stdout)))
+}
+
+// writeFile makes a file with mode 0600, whole or not at all.
+func writeFile(path string, data []byte) error {
+	return renameio.WriteFile(path, data, 0o600, renameio.WithStaticPermissions(0o600))
+}
+
+// readAll reads a stream that has a limit.
+func readAll(r io.Reader, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = errors.New("it is too large")
+	}
+	return data, err
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"flexsync/apply"
+)
+
+// progress shows an apply while it runs: a line of counts that is written over
+// on a terminal, and the changes themselves as they come to an end: with the
+// text format on stdout, where they are the report, otherwise on stderr.
+// Changes whose end is not clear yet are left to the report.
+type progress struct {
+	a      *app
+	total  int
+	live   bool // stderr is a terminal
+	report bool // results go to stdout as they come
+	begun  time.Time
+
+	done, failed int
+	printed      map[resultKey]apply.Status
+}
+
+type resultKey struct{ name, sid, step string }
+
+func newProgress(a *app, total int, report bool) *progress {
+	return &progress{
+		a: a, total: total, report: report, live: isTerminal(a.stderr), begun: a.now(),
+		printed: make(map[resultKey]apply.Status),
+	}
+}
+
+// observe is told of results one at a time.
+func (p *progress) observe(res apply.Result) {
+	p.done++
+	if res.Status == apply.Failed || res.Status == apply.Unknown {
+		p.failed++
+	}
+	p.clear()
+	switch {
+	case res.Status != apply.Done:
+	case p.report:
+		p.printed[resultKey{res.FriendlyName, res.SID, res.Step}] = res.Status
+		p.line(p.a.stdout, res)
+	case !p.live:
+		p.line(p.a.stderr, res)
+	}
+	if p.live && p.done < p.total {
+		fmt.Fprintf(p.a.stderr, "%d of %d%s", p.done, p.total, p.rate())
+	}
+}
+
+func (p *progress) line(w io.Writer, res apply.Result) {
+	// Nobody can be told of a stdout that is gone until the run is over.
+	_, _ = fmt.Fprintln(w, res.Text(p.a.style(w)))
+}
+
+// rate says how fast it goes and how long it will take, once that is known.
+func (p *progress) rate() string {
+	s := ""
+	if p.failed > 0 {
+		s = fmt.Sprintf(", %d failed", p.failed)
+	}
+	elapsed := p.a.now().Sub(p.begun)
+	if elapsed < 2*time.Second {
+		return s
+	}
+	perSecond := float64(p.done) / elapsed.Seconds()
+	left := time.Duration(float64(p.total-p.done) / perSecond * float64(time.Second))
+	return s + fmt.Sprintf(", %.1f a second, %s left", perSecond, left.Round(time.Second))
+}
+
+// clear takes the line of counts away.
+func (p *progress) clear() {
+	if p.live {
+		fmt.Fprint(p.a.stderr, "\r\x1b[K")
+	}
+}
+
+// shown reports whether a result was printed as it is now.
+func (p *progress) shown(res *apply.Result) bool {
+	return p.printed[resultKey{res.FriendlyName, res.SID, res.Step}] == res.Status
+}

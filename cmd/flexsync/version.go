@@ -1,0 +1,44 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+)
+
+// release is the version of this source.
+const release = "v0.1.0"
+
+// version is the release, or what the module was installed as.
+func version(info *debug.BuildInfo, ok bool) string {
+	if ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return release
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(a *app) error {
+	commit := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		dirty := ""
+		for _, s := range info.Settings {
+			switch {
+			case s.Key == "vcs.revision":
+				commit = s.Value
+			case s.Key == "vcs.modified" && s.Value == "true":
+				dirty = " (modified)"
+			}
+		}
+		commit += dirty
+	}
+	_, err := fmt.Fprintf(a.stdout, "flexsync %s\ncommit %s\n%s %s/%s\n",
+		a.version, cmp.Or(commit, "unknown"), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}
+
+func userAgent(version string) string {
+	return fmt.Sprintf("flexsync/%s (%s; %s/%s)", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}

@@ -1,0 +1,490 @@
+package emulator
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// account is everything that is emulated of one Twilio account.
+type account struct {
+	sid         string
+	flows       *table[*flow]
+	services    *table[*resource]
+	studioFlows *table[*resource]
+	workspaces  *table[*workspace]
+}
+
+// resource is something that can only be listed: its properties as they were
+// given, with its SID, account and dates filled in.
+type resource struct {
+	sid  string
+	name string // friendly_name
+	data map[string]any
+}
+
+type workspace struct {
+	*resource
+	workflows    *table[*resource]
+	taskChannels *table[*resource]
+}
+
+// document is the local file.
+type document struct {
+	AccountSID  *string           `json:"account_sid"`
+	Flows       []json.RawMessage `json:"flows"`
+	Services    []map[string]any  `json:"services"`
+	StudioFlows []map[string]any  `json:"studio_flows"`
+	Workspaces  []map[string]any  `json:"workspaces"`
+}
+
+// decodeAccount reads a local file. A person may have written it, so what is
+// left out is filled in, and always in the same way: two processes that read one
+// file see the same SIDs. When is the date of what has none; wantSID, unless it
+// is empty, is the account that it must be.
+func decodeAccount(data []byte, wantSID string, when time.Time) (*account, error) {
+	doc, err := decodeDocument(data)
+	if err != nil {
+		return nil, err
+	}
+	accountSID, err := doc.account(wantSID)
+	if err != nil {
+		return nil, err
+	}
+
+	a := &account{sid: accountSID}
+	if a.flows, err = doc.flows(a.sid, when); err != nil {
+		return nil, err
+	}
+	if a.services, err = decodeResources(serviceKind, "services", doc.Services, a.sid, when, nil); err != nil {
+		return nil, err
+	}
+	if a.studioFlows, err = decodeResources(studioFlowKind, "studio_flows", doc.StudioFlows, a.sid, when, nil); err != nil {
+		return nil, err
+	}
+	if a.workspaces, err = decodeWorkspaces(doc.Workspaces, a.sid, when); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func decodeDocument(data []byte) (*document, error) {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, errors.New(`empty; an account without anything is {}`)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	dec.DisallowUnknownFields()
+	var doc *document
+	err := dec.Decode(&doc)
+	if err == nil && doc == nil {
+		return nil, errors.New("null; want an object with account_sid, flows, services, studio_flows, workspaces")
+	}
+	if err == nil {
+		if _, err := dec.Token(); err != io.EOF {
+			line, column := position(data, dec.InputOffset())
+			return nil, fmt.Errorf("line %d, column %d: something follows the JSON document", line, column)
+		}
+		return doc, nil
+	}
+
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		line, column := position(data, syntax.Offset)
+		return nil, fmt.Errorf("line %d, column %d: %w", line, column, err)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		line, column := position(data, int64(len(data)))
+		return nil, fmt.Errorf("line %d, column %d: the JSON document is cut short", line, column)
+	case errors.As(err, &kind) && kind.Field == "":
+		return nil, fmt.Errorf("is %s; want an object with account_sid, flows, services, studio_flows, workspaces", kind.Value)
+	case errors.As(err, &kind):
+		line, column := position(data, kind.Offset)
+		return nil, fmt.Errorf("line %d, column %d: %s cannot be a JSON %s", line, column, kind.Field, kind.Value)
+	}
+	return nil, errors.New(strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// position is the line and the column, in bytes, of an offset.
+func position(data []byte, offset int64) (line, column int) {
+	before := data[:min(int64(len(data)), offset)]
+	return bytes.Count(before, []byte("\n")) + 1, len(before) - bytes.LastIndexByte(before, '\n') - 1
+}
+
+// account is whose the document is. A document that does not say so itself may
+// hold flows that do, as they do when they were copied from the API's answers.
+func (d *document) account(want string) (string, error) {
+	have := deref(d.AccountSID)
+	if d.AccountSID == nil && len(d.Flows) > 0 {
+		var first struct {
+			AccountSID string `json:"account_sid"`
+		}
+		if json.Unmarshal(d.Flows[0], &first) == nil {
+			have = first.AccountSID
+		}
+	}
+	switch {
+	case have != "" && !isSID("AC", have):
+		return "", fmt.Errorf("account_sid %q is not AC and 32 hex digits", have)
+	case have != "" && want != "" && have != want:
+		return "", fmt.Errorf("the account is %s, not %s", have, want)
+	case have != "":
+		return have, nil
+	case want != "":
+		return want, nil
+	}
+	return DefaultAccountSID, nil
+}
+
+// decodeObject decodes with UseNumber, which keeps integers exact.
+func decodeObject(raw json.RawMessage) (map[string]any, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("must be an object, not %s", jsonKind(v))
+	}
+	return m, nil
+}
+
+// flows makes a table of the document's flows.
+func (d *document) flows(accountSID string, when time.Time) (*table[*flow], error) {
+	t := newTable[*flow]()
+	for i, raw := range d.Flows {
+		m, err := decodeObject(raw)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", itemName("flows", i, nil), err)
+		}
+		f, err := decodeFlow(m, i, accountSID, when)
+		if err == nil {
+			if _, taken := t.get(f.SID); taken {
+				err = fmt.Errorf("sid: %s is there already", f.SID)
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", itemName("flows", i, m), err)
+		}
+		t.add(f.SID, f)
+	}
+	return t, nil
+}
+
+// decodeFlow is liberal in what accounts really hold, though the API would not
+// take it: no name or an odd one, no chat service, an integration that is null
+// or lacks a key. It is strict in the kinds and in the keys' spelling.
+func decodeFlow(m map[string]any, index int, accountSID string, when time.Time) (*flow, error) {
+	own, err := decodeIdentity(m, "FO", fmt.Sprint("flow ", index), accountSID, when)
+	if err != nil {
+		return nil, err
+	}
+	f := &flow{SID: own.sid, AccountSID: accountSID, DateCreated: own.created, DateUpdated: own.updated, Enabled: true}
+
+	given := make(values)
+	nullIntegration := false
+	for key, value := range m {
+		switch key {
+		case "sid", "account_sid", "date_created", "date_updated", "url":
+			continue
+		case "integration":
+			if value == nil {
+				nullIntegration = true
+				continue
+			}
+			inner, ok := value.(map[string]any)
+			if !ok {
+				return nil, fmt.Errorf("integration: must be an object, not %s", jsonKind(value))
+			}
+			if err := decodeIntegration(inner, given); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		field := fieldByKey(key)
+		if field == nil || field.types != nil {
+			return nil, fmt.Errorf("unknown key %q", key)
+		}
+		if value == nil {
+			continue
+		}
+		if given[key], err = field.parseJSON(value); err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+	}
+
+	f.set(given)
+	if f.ChannelType == "" {
+		return nil, errors.New("channel_type: is missing")
+	}
+	integrationType, _ := given["integration_type"].(string)
+	if integrationType == "" {
+		integrationType = inferType(given)
+	}
+	if integrationType != "" {
+		f.integrate(integrationType, given, nil)
+	}
+	if nullIntegration {
+		f.Integration = nil
+	}
+	return f, nil
+}
+
+// decodeIntegration adds what is inside an integration to given. Keys that the
+// API does not have are dropped: this is what an answer holds, and the API may
+// grow. So is an empty string where a SID or a URL is meant.
+func decodeIntegration(inner map[string]any, given values) error {
+	for key, value := range inner {
+		field := fieldByKey("integration." + key)
+		if field == nil || value == nil || value == "" && field.kind != kindText {
+			continue
+		}
+		v, err := field.parseJSON(value)
+		if err != nil {
+			return fmt.Errorf("%s: %w", field.key, err)
+		}
+		given[field.key] = v
+	}
+	return nil
+}
+
+// inferType is the integration type that the given keys can only belong to.
+func inferType(given values) string {
+	for i := range fields {
+		field := &fields[i]
+		if _, ok := given[field.key]; ok && field.required && len(field.types) == 1 {
+			return field.types[0]
+		}
+	}
+	return ""
+}
+
+func fieldByKey(key string) *field {
+	for i := range fields {
+		if fields[i].key == key {
+			return &fields[i]
+		}
+	}
+	return nil
+}
+
+// identity is what every resource has and nobody sets.
+type identity struct {
+	sid, created, updated string
+}
+
+// decodeIdentity reads the identity of a resource, and fills it in. The seed of
+// a missing SID says what and where the resource is, so that the SID is the same
+// at every reading.
+func decodeIdentity(m map[string]any, prefix, seed, accountSID string, when time.Time) (identity, error) {
+	var id identity
+	var err error
+	get := func(key string) string {
+		s, ok := m[key].(string)
+		if !ok && m[key] != nil && err == nil {
+			err = fmt.Errorf("%s: must be a string, not %s", key, jsonKind(m[key]))
+		}
+		return s
+	}
+	date := func(key string, otherwise time.Time) time.Time {
+		s := get(key)
+		if s == "" {
+			return otherwise
+		}
+		t, parseErr := time.Parse(time.RFC3339, s)
+		if parseErr != nil && err == nil {
+			err = fmt.Errorf("%s: %q is not a date like 2006-01-02T15:04:05Z", key, s)
+		}
+		return t
+	}
+
+	id.sid = get("sid")
+	created := date("date_created", when)
+	updated := date("date_updated", created)
+	owner := get("account_sid")
+	name := get("friendly_name")
+	get("url")
+	if err != nil {
+		return id, err
+	}
+	if id.sid == "" {
+		sum := sha256.Sum256([]byte(accountSID + "\x00" + seed + "\x00" + name))
+		id.sid = prefix + hex.EncodeToString(sum[:16])
+	}
+	if !isSID(prefix, id.sid) {
+		return id, fmt.Errorf("sid: must be %s and 32 hex digits, not %q", prefix, id.sid)
+	}
+	if owner != "" && owner != accountSID {
+		return id, fmt.Errorf("account_sid: is %s, but the account is %s", owner, accountSID)
+	}
+	id.created, id.updated = timestamp(created), timestamp(updated)
+	return id, nil
+}
+
+func decodeResources(kind resourceKind, path string, list []map[string]any, accountSID string, when time.Time, parent *resource) (*table[*resource], error) {
+	t := newTable[*resource]()
+	for i, m := range list {
+		r, err := decodeResource(kind, path, i, m, accountSID, when)
+		if err == nil {
+			if _, taken := t.get(r.sid); taken {
+				err = fmt.Errorf("sid: %s is there already", r.sid)
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", itemName(path, i, m), err)
+		}
+		if parent != nil {
+			r.data["workspace_sid"] = parent.sid
+		}
+		t.add(r.sid, r)
+	}
+	return t, nil
+}
+
+// decodeResource keeps every property that is given. They are only ever listed,
+// so that what is in them is up to whoever wrote them.
+func decodeResource(kind resourceKind, path string, index int, m map[string]any, accountSID string, when time.Time) (*resource, error) {
+	if m == nil {
+		return nil, errors.New("must be an object, not null")
+	}
+	id, err := decodeIdentity(m, kind.prefix, fmt.Sprint(path, " ", index), accountSID, when)
+	if err != nil {
+		return nil, err
+	}
+	r := &resource{sid: id.sid, data: make(map[string]any, len(m)+4)}
+	for key, value := range m {
+		switch key {
+		case "url", "links", "workflows", "task_channels":
+		default:
+			r.data[key] = value
+		}
+	}
+	r.data["sid"] = id.sid
+	r.data["account_sid"] = accountSID
+	r.data["date_created"] = id.created
+	r.data["date_updated"] = id.updated
+	r.name, _ = m["friendly_name"].(string)
+	if kind.complete != nil {
+		kind.complete(r)
+	}
+	return r, nil
+}
+
+func decodeWorkspaces(list []map[string]any, accountSID string, when time.Time) (*table[*workspace], error) {
+	rows, err := decodeResources(workspaceKind, "workspaces", list, accountSID, when, nil)
+	if err != nil {
+		return nil, err
+	}
+	t := newTable[*workspace]()
+	for i, r := range rows.values() {
+		w := &workspace{resource: r}
+		children := func(kind resourceKind, key string) (*table[*resource], error) {
+			path := fmt.Sprintf("workspaces[%d].%s", i, key)
+			objects, err := objectList(list[i][key])
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
+			return decodeResources(kind, path, objects, accountSID, when, r)
+		}
+		if w.workflows, err = children(workflowKind, "workflows"); err != nil {
+			return nil, err
+		}
+		if w.taskChannels, err = children(taskChannelKind, "task_channels"); err != nil {
+			return nil, err
+		}
+		t.add(r.sid, w)
+	}
+	return t, nil
+}
+
+func objectList(v any) ([]map[string]any, error) {
+	if v == nil {
+		return nil, nil
+	}
+	list, ok := v.([]any)
+	if !ok {
+		return nil, fmt.Errorf("must be a list, not %s", jsonKind(v))
+	}
+	objects := make([]map[string]any, len(list))
+	for i, item := range list {
+		if objects[i], ok = item.(map[string]any); !ok {
+			return nil, fmt.Errorf("[%d] must be an object, not %s", i, jsonKind(item))
+		}
+	}
+	return objects, nil
+}
+
+// itemName is how an error names an item of the file.
+func itemName(path string, index int, m map[string]any) string {
+	at := path + "[" + strconv.Itoa(index) + "]"
+	if name, ok := m["friendly_name"].(string); ok && name != "" {
+		return fmt.Sprintf("%s %q", at, name)
+	}
+	return at
+}
+
+// encode writes the local file.
+func (a *account) encode() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "{\n  \"account_sid\": %q,\n  \"flows\": [", a.sid)
+	separator := "\n    "
+	for f := range a.flows.all() {
+		b.WriteString(separator)
+		b.Write(f.indented())
+		separator = ",\n    "
+	}
+	if a.flows.len() > 0 {
+		b.WriteString("\n  ")
+	}
+	b.WriteString("],\n")
+
+	workspaces := make([]map[string]any, 0, a.workspaces.len())
+	for w := range a.workspaces.all() {
+		m := make(map[string]any, len(w.data)+2)
+		for key, value := range w.data {
+			m[key] = value
+		}
+		m["workflows"] = resourceData(w.workflows)
+		m["task_channels"] = resourceData(w.taskChannels)
+		workspaces = append(workspaces, m)
+	}
+	fmt.Fprintf(&b, "  \"services\": %s,\n", indent(resourceData(a.services), "  "))
+	fmt.Fprintf(&b, "  \"studio_flows\": %s,\n", indent(resourceData(a.studioFlows), "  "))
+	fmt.Fprintf(&b, "  \"workspaces\": %s\n}\n", indent(workspaces, "  "))
+	return b.Bytes()
+}
+
+func resourceData(t *table[*resource]) []map[string]any {
+	list := make([]map[string]any, 0, t.len())
+	for r := range t.all() {
+		list = append(list, r.data)
+	}
+	return list
+}
+
+// indented is the flow's JSON in the local file. It is kept, because a file is
+// written anew for every write while few of its flows change.
+func (f *flow) indented() []byte {
+	if f.text == nil {
+		f.text = indent(f, "    ")
+	}
+	return f.text
+}
+
+func indent(v any, prefix string) []byte {
+	var b bytes.Buffer
+	if err := json.Indent(&b, marshal(v), prefix, "  "); err != nil {
+		panic(err) // marshal has just made it
+	}
+	return b.Bytes()
+}

@@ -1,0 +1,249 @@
+// Package emulator is an embedded Twilio account: the FlexFlows API, and the
+// read-only listings of the Conversations, Studio and TaskRouter APIs that name
+// what a Flex Flow points at. It is written against Twilio's OpenAPI files and
+// serves three masters: `flexsync emulate`, `--local`, and the tests.
+//
+// What it promises:
+//
+//   - Every answer it gives by itself conforms to the OpenAPI files, paging and
+//     error documents included, so that Twilio's own SDKs can use it.
+//   - It is stricter than Twilio. What the documentation does not allow (an
+//     unknown or repeated parameter, a bool that is neither true nor false, a
+//     token it did not hand out) is refused rather than guessed at.
+//   - A write that was answered is kept. With a file, it is on disk before the
+//     answer leaves; when it cannot be written, the answer is a 500 and the
+//     account is as it was. Several processes may share one file.
+//   - A listing is never silently short: flows that are deleted or created while
+//     it is paged through neither hide nor repeat the others.
+//
+// What is not documented of the real API is a switch in [Behaviour], and what
+// can go wrong between it and a client is a [Fault]; both are for tests.
+//
+// The package does not model anything behind a flow: SIDs are checked for their
+// form, never looked up, no message is routed, and no other resource can be
+// written. It deliberately shares no type with the client in this module, so
+// that a mistake in one cannot hide in the other.
+package emulator
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// DefaultAccountSID is the account that is emulated when neither the options
+// nor the data name one.
+const DefaultAccountSID = "AC00000000000000000000000000000001"
+
+// Options says what to emulate. The zero value is an empty account in memory
+// that accepts any password.
+type Options struct {
+	// File keeps the account, as JSON in the API's own keys. It is read by New
+	// when it exists, and made by the first write when it does not, with mode
+	// 0600. Empty means in memory only.
+	File string
+
+	// Seed is a document of the same format to start from. A File that exists
+	// wins over it, so that a restart continues where the last run ended.
+	Seed []byte
+
+	// AccountSID is the account's SID. Empty means the one the data names, or
+	// else DefaultAccountSID; one that contradicts the data is an error.
+	AccountSID string
+
+	// AuthToken is the password that goes with the account's SID, and with any
+	// API key (SK…). Empty means that every password but the empty one will do.
+	AuthToken string
+
+	// Now is the account's clock, time.Now when nil. Delays do not follow it.
+	Now func() time.Time
+
+	// Behaviour decides what Twilio does not document.
+	Behaviour Behaviour
+
+	// Fault, for tests, is asked about every request, and nil means none. Calls
+	// count from 1; the request's body can be read and so can its PostForm. It
+	// is called from several goroutines at once.
+	Fault func(r *http.Request, call int) Fault
+
+	// Latency is how long every request waits before it is carried out.
+	Latency time.Duration
+
+	// RateLimit is how many requests a second are let through, with bursts of a
+	// tenth of that; those beyond are answered 429 without being carried out.
+	// 0 means all of them.
+	RateLimit float64
+
+	// MaxPageSize, for tests, caps the page size below what was asked for, so
+	// that a few flows make several pages. 0 means the API's own maximum.
+	MaxPageSize int
+}
+
+// Behaviour holds one switch for each thing that is not documented about the
+// real API. The zero value is the likeliest, save for EnabledDefault.
+type Behaviour struct {
+	// Collisions refuses (45210) an enabled flow whose channel type, contact
+	// identity and integration type are those of another enabled flow. Flows
+	// without an identity never collide.
+	Collisions bool
+
+	// EnabledDefault is what a create without Enabled makes of it. Twilio
+	// documents no default; false stands because it bites a client that relies
+	// on one.
+	EnabledDefault bool
+
+	// EmptyDoesNotClear makes an update with an empty ContactIdentity leave the
+	// identity as it is, instead of clearing it.
+	EmptyDoesNotClear bool
+
+	// NumbersAsStrings answers the numbers and bools inside integration as JSON
+	// strings.
+	NumbersAsStrings bool
+
+	// ReplaceIntegration makes an update that touches the integration start
+	// from nothing, instead of keeping the keys that it does not name.
+	ReplaceIntegration bool
+
+	// NullIntegration answers every flow's integration as null, which the
+	// OpenAPI file permits.
+	NullIntegration bool
+
+	// UnorderedPages answers the items of a page in no useful order.
+	UnorderedPages bool
+
+	// MissingCode is the code of the error for a flow that does not exist, 20404
+	// when 0. The Flex family also has 45006, 45201 and 45205 for it.
+	MissingCode int
+}
+
+// Server is one emulated account. It is safe for concurrent use.
+type Server struct {
+	opts   Options
+	file   *file    // nil when in memory
+	bucket *bucket  // nil without a rate limit
+	log    requests // what was asked, for tests
+
+	calls    atomic.Int64 // requests received
+	inFlight atomic.Int64 // requests under way
+
+	queue writeQueue
+	mu    sync.RWMutex // guards acct and file.seen
+	acct  *account
+}
+
+// New returns a server for the account that opts describe. It fails when the
+// file or the seed is not a valid document, when the file could never be
+// written where it is said to be, and when an account SID contradicts another.
+func New(opts Options) (*Server, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.AccountSID != "" && !isSID("AC", opts.AccountSID) {
+		return nil, fmt.Errorf("account SID %q is not AC and 32 hex digits", opts.AccountSID)
+	}
+	if opts.RateLimit < 0 || opts.MaxPageSize < 0 || opts.Latency < 0 {
+		return nil, errors.New("a rate limit, a page size and a latency cannot be negative")
+	}
+	s := &Server{opts: opts}
+	if opts.RateLimit > 0 {
+		s.bucket = newBucket(opts.RateLimit, math.Max(1, opts.RateLimit/10))
+	}
+
+	acct, err := s.load()
+	if err != nil {
+		return nil, err
+	}
+	s.acct = acct
+	return s, nil
+}
+
+// load makes the account that the server starts with.
+func (s *Server) load() (*account, error) {
+	if s.opts.File != "" {
+		f, err := openFile(s.opts.File)
+		if err != nil {
+			return nil, err
+		}
+		s.file = f
+		if data, modified, err := f.read(); err != nil {
+			return nil, err
+		} else if data != nil {
+			acct, err := decodeAccount(data, s.opts.AccountSID, modified)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", s.opts.File, err)
+			}
+			return acct, nil
+		}
+	}
+	seed := s.opts.Seed
+	if seed == nil {
+		seed = []byte("{}")
+	}
+	acct, err := decodeAccount(seed, s.opts.AccountSID, s.opts.Now())
+	if err != nil {
+		return nil, fmt.Errorf("seed: %w", err)
+	}
+	return acct, nil
+}
+
+// AccountSID is the SID of the emulated account, which never changes.
+func (s *Server) AccountSID() string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.acct.sid
+}
+
+// Snapshot is the whole account as of the last request, in the format of the
+// local file.
+func (s *Server) Snapshot() []byte {
+	s.mu.Lock() // not RLock: encoding fills the flows' cached text
+	defer s.mu.Unlock()
+	return s.acct.encode()
+}
+
+// Flows is every flow as of the last request, in creation order and as the API
+// would answer it.
+func (s *Server) Flows() []map[string]any {
+	s.mu.RLock()
+	flows := s.acct.flows.values()
+	s.mu.RUnlock()
+	list := make([]map[string]any, len(flows))
+	for i, f := range flows {
+		list[i] = toMap(s.render(f, "https://flex-api.twilio.com"))
+	}
+	return list
+}
+
+// Edit changes the flows behind the API's back, as a colleague at the console
+// would. It hands change all flows in creation order, and what change returns
+// becomes the account's flows, in that order, under the rules of the local
+// file: what is left out is filled in.
+func (s *Server) Edit(change func(flows []map[string]any) []map[string]any) error {
+	return s.commit(func(a *account) (func(), error) {
+		flows := make([]map[string]any, 0, a.flows.len())
+		for f := range a.flows.all() {
+			flows = append(flows, toMap(f))
+		}
+		// Through JSON, so that any Go number and any list of the caller's will do.
+		text, err := json.Marshal(map[string]any{"flows": change(flows)})
+		if err != nil {
+			return nil, err
+		}
+		doc, err := decodeDocument(text)
+		if err != nil {
+			return nil, err
+		}
+		next, err := doc.flows(a.sid, s.opts.Now())
+		if err != nil {
+			return nil, err
+		}
+		before := a.flows
+		a.flows = next.after(before)
+		return func() { a.flows = before }, nil
+	})
+}

@@ -1,0 +1,37 @@
+//go:build !windows
+
+package emulator
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/renameio/v2"
+)
+
+// replace puts data in the place of the file at path, durably and whole. A file
+// that is made gets mode 0600, one that is there keeps its own.
+func replace(path string, data []byte, modified time.Time) error {
+	t, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o600), renameio.WithExistingPermissions())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = t.Cleanup() }()
+	if _, err := t.Write(data); err != nil {
+		return err
+	}
+	if err := os.Chtimes(t.Name(), modified, modified); err != nil {
+		return err
+	}
+	if err := t.CloseAtomicallyReplace(); err != nil {
+		return err
+	}
+	// The rename is on disk once the directory is. Where a directory cannot be
+	// synced, the file system offers no more than that.
+	if dir, err := os.Open(filepath.Dir(path)); err == nil {
+		_ = dir.Sync()
+		_ = dir.Close()
+	}
+	return nil
+}

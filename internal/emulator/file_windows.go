@@ -1,0 +1,31 @@
+package emulator
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// replace puts data in the place of the file at path. renameio makes no promise
+// on Windows and is not built there; this is the nearest thing.
+func replace(path string, data []byte, modified time.Time) (err error) {
+	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(t.Name()))
+		}
+	}()
+	_, err = t.Write(data)
+	err = errors.Join(err, t.Sync(), t.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Chtimes(t.Name(), modified, modified); err != nil {
+		return err
+	}
+	return os.Rename(t.Name(), path)
+}

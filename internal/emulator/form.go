@@ -1,0 +1,52 @@
+package emulator
+
+import (
+	"mime"
+	"net/http"
+	"net/url"
+)
+
+// decodeForm reads the body of a create or an update into checked values.
+func decodeForm(r *http.Request, body []byte) (values, error) {
+	if err := noQuery(r); err != nil {
+		return nil, err
+	}
+	given := make(values)
+	if len(body) == 0 {
+		return given, nil // an empty update is fine, and a create then lacks its parameters
+	}
+	const want = "application/x-www-form-urlencoded"
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != want {
+		return nil, &apiError{http.StatusUnsupportedMediaType, codeParameter, "The Content-Type must be " + want}
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, badRequest(codeParameter, "The post body cannot be decoded: %s", err)
+	}
+	for i := range fields {
+		f := &fields[i]
+		list, ok := form[f.param]
+		if !ok {
+			continue
+		}
+		delete(form, f.param)
+		if len(list) > 1 {
+			return nil, badRequest(codeParameter, "%s is given %d times", f.param, len(list))
+		}
+		if given[f.key], err = f.parse(list[0]); err != nil {
+			return nil, badRequest(codeValidation, "%s %s", f.param, err)
+		}
+	}
+	for param := range form {
+		return nil, badRequest(codeParameter, "Unknown parameter %q in the post body", param)
+	}
+	return given, nil
+}
+
+// noQuery refuses a query where the API has no query parameters.
+func noQuery(r *http.Request) error {
+	if r.URL.RawQuery != "" {
+		return badRequest(codeParameter, "Unknown parameters in the query %q", r.URL.RawQuery)
+	}
+	return nil
+}

@@ -1,0 +1,436 @@
+package emulator
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxBody is the largest request body that is read; a flow's form is a few
+// hundred bytes.
+const maxBody = 1 << 20
+
+// gzipFrom is the size from which an answer is worth compressing.
+const gzipFrom = 1 << 10
+
+const flowsPath = "/v1/FlexFlows"
+
+// answer is what a request gets, before anything goes wrong with it.
+type answer struct {
+	status    int
+	body      []byte
+	header    http.Header
+	committed bool // the account was changed
+}
+
+// apiError is an error as Twilio's APIs report them. The codes are those of
+// https://www.twilio.com/docs/api/errors.
+type apiError struct {
+	status  int
+	code    int
+	message string
+}
+
+func (e *apiError) Error() string { return e.message }
+
+const (
+	codeParameter  = 20001 // a parameter is unknown, missing or repeated
+	codeAuth       = 20003
+	codeMethod     = 20004
+	codeMissing    = 20404
+	codeTooMany    = 20429
+	codeInternal   = 20500
+	codeValidation = 45004 // the Flex family's validation error
+	codeCollision  = 45210 // "collided with existing Flex Flows"
+)
+
+func badRequest(code int, format string, args ...any) error {
+	return &apiError{http.StatusBadRequest, code, fmt.Sprintf(format, args...)}
+}
+
+// errorAnswer is the error as JSON. An error that is not the API's own is one of
+// keeping the account.
+func errorAnswer(err error) answer {
+	var e *apiError
+	if !errors.As(err, &e) {
+		e = &apiError{http.StatusInternalServerError, codeInternal, err.Error()}
+	}
+	a := answer{status: e.status, header: http.Header{}, body: marshal(struct {
+		Code     int    `json:"code"`
+		Message  string `json:"message"`
+		MoreInfo string `json:"more_info"`
+		Status   int    `json:"status"`
+	}{e.code, e.message, "https://www.twilio.com/docs/errors/" + strconv.Itoa(e.code), e.status})}
+	if e.status == http.StatusUnauthorized {
+		a.header.Set("Www-Authenticate", `Basic realm="Twilio API"`)
+	}
+	return a
+}
+
+// ServeHTTP answers one request. A request that is cut off ends in a panic with
+// http.ErrAbortHandler, as net/http has it.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	h := w.Header()
+	h.Set("Twilio-Request-Id", newSID("RQ"))
+	h.Set("Twilio-Concurrent-Requests", strconv.FormatInt(s.inFlight.Add(1), 10))
+	defer s.inFlight.Add(-1)
+	call := int(s.calls.Add(1))
+
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	if err != nil && !errors.As(err, &tooLarge) {
+		panic(http.ErrAbortHandler) // the client went away
+	}
+	var fault Fault
+	if s.opts.Fault != nil {
+		fault = s.opts.Fault(withForm(r, body), call)
+	}
+	entry := s.log.begin(call, r, body)
+
+	pause(r, s.opts.Latency+fault.Delay)
+	a, ok := fault.before(r)
+	switch {
+	case ok:
+	case tooLarge != nil:
+		a = errorAnswer(&apiError{http.StatusRequestEntityTooLarge, codeParameter, "The request body is too large"})
+	case s.bucket != nil && !s.bucket.take():
+		a = errorAnswer(&apiError{http.StatusTooManyRequests, codeTooMany, "Too Many Requests"})
+	default:
+		a = s.answer(r, body)
+		s.log.commit(entry, a.committed)
+		a = fault.after(r, a)
+	}
+	s.log.end(entry, a.status)
+
+	h.Set("Twilio-Request-Duration", strconv.FormatFloat(time.Since(began).Seconds(), 'f', 3, 64))
+	s.send(w, r, a, fault)
+}
+
+// send writes an answer, in whatever way the fault wants it written.
+func (s *Server) send(w http.ResponseWriter, r *http.Request, a answer, fault Fault) {
+	h := w.Header()
+	if len(a.body) > 0 && a.header.Get("Content-Type") == "" {
+		h.Set("Content-Type", "application/json")
+	}
+	for key, list := range a.header {
+		h[key] = list
+	}
+	body := a.body
+	if len(body) >= gzipFrom {
+		h.Add("Vary", "Accept-Encoding")
+		if acceptsGzip(r) {
+			h.Set("Content-Encoding", "gzip")
+			body = compress(body)
+		}
+	}
+	if fault.Endless {
+		h.Del("Content-Encoding")
+		w.WriteHeader(a.status)
+		endless(w, r, a.body)
+	}
+	if a.status != http.StatusNoContent {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	w.WriteHeader(a.status)
+	if fault.CutBody {
+		_, _ = w.Write(body[:len(body)/2])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = w.Write(body) // a client that went away does not want to know
+}
+
+func acceptsGzip(r *http.Request) bool {
+	for part := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
+		name, parameters, _ := strings.Cut(part, ";")
+		if strings.EqualFold(strings.TrimSpace(name), "gzip") && strings.ReplaceAll(parameters, " ", "") != "q=0" {
+			return true
+		}
+	}
+	return false
+}
+
+func compress(body []byte) []byte {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		panic(err) // the level is a constant
+	}
+	_, _ = z.Write(body) // a Buffer takes everything
+	_ = z.Close()
+	return b.Bytes()
+}
+
+// answer carries a request out.
+func (s *Server) answer(r *http.Request, body []byte) answer {
+	if !s.authentic(r) {
+		return errorAnswer(&apiError{http.StatusUnauthorized, codeAuth, "Authenticate"})
+	}
+	a, err := s.route(r, body)
+	if err != nil {
+		return errorAnswer(err)
+	}
+	return a
+}
+
+// authentic checks HTTP Basic credentials: the account's SID or an API key, with
+// the password that goes with it.
+func (s *Server) authentic(r *http.Request) bool {
+	user, password, ok := r.BasicAuth()
+	if !ok || password == "" || user != s.AccountSID() && !isSID("SK", user) {
+		return false
+	}
+	want := s.opts.AuthToken
+	return want == "" || subtle.ConstantTimeCompare([]byte(password), []byte(want)) == 1
+}
+
+// route finds what the path stands for. Conversations, Studio and TaskRouter
+// have hosts of their own at Twilio; here all are under one.
+func (s *Server) route(r *http.Request, body []byte) (answer, error) {
+	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	get := r.Method == http.MethodGet
+	switch {
+	case len(parts) == 2 && r.URL.Path == flowsPath:
+		switch r.Method {
+		case http.MethodGet:
+			return s.listFlows(r)
+		case http.MethodPost:
+			return s.createFlow(r, body)
+		}
+	case len(parts) == 3 && strings.HasPrefix(r.URL.Path, flowsPath+"/"):
+		switch r.Method {
+		case http.MethodGet:
+			return s.fetchFlow(r, parts[2])
+		case http.MethodPost:
+			return s.updateFlow(r, body, parts[2])
+		case http.MethodDelete:
+			return s.deleteFlow(r, parts[2])
+		}
+	case r.URL.Path == "/v1/Services":
+		if get {
+			return s.listServices(r)
+		}
+	case r.URL.Path == "/v2/Flows":
+		if get {
+			return s.listStudioFlows(r)
+		}
+	case r.URL.Path == "/v1/Workspaces":
+		if get {
+			return s.listWorkspaces(r)
+		}
+	case len(parts) == 4 && parts[0] == "v1" && parts[1] == "Workspaces" && parts[3] == "Workflows":
+		if get {
+			return s.listWorkflows(r, parts[2])
+		}
+	case len(parts) == 4 && parts[0] == "v1" && parts[1] == "Workspaces" && parts[3] == "TaskChannels":
+		if get {
+			return s.listTaskChannels(r, parts[2])
+		}
+	default:
+		return answer{}, notFound(r, codeMissing)
+	}
+	return answer{}, &apiError{http.StatusMethodNotAllowed, codeMethod, "Method not allowed"}
+}
+
+func notFound(r *http.Request, code int) error {
+	return &apiError{http.StatusNotFound, code, "The requested resource " + r.URL.Path + " was not found"}
+}
+
+// baseURL is the scheme and host that the client asked, which is what URLs in
+// answers begin with. Forwarding headers are not trusted.
+func baseURL(r *http.Request) string {
+	u := url.URL{Scheme: "http", Host: r.Host}
+	if r.TLS != nil {
+		u.Scheme = "https"
+	}
+	return u.String()
+}
+
+func (s *Server) fetchFlow(r *http.Request, sid string) (answer, error) {
+	if err := noQuery(r); err != nil {
+		return answer{}, err
+	}
+	var found *flow
+	err := s.view(func(a *account) {
+		if slot, ok := a.flows.get(sid); ok {
+			found = slot.value
+		}
+	})
+	if err == nil && found == nil {
+		err = s.flowMissing(r)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusOK, body: marshal(s.render(found, baseURL(r)))}, nil
+}
+
+func (s *Server) createFlow(r *http.Request, body []byte) (answer, error) {
+	given, err := decodeForm(r, body)
+	if err != nil {
+		return answer{}, err
+	}
+	f, err := s.build(given)
+	if err != nil {
+		return answer{}, err
+	}
+	err = s.commit(func(a *account) (func(), error) {
+		if err := s.checkCollision(a, f); err != nil {
+			return nil, err
+		}
+		slots := len(a.flows.slots)
+		slot := a.flows.add(f.SID, f)
+		return func() {
+			// Reverted in reverse order, so that it is the last one again.
+			a.flows.slots = a.flows.slots[:slots]
+			delete(a.flows.bySID, slot.sid)
+		}, nil
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusCreated, body: marshal(s.render(f, baseURL(r))), committed: true}, nil
+}
+
+// build makes the flow that a create asks for.
+func (s *Server) build(given values) (*flow, error) {
+	for i := range fields {
+		if f := &fields[i]; f.required && f.types == nil {
+			if v, ok := given[f.key]; !ok || v == "" {
+				return nil, badRequest(codeParameter, "Missing required parameter %s in the post body", f.param)
+			}
+		}
+	}
+	f := newFlow(newSID("FO"), s.AccountSID(), s.opts.Now())
+	f.Enabled = s.opts.Behaviour.EnabledDefault
+	f.set(given)
+
+	integrationType, ok := given["integration_type"].(string)
+	if !ok {
+		if !given.hasIntegration() {
+			return f, nil
+		}
+		integrationType = studio // "Studio (default)", docs/flex/developer/messaging/manage-flows
+	}
+	f.integrate(integrationType, given, nil)
+	return f, requireIntegration(f)
+}
+
+func (s *Server) updateFlow(r *http.Request, body []byte, sid string) (answer, error) {
+	given, err := decodeForm(r, body)
+	if err != nil {
+		return answer{}, err
+	}
+	if name, ok := given["friendly_name"]; ok && name == "" {
+		return answer{}, badRequest(codeValidation, "FriendlyName must not be empty")
+	}
+	var updated *flow
+	err = s.commit(func(a *account) (func(), error) {
+		slot, ok := a.flows.get(sid)
+		if !ok {
+			return nil, s.flowMissing(r)
+		}
+		before := slot.value
+		after, err := s.change(before, given)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.checkCollision(a, after); err != nil {
+			return nil, err
+		}
+		slot.value, updated = after, after
+		return func() { slot.value = before }, nil
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusOK, body: marshal(s.render(updated, baseURL(r))), committed: true}, nil
+}
+
+// change is the flow after an update. What is not given stays, the keys of the
+// integration included, unless the integration becomes one of another type.
+func (s *Server) change(f *flow, given values) (*flow, error) {
+	f = f.clone()
+	identity := f.ContactIdentity
+	f.set(given)
+	if given["contact_identity"] == "" && s.opts.Behaviour.EmptyDoesNotClear {
+		f.ContactIdentity = identity
+	}
+	f.DateUpdated = timestamp(s.opts.Now())
+
+	integrationType, typed := given["integration_type"].(string)
+	if !typed && !given.hasIntegration() {
+		return f, nil
+	}
+	if !typed {
+		integrationType = studio
+		if f.IntegrationType != nil {
+			integrationType = *f.IntegrationType
+		}
+	}
+	base := f.Integration
+	fresh := s.opts.Behaviour.ReplaceIntegration || integrationType != deref(f.IntegrationType)
+	if fresh {
+		base = nil
+	}
+	f.integrate(integrationType, given, base)
+	if fresh {
+		return f, requireIntegration(f)
+	}
+	return f, nil
+}
+
+func requireIntegration(f *flow) error {
+	if param := f.missing(); param != "" {
+		return badRequest(codeValidation, "%s is required when IntegrationType is %s", param, *f.IntegrationType)
+	}
+	return nil
+}
+
+func (s *Server) checkCollision(a *account, f *flow) error {
+	if !s.opts.Behaviour.Collisions || !f.Enabled || f.ContactIdentity == nil {
+		return nil
+	}
+	for other := range a.flows.all() {
+		if f.collides(other) {
+			return badRequest(codeCollision, "Flex Flow creation failed. Some request attributes were either missing, "+
+				"invalid, or collided with existing Flex Flows (%s)", other.SID)
+		}
+	}
+	return nil
+}
+
+func (s *Server) deleteFlow(r *http.Request, sid string) (answer, error) {
+	if err := noQuery(r); err != nil {
+		return answer{}, err
+	}
+	err := s.commit(func(a *account) (func(), error) {
+		slot, ok := a.flows.get(sid)
+		if !ok {
+			return nil, s.flowMissing(r)
+		}
+		a.flows.remove(slot)
+		return func() { a.flows.restore(slot) }, nil
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent, committed: true}, nil
+}
+
+func (s *Server) flowMissing(r *http.Request) error {
+	code := s.opts.Behaviour.MissingCode
+	if code == 0 {
+		code = codeMissing
+	}
+	return notFound(r, code)
+}

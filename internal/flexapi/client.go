@@ -1,0 +1,190 @@
+// Package flexapi is the wire to Twilio's Flex Flows API, and to the listings
+// of the other products that a flow refers to: encoding, paging, retry, pacing
+// and errors.
+//
+// Its promises:
+//
+//   - A listing is complete or an error, never shorter than the collection.
+//   - A create is sent again only when it was surely not carried out: it was
+//     refused with 429, or no connection was made. All else that is not a clear
+//     answer is an [Error] with Unknown set, and the caller's to find out.
+//   - Credentials go to the configured origin and to no other. Redirects are
+//     not followed. No secret is in an error or a log record.
+//   - When a context ends, waits end at once and nothing new is sent, but a
+//     write that is on its way is heard out.
+//
+// What it does not do: it knows no field of a flow, compares nothing, and does
+// not clean text for a terminal. What the API says is passed on with bounded
+// length, byte for byte.
+package flexapi
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// flowsPath and flowsKey are where the flows are, and what a page calls them:
+// https://www.twilio.com/docs/flex/developer/messaging/api/flow
+const (
+	flowsPath = "/v1/FlexFlows"
+	flowsKey  = "flex_flows"
+)
+
+const defaultTimeout = 30 * time.Second
+
+// Config says how to reach the API. Only Credentials are required.
+type Config struct {
+	Credentials Credentials
+
+	// BaseURL is one origin for all products, with or without a path: https,
+	// or http to a loopback host. Empty means Twilio's own hosts.
+	BaseURL string
+
+	// Edge and Region shape Twilio's host names. Empty means those of the
+	// Credentials. They have no effect together with BaseURL.
+	Edge, Region string
+
+	// Timeout bounds one try, from its connection to the last byte of the
+	// answer; waits between tries are not part of it. Zero means 30 seconds.
+	Timeout time.Duration
+
+	// UserAgent is sent with every request. Empty means "flexsync".
+	UserAgent string
+
+	// Transport carries the requests. Nil means a copy of
+	// [http.DefaultTransport]: proxies from the environment, system CAs.
+	Transport http.RoundTripper
+
+	// Parallelism is how many requests will be under way at once; that many
+	// idle connections are kept. It limits nothing.
+	Parallelism int
+
+	// Logger gets one record a try: method, path, status, duration, request
+	// ID and number of the try; never a query, a body or a header, for they
+	// hold personal data and secrets. Nil means silence.
+	Logger *slog.Logger
+}
+
+// Client sends requests to one account. It is safe for concurrent use; all its
+// requests slow down together when the API answers 429.
+type Client struct {
+	hosts     hosts
+	authorize func(*http.Request) // a closure, so that printing a Client shows no secret
+	redact    *strings.Replacer
+	source    string // where the credentials came from
+	account   string
+	transport http.RoundTripper
+	userAgent string
+	timeout   time.Duration
+	log       *slog.Logger
+	pace      *pacer
+}
+
+// New checks the configuration and returns a client. It sends nothing. A
+// setting that cannot be used is a [*ConfigError].
+func New(cfg Config) (*Client, error) {
+	h, err := newHosts(cfg.BaseURL,
+		cmp.Or(cfg.Edge, cfg.Credentials.Edge), cmp.Or(cfg.Region, cfg.Credentials.Region))
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Timeout < 0 {
+		return nil, &ConfigError{Setting: "timeout", Reason: "must be more than zero"}
+	}
+	user, secret := cfg.Credentials.Username, string(cfg.Credentials.Password)
+	if user == "" || secret == "" {
+		return nil, errors.New("credentials: user name and password must not be empty")
+	}
+	transport := cfg.Transport
+	if transport == nil {
+		transport = defaultTransport(cfg.Parallelism)
+	}
+	logger := cfg.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return &Client{
+		hosts:     h,
+		authorize: func(r *http.Request) { r.SetBasicAuth(user, secret) },
+		redact:    newRedactor(user, secret),
+		source:    cfg.Credentials.Source,
+		account:   cfg.Credentials.AccountSID,
+		transport: transport,
+		userAgent: cmp.Or(cfg.UserAgent, "flexsync"),
+		timeout:   cmp.Or(cfg.Timeout, defaultTimeout),
+		log:       logger,
+		pace:      newPacer(),
+	}, nil
+}
+
+// defaultTransport keeps a connection for every request that is under way, so
+// that parallel writes do not pay for a handshake each. net/http keeps two.
+func defaultTransport(parallelism int) http.RoundTripper {
+	std, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	t := std.Clone()
+	t.MaxIdleConnsPerHost = max(parallelism, 8)
+	t.MaxIdleConns = max(t.MaxIdleConns, 2*t.MaxIdleConnsPerHost)
+	return t
+}
+
+// BaseURL returns the URL under which a product's paths are, without a slash
+// at its end. It holds no credentials.
+func (c *Client) BaseURL(p Product) string { return c.hosts.base(p).String() }
+
+// Answer is a success.
+type Answer struct {
+	Body      json.RawMessage // the resource, a JSON object; nil after a delete
+	Status    int             // HTTP status
+	Attempts  int             // tries that it took, 1 or more
+	RequestID string          // Twilio-Request-Id
+}
+
+// CreateFlow creates a flow. When it fails with [Error].Unknown, the flow may
+// be there nevertheless.
+func (c *Client) CreateFlow(ctx context.Context, form url.Values) (Answer, error) {
+	return c.do(ctx, request{kind: create, method: http.MethodPost, url: c.hosts.url(Flex, flowsPath), form: form})
+}
+
+// FetchFlow reads one flow.
+func (c *Client) FetchFlow(ctx context.Context, sid string) (Answer, error) {
+	return c.flow(ctx, request{kind: read, method: http.MethodGet}, sid)
+}
+
+// UpdateFlow sets what the form names. It sets absolute values, so it is sent
+// again after failures that leave its outcome open.
+func (c *Client) UpdateFlow(ctx context.Context, sid string, form url.Values) (Answer, error) {
+	return c.flow(ctx, request{kind: write, method: http.MethodPost, form: form}, sid)
+}
+
+// DeleteFlow deletes a flow. A flow that is not there (404) is deleted.
+func (c *Client) DeleteFlow(ctx context.Context, sid string) (Answer, error) {
+	return c.flow(ctx, request{kind: write, method: http.MethodDelete}, sid)
+}
+
+func (c *Client) flow(ctx context.Context, r request, sid string) (Answer, error) {
+	// A SID may come from an answer: it must not lead to another path.
+	if !isAlphanumeric(sid) {
+		return Answer{}, &Error{Method: r.method, Path: flowsPath, Message: "not a SID: letters and digits only"}
+	}
+	r.url = c.hosts.url(Flex, flowsPath+"/"+sid)
+	return c.do(ctx, r)
+}
+
+func isAlphanumeric(s string) bool {
+	for _, b := range []byte(s) {
+		if !('0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z') {
+			return false
+		}
+	}
+	return s != ""
+}

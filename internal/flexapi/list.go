@@ -1,0 +1,66 @@
+package flexapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+const (
+	pageSize = "1000" // the most that Twilio gives at once
+	maxPages = 100_000
+)
+
+// ListFlows reads all Flex Flows of the account; see [Client.List].
+func (c *Client) ListFlows(ctx context.Context, visit func(items []json.RawMessage) error) error {
+	return c.List(ctx, Flex, flowsPath, flowsKey, visit)
+}
+
+// List reads a collection to its end, 1000 items a page, and hands each page's
+// items to visit, in the API's order. The items are valid JSON and share the
+// page's memory: one that is kept keeps its page. A page is an own request
+// with an own budget of tries.
+//
+// An error means that the collection was not read to its end: whatever visit
+// got is to be thrown away. Its own error ends the listing and is returned as
+// it is. List does not look into items; whether one came twice is not its matter.
+func (c *Client) List(ctx context.Context, p Product, path, key string, visit func(items []json.RawMessage) error) error {
+	next := c.hosts.url(p, path)
+	next.RawQuery = "PageSize=" + pageSize
+	seen := map[string]bool{}
+	for {
+		link := next.String()
+		bad := func(a Answer, format string, args ...any) error {
+			return &Error{
+				Method: http.MethodGet, Path: next.Path, Status: a.Status, RequestID: a.RequestID, Attempts: a.Attempts,
+				Err: cleanError(c.clean(fmt.Sprintf(format, args...), maxMessage)),
+			}
+		}
+		if seen[link] {
+			return bad(Answer{}, "page %d is one that was read before", len(seen)+1)
+		}
+		if len(seen) == maxPages {
+			return bad(Answer{}, "more than %d pages", maxPages)
+		}
+		seen[link] = true
+		a, err := c.do(ctx, request{kind: read, method: http.MethodGet, url: next})
+		if err != nil {
+			return err
+		}
+		page, err := splitPage(a.Body, key)
+		if err != nil {
+			return bad(a, "not a page of %s: %v", key, err)
+		}
+		if err := visit(page.items); err != nil {
+			return err
+		}
+		if page.next == "" {
+			return nil
+		}
+		if next, err = c.hosts.follow(p, page.next); err != nil {
+			next = c.hosts.url(p, path)
+			return bad(a, "%v", err)
+		}
+	}
+}

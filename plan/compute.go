@@ -1,0 +1,326 @@
+package plan
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"flexsync/internal/safetext"
+	"flexsync/schema"
+	"flexsync/state"
+)
+
+// Input is what a plan is made from.
+type Input struct {
+	Config   *schema.Config
+	Snapshot *state.Snapshot
+	// Directory answers for the names that the configuration has in place of
+	// SIDs; nil when it has none.
+	Directory *state.Directory
+
+	Only     []schema.Glob // look at these names only; empty: at all
+	Ignore   []schema.Glob // leave these names and SIDs out of the run
+	NoDelete bool
+	// MaxDeletes is the most flows that may be deleted; the zero value is the
+	// default, 25 % of the flows looked at.
+	MaxDeletes Limit
+
+	// ExpectAccount is the account that the credentials are for, or "".
+	ExpectAccount string
+
+	BaseURL         string
+	FlexsyncVersion string
+	CreatedAt       time.Time
+}
+
+// UnmatchedError is the error of a glob in Input.Only that matches no name,
+// neither declared nor in the account.
+type UnmatchedError struct{ Glob schema.Glob }
+
+func (e *UnmatchedError) Error() string {
+	return fmt.Sprintf("--only %s matches no flow, neither in the YAML nor in the account", safetext.Quote(e.Glob.String()))
+}
+
+// Compute returns the plan. It does not depend on the order of files, flows or
+// pages. What a person has to decide is in Refusals; an error is input that
+// cannot be planned at all: an *UnmatchedError, or schema.Problems about names
+// that the account does not have.
+func Compute(in Input) (*Plan, error) {
+	cfg, snap := in.Config, in.Snapshot
+	p := &Plan{
+		FlexsyncVersion: in.FlexsyncVersion,
+		CreatedAt:       in.CreatedAt,
+		AccountSID:      cmp.Or(snap.AccountSID, in.ExpectAccount, cfg.AccountSID),
+		BaseURL:         in.BaseURL,
+		ConfigDigest:    configDigest(cfg),
+		State:           make(map[string]Seen, len(snap.Flows)),
+	}
+	for _, g := range slices.Concat(cfg.Ignore, in.Ignore) {
+		p.Ignore = append(p.Ignore, g.String())
+	}
+	for _, g := range in.Only {
+		p.Only = append(p.Only, g.String())
+	}
+	if err := unmatched(in); err != nil {
+		return nil, err
+	}
+
+	// What the files ignore is out of reach from the start, of a rename too.
+	// What a flag ignores is left out as a pair, so that a declared flow that
+	// is left out does not make its counterpart look undeclared.
+	var flows, ignored []*state.Flow
+	for i := range snap.Flows {
+		if f := &snap.Flows[i]; ignoresFlow(cfg.Ignore, f) {
+			ignored = append(ignored, f)
+		} else {
+			flows = append(flows, f)
+		}
+	}
+	declared := slices.Clone(cfg.Flows)
+	slices.SortFunc(declared, func(a, b schema.Declared) int {
+		return cmp.Or(cmp.Compare(a.Flow.FriendlyName, b.Flow.FriendlyName), cmp.Compare(a.SID, b.SID))
+	})
+	m := newMatcher(flows, ignored)
+	matches := m.match(declared)
+	matches = append(matches, m.leftOver(flows, matches)...)
+	p.Summary.Ignored = len(ignored)
+	matches = slices.DeleteFunc(matches, func(mt match) bool {
+		switch {
+		case mt.matches(in.Ignore):
+			p.Summary.Ignored += mt.resources()
+			p.leave(&mt, in.Ignore)
+			return true
+		case len(in.Only) > 0 && !mt.matches(in.Only):
+			return true
+		}
+		return false
+	})
+	r := resolver{dir: in.Directory}
+	for i := range matches {
+		if want := matches[i].want; want != nil {
+			matches[i].want = r.resolve(want)
+		}
+	}
+	if len(r.problems) > 0 {
+		return nil, r.problems
+	}
+	p.Names = r.names
+
+	var changes []Change
+	looked := 0
+	for i := range matches {
+		mt := &matches[i]
+		looked += mt.resources()
+		p.see(mt)
+		if mt.want != nil {
+			p.Managed = append(p.Managed, mt.want.Flow.FriendlyName)
+		}
+		switch {
+		case mt.refuse != nil:
+			p.Refusals = append(p.Refusals, *mt.refuse)
+		case mt.want == nil:
+			changes = p.remove(changes, mt.have, mt.reason, in.NoDelete)
+		default:
+			changes = p.reconcile(changes, mt)
+			for _, f := range mt.also {
+				changes = p.remove(changes, f, copyReason(mt.have), in.NoDelete)
+			}
+		}
+	}
+	slices.Sort(p.Managed)
+	p.Changes = order(changes)
+	p.guard(in, looked)
+	p.warn(in)
+	return p, nil
+}
+
+const copyOf = "it is a copy of "
+
+func copyReason(of *state.Flow) string { return copyOf + of.SID }
+
+// isCopy reports whether a delete removes a copy that equals the flow that
+// stays; such deletes take nothing away and are outside --max-deletes.
+func (c *Change) isCopy() bool { return c.Action == Delete && strings.HasPrefix(c.Reason, copyOf) }
+
+func ignoresFlow(globs []schema.Glob, f *state.Flow) bool {
+	return slices.ContainsFunc(globs, func(g schema.Glob) bool {
+		return g.MatchName(f.FriendlyName) || g.MatchSID(f.SID)
+	})
+}
+
+func unmatched(in Input) error {
+	for _, g := range in.Only {
+		hit := slices.ContainsFunc(in.Config.Flows, func(d schema.Declared) bool { return g.MatchName(d.Flow.FriendlyName) }) ||
+			slices.ContainsFunc(in.Snapshot.Flows, func(f state.Flow) bool { return g.MatchName(f.FriendlyName) })
+		if !hit {
+			return &UnmatchedError{Glob: g}
+		}
+	}
+	return nil
+}
+
+// matches reports whether a glob matches either side of the pair.
+func (mt *match) matches(globs []schema.Glob) bool {
+	for _, g := range globs {
+		if mt.want != nil && (g.MatchName(mt.want.Flow.FriendlyName) || mt.want.SID != "" && g.MatchSID(mt.want.SID)) {
+			return true
+		}
+		if mt.have != nil && (g.MatchName(mt.have.FriendlyName) || g.MatchSID(mt.have.SID)) {
+			return true
+		}
+		for _, f := range mt.also {
+			if g.MatchName(f.FriendlyName) || g.MatchSID(f.SID) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// leave notes the flows of a pair that a flag leaves out because of the other
+// side's name, so that a saved plan does not take them for new ones.
+func (p *Plan) leave(mt *match, globs []schema.Glob) {
+	note := func(f *state.Flow) {
+		if !ignoresFlow(globs, f) {
+			p.Ignore = append(p.Ignore, f.SID)
+		}
+	}
+	if mt.have != nil {
+		note(mt.have)
+	}
+	for _, f := range mt.also {
+		note(f)
+	}
+}
+
+// resources is how many flows of the account the match speaks of.
+func (mt *match) resources() int {
+	if mt.have == nil {
+		return len(mt.also)
+	}
+	return 1 + len(mt.also)
+}
+
+func (p *Plan) see(mt *match) {
+	saw := func(f *state.Flow) {
+		p.State[f.SID] = Seen{FriendlyName: f.FriendlyName, Digest: state.Digest(&f.Flow)}
+	}
+	if mt.have != nil {
+		saw(mt.have)
+	}
+	for _, f := range mt.also {
+		saw(f)
+	}
+}
+
+func (p *Plan) remove(changes []Change, f *state.Flow, reason string, keep bool) []Change {
+	if keep {
+		p.Summary.Kept++
+		p.Kept = append(p.Kept, Kept{FriendlyName: f.FriendlyName, SID: f.SID, Reason: reason, Flow: f.Flow})
+		return changes
+	}
+	p.Summary.Delete++
+	return append(changes, Change{Action: Delete, FriendlyName: f.FriendlyName, SID: f.SID, Reason: reason, Before: &f.Flow})
+}
+
+func (p *Plan) reconcile(changes []Change, mt *match) []Change {
+	source := mt.want.Pos
+	if mt.have == nil {
+		p.Summary.Create++
+		after := mt.want.Flow
+		return append(changes, Change{
+			Action: Create, FriendlyName: after.FriendlyName, Source: &source,
+			Fields: diff(nil, &after), After: &after,
+		})
+	}
+	after := desired(mt.want, &mt.have.Flow)
+	if after == mt.have.Flow {
+		p.Summary.Unchanged++
+		return changes
+	}
+	p.Summary.Update++
+	c := Change{
+		Action: Update, FriendlyName: after.FriendlyName, SID: mt.have.SID, Source: &source,
+		Fields: diff(&mt.have.Flow, &after), Before: &mt.have.Flow, After: &after,
+	}
+	if old := mt.have.FriendlyName; old != after.FriendlyName {
+		c.RenamedFrom = old
+	}
+	return append(changes, c)
+}
+
+// desired is the whole flow as it is to be: what is declared, and where the
+// declaration leaves a field alone, what the account has.
+func desired(want *schema.Declared, have *schema.Flow) schema.Flow {
+	flow, leave := want.Flow, want.IgnoreChanges
+	if flow.IntegrationType == "" || leave.Has(schema.FieldIntegrationType) && flow.IntegrationType != have.IntegrationType {
+		// Keys of another type than the account's mean nothing.
+		leave |= schema.IntegrationFields
+	}
+	if flow.CreationOnMessage == schema.Unset {
+		leave |= schema.FieldCreationOnMessage.Bit()
+	}
+	if leave == 0 {
+		return flow
+	}
+	wholeIntegration := leave&schema.IntegrationFields == schema.IntegrationFields
+	for i := range schema.Fields {
+		f := &schema.Fields[i]
+		if !leave.Has(f) {
+			continue
+		}
+		// A single key can only be left as it is where the account has it.
+		if wholeIntegration || f.Types == nil || f.AppliesTo(flow.IntegrationType) && f.AppliesTo(have.IntegrationType) {
+			f.Copy(&flow, have)
+		}
+	}
+	return flow
+}
+
+// diff lists the fields that differ, in the table's order. A nil flow has none.
+func diff(before, after *schema.Flow) []FieldChange {
+	var fields []FieldChange
+	for i := range schema.Fields {
+		f := &schema.Fields[i]
+		var b, a schema.Value
+		if before != nil {
+			b = f.Get(before)
+		}
+		if after != nil {
+			a = f.Get(after)
+		}
+		if a != b {
+			fields = append(fields, FieldChange{Path: f.Path, Before: b, After: a})
+		}
+	}
+	return fields
+}
+
+// configDigest identifies what the configuration wants, not how it is written:
+// the order of files and flows and where they stand do not matter.
+func configDigest(cfg *schema.Config) string {
+	lines := make([]string, 0, len(cfg.Flows)+len(cfg.Ignore))
+	for _, g := range cfg.Ignore {
+		lines = append(lines, "ignore "+g.String())
+	}
+	for i := range cfg.Flows {
+		d := &cfg.Flows[i]
+		b := d.Flow.AppendJSON([]byte("flow "))
+		b = fmt.Appendf(b, " %q %q %d", d.SID, d.RenamedFrom, d.IgnoreChanges)
+		for _, n := range d.Names {
+			b = fmt.Appendf(b, " %s=%q", n.Field.Path, n.Name)
+		}
+		lines = append(lines, string(b))
+	}
+	slices.Sort(lines)
+	h := sha256.New()
+	fmt.Fprintf(h, "account %s\n", cfg.AccountSID)
+	for _, l := range lines {
+		fmt.Fprintf(h, "%d %s\n", len(l), l)
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,140 @@
+package plan
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"flexsync/internal/safetext"
+	"flexsync/schema"
+)
+
+// Limit is the most flows that a run may delete: a number, or a share of the
+// flows that are looked at, rounded up. The zero value is DefaultLimit's
+// share, and was not given by anyone.
+type Limit struct {
+	given   bool
+	percent bool
+	n       int
+}
+
+// DefaultPercent is the share of the flows looked at that may be deleted when
+// nobody says otherwise.
+const DefaultPercent = 25
+
+// ParseLimit reads "N" or "P%".
+func ParseLimit(s string) (Limit, error) {
+	digits, percent := strings.CutSuffix(s, "%")
+	n, err := strconv.Atoi(digits)
+	switch {
+	case err != nil || n < 0 || strings.HasPrefix(digits, "+"):
+		return Limit{}, fmt.Errorf("%q is neither a number of flows (3) nor a share of them (25%%)", s)
+	case percent && n > 100:
+		return Limit{}, fmt.Errorf("%s is more than all flows: use 0%% to 100%%", s)
+	}
+	return Limit{given: true, percent: percent, n: n}, nil
+}
+
+// Of returns the number of flows that may be deleted when looked are looked at.
+func (l Limit) Of(looked int) int {
+	switch {
+	case !l.given:
+		return (looked*DefaultPercent + 99) / 100
+	case l.percent:
+		return (looked*l.n + 99) / 100
+	}
+	return l.n
+}
+
+func (l Limit) String() string {
+	switch {
+	case !l.given:
+		return strconv.Itoa(DefaultPercent) + "%"
+	case l.percent:
+		return strconv.Itoa(l.n) + "%"
+	}
+	return strconv.Itoa(l.n)
+}
+
+func (p *Plan) refuse(code, format string, args ...any) {
+	p.Refusals = append(p.Refusals, Notice{Code: code, Message: fmt.Sprintf(format, args...)})
+}
+
+// guard adds the refusals that concern the plan as a whole.
+func (p *Plan) guard(in Input, looked int) {
+	cfg := in.Config
+	has, from := in.Snapshot.AccountSID, "the credentials are for account"
+	if has == "" {
+		has = in.ExpectAccount
+	} else {
+		from = "the flows belong to account"
+	}
+	if want := cfg.AccountSID; want != "" && has != "" && want != has {
+		p.refuse(RefuseWrongAccount, "%s says account_sid %s, and %s %s: use the other account's credentials, or its files",
+			cfg.AccountSIDPos, want, from, safetext.Line(has))
+	} else if want := in.ExpectAccount; want != "" && has != want {
+		p.refuse(RefuseWrongAccount, "the credentials are for account %s, and the flows belong to account %s: check TWILIO_ACCOUNT_SID and the API key",
+			want, safetext.Line(has))
+	}
+
+	deletes := 0
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Action == Delete && !c.isCopy() {
+			deletes++
+		}
+	}
+	limit := in.MaxDeletes.Of(looked)
+	if len(cfg.Flows) == 0 && deletes > 0 && (!in.MaxDeletes.given || deletes > limit) {
+		p.refuse(RefuseEmptyConfig, "the YAML declares no flow, so all %d flows of the account would be deleted: if that is meant, say --max-deletes %d", deletes, deletes)
+	}
+	if deletes > limit {
+		p.refuse(RefuseMaxDeletes, "%d of the %d flows looked at would be deleted, and the limit is %d (%s): check the files; if it is meant, say --max-deletes %d",
+			deletes, looked, limit, in.MaxDeletes, deletes)
+	}
+}
+
+// The codes of the plan's own warnings; those of the YAML are schema's.
+const (
+	warnChatService  = "chat-service-change"
+	warnLikelyRename = "likely-rename"
+)
+
+// warn adds what is allowed and likely a mistake.
+func (p *Plan) warn(in Input) {
+	for _, w := range in.Config.Warnings {
+		pos := w.Pos
+		p.Warnings = append(p.Warnings, Notice{Code: w.Code, Message: w.Message, Source: &pos})
+	}
+	type place struct{ channel, identity string }
+	gone := make(map[place]*Change)
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Action == Delete && c.Before.ContactIdentity != "" {
+			gone[place{c.Before.ChannelType, c.Before.ContactIdentity}] = c
+		}
+	}
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		name := safetext.Quote(c.FriendlyName)
+		switch c.Action {
+		case Update:
+			if c.Step == "" && c.Before.ChatServiceSID != "" && c.Before.ChatServiceSID != c.After.ChatServiceSID {
+				p.Warnings = append(p.Warnings, Notice{Code: warnChatService, Source: c.Source,
+					Message: fmt.Sprintf("flow %s moves to another chat service: conversations under way stay in the old one", name)})
+			}
+		case Create:
+			if old, ok := gone[place{c.After.ChannelType, c.After.ContactIdentity}]; ok && old.Before.IntegrationType == c.After.IntegrationType {
+				p.Warnings = append(p.Warnings, Notice{Code: warnLikelyRename, Source: c.Source,
+					Message: fmt.Sprintf("flow %s is created for the identity of %s, which is deleted: to rename that flow and keep its SID, write `renamed_from: [%s]`",
+						name, safetext.Quote(old.FriendlyName), safetext.Quote(old.FriendlyName))})
+			}
+		}
+	}
+}
+
+// pos returns where a change is declared, as text; "" on a delete.
+func pos(p *schema.Pos) string {
+	if p == nil {
+		return ""
+	}
+	return schema.Pos{File: p.File, Line: p.Line}.String()
+}

@@ -1,0 +1,335 @@
+package plan
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"flexsync/schema"
+)
+
+// WriteJSON writes the plan as the JSON document that --out saves: one member
+// a line, one change a line, so that two plans can be compared line by line.
+// status is written as "status" when it is not empty, for a dry run; a saved
+// plan has none. The document is streamed: beyond the plan itself it takes no
+// memory that grows with it.
+func (p *Plan) WriteJSON(w io.Writer, status string) error {
+	digest, err := p.digest()
+	if err != nil {
+		return err
+	}
+	return p.writeJSON(w, status, digest)
+}
+
+// digest is over the document without the digest and without a status.
+func (p *Plan) digest() (string, error) {
+	h := sha256.New()
+	if err := p.writeJSON(h, "", ""); err != nil {
+		return "", err
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func (p *Plan) writeJSON(w io.Writer, status, digest string) error {
+	d := document{w: bufio.NewWriterSize(w, 64<<10)}
+	d.member("format_version", FormatVersion)
+	if status != "" {
+		d.member("status", status)
+	}
+	d.member("flexsync_version", p.FlexsyncVersion)
+	d.member("created_at", p.CreatedAt.UTC().Format(time.RFC3339))
+	d.member("account_sid", p.AccountSID)
+	d.member("base_url", p.BaseURL)
+	d.member("config_digest", p.ConfigDigest)
+	if digest != "" {
+		d.member("plan_digest", digest)
+	}
+	d.open("state", '{')
+	for _, sid := range slices.Sorted(maps.Keys(p.State)) {
+		d.keyed(sid, p.State[sid])
+	}
+	d.close('}')
+	d.member("ignore", nonNil(p.Ignore))
+	d.member("only", nonNil(p.Only))
+	d.member("managed", nonNil(p.Managed))
+	if len(p.Names) > 0 {
+		d.member("names", p.Names)
+	}
+	d.member("summary", p.Summary)
+	d.open("changes", '[')
+	for i := range p.Changes {
+		d.element(&p.Changes[i])
+	}
+	d.close(']')
+	if len(p.Kept) > 0 {
+		d.open("kept", '[')
+		for i := range p.Kept {
+			d.element(&p.Kept[i])
+		}
+		d.close(']')
+	}
+	d.member("warnings", nonNil(p.Warnings))
+	d.member("refusals", nonNil(p.Refusals))
+	return d.end()
+}
+
+func nonNil[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// document writes one JSON object, a member a line.
+type document struct {
+	w       *bufio.Writer
+	started bool // the document has a member
+	inner   bool // the open array or object has an element
+	buf     bytes.Buffer
+	err     error
+}
+
+func (d *document) value(v any) {
+	d.buf.Reset()
+	enc := json.NewEncoder(&d.buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil && d.err == nil {
+		d.err = err
+	}
+	d.w.Write(bytes.TrimSuffix(d.buf.Bytes(), []byte("\n")))
+}
+
+func (d *document) name(name string) {
+	if !d.started {
+		d.w.WriteByte('{')
+	} else {
+		d.w.WriteString(",\n ")
+	}
+	d.started = true
+	d.value(name)
+	d.w.WriteString(": ")
+}
+
+func (d *document) member(name string, v any) {
+	d.name(name)
+	d.value(v)
+}
+
+func (d *document) open(name string, bracket byte) {
+	d.name(name)
+	d.w.WriteByte(bracket)
+	d.inner = false
+}
+
+func (d *document) element(v any) {
+	if d.inner {
+		d.w.WriteByte(',')
+	}
+	d.inner = true
+	d.w.WriteString("\n  ")
+	d.value(v)
+}
+
+func (d *document) keyed(key string, v any) {
+	if d.inner {
+		d.w.WriteByte(',')
+	}
+	d.inner = true
+	d.w.WriteString("\n  ")
+	d.value(key)
+	d.w.WriteString(": ")
+	d.value(v)
+}
+
+func (d *document) close(bracket byte) { d.w.WriteByte(bracket) }
+
+// end closes the document. A bufio.Writer keeps its first error.
+func (d *document) end() error {
+	d.w.WriteString("}\n")
+	if d.err != nil {
+		return d.err
+	}
+	return d.w.Flush()
+}
+
+// jsonChange is a Change as JSON.
+type jsonChange struct {
+	Action       string        `json:"action"`
+	FriendlyName string        `json:"friendly_name"`
+	SID          string        `json:"sid,omitempty"`
+	RenamedFrom  string        `json:"renamed_from,omitempty"`
+	Step         string        `json:"step,omitempty"`
+	Source       *schema.Pos   `json:"source,omitempty"`
+	Reason       string        `json:"reason,omitempty"`
+	Fields       []FieldChange `json:"fields"`
+	Before       *schema.Flow  `json:"before"`
+	After        *schema.Flow  `json:"after"`
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (c *Change) MarshalJSON() ([]byte, error) {
+	j := jsonChange{
+		Action: c.Action.String(), FriendlyName: c.FriendlyName, SID: c.SID, RenamedFrom: c.RenamedFrom,
+		Step: c.Step, Reason: c.Reason, Fields: nonNil(c.Fields), Before: c.Before, After: c.After,
+	}
+	if c.Source != nil {
+		j.Source = &schema.Pos{File: c.Source.File, Line: c.Source.Line}
+	}
+	return marshal(j)
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (c *Change) UnmarshalJSON(data []byte) error {
+	var j jsonChange
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&j); err != nil {
+		return err
+	}
+	*c = Change{
+		FriendlyName: j.FriendlyName, SID: j.SID, RenamedFrom: j.RenamedFrom, Step: j.Step,
+		Source: j.Source, Reason: j.Reason, Fields: j.Fields, Before: j.Before, After: j.After,
+	}
+	for _, a := range []Action{Create, Update, Delete} {
+		if a.String() == j.Action {
+			c.Action = a
+		}
+	}
+	switch {
+	case c.Action == 0:
+		return fmt.Errorf("%q is not an action", j.Action)
+	case (c.Action == Create) != (c.Before == nil), (c.Action == Delete) != (c.After == nil):
+		return fmt.Errorf("a %s has the wrong sides", c.Action)
+	case (c.Action == Create) != (c.SID == ""):
+		return fmt.Errorf("a %s of flow %q: sid is %q", c.Action, c.FriendlyName, c.SID)
+	case c.SID != "" && !schema.IsSID("FO", c.SID):
+		return fmt.Errorf("%q is not the SID of a flow", c.SID)
+	}
+	return nil
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (f FieldChange) MarshalJSON() ([]byte, error) {
+	b := append([]byte(nil), `{"path":"`...)
+	b = append(b, f.Path...)
+	b = append(b, `","before":`...)
+	b = schema.AppendValue(b, f.Before)
+	b = append(b, `,"after":`...)
+	b = schema.AppendValue(b, f.After)
+	return append(b, '}'), nil
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (f *FieldChange) UnmarshalJSON(data []byte) error {
+	var j struct {
+		Path          string
+		Before, After json.RawMessage
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&j); err != nil {
+		return err
+	}
+	if schema.FieldByPath(j.Path) == nil {
+		return fmt.Errorf("%q is not a field of a flow", j.Path)
+	}
+	f.Path = j.Path
+	var err error
+	if f.Before, err = readValue(j.Before); err != nil {
+		return err
+	}
+	f.After, err = readValue(j.After)
+	return err
+}
+
+func readValue(raw json.RawMessage) (schema.Value, error) {
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	switch v := v.(type) {
+	case json.Number:
+		return v.Int64()
+	case nil, bool, string:
+		return v, nil
+	}
+	return nil, fmt.Errorf("%s is no value of a field", raw)
+}
+
+func marshal(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+// DamagedError is the error of Read for a document that WriteJSON did not
+// write, or that was changed since.
+type DamagedError struct{ Reason string }
+
+func (e *DamagedError) Error() string {
+	return "the saved plan is damaged: " + e.Reason + "; make it again with `flexsync plan --out`"
+}
+
+// Read reads a plan that WriteJSON wrote. Whatever was edited, cut short or
+// added since is a *DamagedError.
+func Read(data []byte) (*Plan, error) {
+	var j struct {
+		FormatVersion   int               `json:"format_version"`
+		FlexsyncVersion string            `json:"flexsync_version"`
+		CreatedAt       time.Time         `json:"created_at"`
+		AccountSID      string            `json:"account_sid"`
+		BaseURL         string            `json:"base_url"`
+		ConfigDigest    string            `json:"config_digest"`
+		PlanDigest      string            `json:"plan_digest"`
+		State           map[string]Seen   `json:"state"`
+		Ignore          []string          `json:"ignore"`
+		Only            []string          `json:"only"`
+		Managed         []string          `json:"managed"`
+		Names           map[string]string `json:"names"`
+		Summary         Summary           `json:"summary"`
+		Changes         []Change          `json:"changes"`
+		Kept            []Kept            `json:"kept"`
+		Warnings        []Notice          `json:"warnings"`
+		Refusals        []Notice          `json:"refusals"`
+	}
+	var version struct {
+		FormatVersion *int `json:"format_version"`
+	}
+	if err := json.Unmarshal(data, &version); err != nil {
+		return nil, &DamagedError{Reason: "it is not a whole JSON document"}
+	}
+	if v := version.FormatVersion; v == nil || *v != FormatVersion {
+		return nil, &DamagedError{Reason: fmt.Sprintf("it is not of format_version %d", FormatVersion)}
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&j); err != nil {
+		return nil, &DamagedError{Reason: err.Error()}
+	}
+	p := &Plan{
+		FlexsyncVersion: j.FlexsyncVersion, CreatedAt: j.CreatedAt, AccountSID: j.AccountSID, BaseURL: j.BaseURL,
+		ConfigDigest: j.ConfigDigest, State: j.State, Ignore: j.Ignore, Only: j.Only, Managed: j.Managed,
+		Names: j.Names, Summary: j.Summary, Changes: j.Changes, Kept: j.Kept, Warnings: j.Warnings, Refusals: j.Refusals,
+	}
+	digest, err := p.digest()
+	if err != nil {
+		return nil, err
+	}
+	if digest != j.PlanDigest {
+		return nil, &DamagedError{Reason: "its digest does not fit what it says"}
+	}
+	return p, nil
+}

@@ -1,0 +1,166 @@
+package plan
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"flexsync/internal/safetext"
+)
+
+// MinMarkdownBytes is the least limit that WriteMarkdown can keep to: room for
+// the verdict and for what was cut.
+const MinMarkdownBytes = 2000
+
+// foldFrom is the number of changes from which those that do no harm are
+// folded away.
+const foldFrom = 20
+
+// WriteMarkdown writes the plan as a comment for a pull request, at most
+// maxBytes long (MinMarkdownBytes or more): a marker by which a bot finds its
+// own comment, the totals, then the changes as diff blocks, deletions and
+// disablings first. What does not fit is cut at whole flows, deletions last,
+// and counted.
+func (p *Plan) WriteMarkdown(w io.Writer, maxBytes int) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "<!-- flexsync:plan %s -->\n", safetext.Comment(p.AccountSID))
+	fmt.Fprintf(&b, "### flexsync plan: %s\n\n", p.verdict())
+	fmt.Fprintf(&b, "%s.\n", p.Totals())
+	if p.AccountSID != "" {
+		fmt.Fprintf(&b, "\nAccount %s\n", safetext.Code(p.AccountSID))
+	}
+
+	const trailer = 400 // room for the line of what was cut, and open tags
+	budget := max(maxBytes, MinMarkdownBytes) - trailer
+	fits := func(s string) bool { return b.Len()+len(s) <= budget }
+
+	cutNotices := 0
+	for _, group := range []struct {
+		title   string
+		notices []Notice
+	}{{"Refused", p.Refusals}, {"Warnings", p.Warnings}} {
+		for i := range group.notices {
+			n := &group.notices[i]
+			line := fmt.Sprintf("- %s: %s\n", safetext.Code(n.Code), safetext.Code(n.text()))
+			if i == 0 {
+				line = fmt.Sprintf("\n**%s**\n\n%s", group.title, line)
+			}
+			// A long list of warnings must not crowd out the changes.
+			if !fits(line) || group.title == "Warnings" && b.Len() > budget/3 {
+				cutNotices += len(group.notices) - i
+				break
+			}
+			b.WriteString(line)
+		}
+	}
+
+	changes := p.byHarm()
+	harmful := 0
+	for harmful < len(changes) && (changes[harmful].Action == Delete || changes[harmful].Disables()) {
+		harmful++
+	}
+	cut := 0
+	for i := 0; i < harmful && cut == 0; i++ {
+		block := p.block(changes[i])
+		if !fits(block) {
+			cut = p.compact(&b, changes[i:harmful], fits)
+			break
+		}
+		b.WriteString(block)
+	}
+	rest := changes[harmful:]
+	folded := false
+	if len(changes) >= foldFrom && len(rest) > 0 && cut == 0 {
+		open := fmt.Sprintf("\n<details><summary>%d more changes</summary>\n", len(rest))
+		if fits(open) {
+			b.WriteString(open)
+			folded = true
+		}
+	}
+	for i, c := range rest {
+		block := p.block(c)
+		if cut > 0 || !fits(block) {
+			cut += len(rest) - i
+			break
+		}
+		b.WriteString(block)
+	}
+	if folded {
+		b.WriteString("\n</details>\n")
+	}
+	for _, k := range p.Kept {
+		line := fmt.Sprintf("\n**keep** %s %s, which would be deleted without `--no-delete`\n", safetext.Code(safetext.Quote(k.FriendlyName)), safetext.Code(k.SID))
+		if !fits(line) {
+			cut++
+			continue
+		}
+		b.WriteString(line)
+	}
+	if cut > 0 {
+		fmt.Fprintf(&b, "\n**%d of %d flows are not shown here**, for the comment would be longer than %d bytes: see the text of `flexsync plan`.\n",
+			cut, len(changes)+len(p.Kept), maxBytes)
+	}
+	if cutNotices > 0 {
+		fmt.Fprintf(&b, "\n%d warnings and refusals are not shown here.\n", cutNotices)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func (p *Plan) verdict() string {
+	switch s := p.Summary; {
+	case len(p.Refusals) > 0:
+		return "refused"
+	case s.Delete > 0:
+		return fmt.Sprintf("%d flows will be deleted", s.Delete)
+	case p.HasChanges():
+		return "changes"
+	}
+	return "no changes"
+}
+
+// compact lists harmful changes by name alone where their blocks do not fit,
+// and returns how many did not fit even so.
+func (p *Plan) compact(b *bytes.Buffer, changes []*Change, fits func(string) bool) (cut int) {
+	b.WriteString("\n")
+	for i, c := range changes {
+		line := fmt.Sprintf("- **%s** %s %s\n", c.Action, safetext.Code(safetext.Quote(c.FriendlyName)), safetext.Code(c.SID))
+		if !fits(line) {
+			return len(changes) - i
+		}
+		b.WriteString(line)
+	}
+	return 0
+}
+
+// block is one change: its heading, and a diff.
+func (p *Plan) block(c *Change) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n**%s** %s", c.Action, safetext.Code(safetext.Quote(c.FriendlyName)))
+	if c.SID != "" {
+		fmt.Fprintf(&b, " %s", safetext.Code(c.SID))
+	}
+	if at := pos(c.Source); at != "" {
+		fmt.Fprintf(&b, " at %s", safetext.Code(at))
+	}
+	if notes := c.notes(); len(notes) > 0 {
+		fmt.Fprintf(&b, "  \n%s", safetext.Code(strings.Join(notes, "; ")))
+	}
+	b.WriteString("\n\n")
+	var lines []string
+	fields := c.shown()
+	if c.Action == Delete {
+		fields = diff(c.Before, nil)
+	}
+	for _, f := range fields {
+		if f.Before != nil {
+			lines = append(lines, fmt.Sprintf("- %s: %s", f.Path, p.show(f.Before)))
+		}
+		if f.After != nil {
+			lines = append(lines, fmt.Sprintf("+ %s: %s", f.Path, p.show(f.After)))
+		}
+	}
+	b.WriteString(safetext.Fence("diff", lines))
+	return b.String()
+}

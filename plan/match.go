@@ -1,0 +1,170 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"flexsync/internal/safetext"
+	"flexsync/schema"
+	"flexsync/state"
+)
+
+// match is one flow that both sides may know: declared, in the account, or
+// both.
+type match struct {
+	want *schema.Declared // nil: no file declares it
+	have *state.Flow      // nil: not in the account
+
+	// also are further flows of the account that belong to this match: copies
+	// equal to have, left behind by a race or a kill, or, with refuse, the
+	// flows that a person has to decide about.
+	also   []*state.Flow
+	refuse *Notice
+	reason string // why an undeclared flow is left over; "" when nothing explains it
+}
+
+// matcher pairs declared flows with the account's: pins first, then names,
+// then old names, each kind for all flows before the next begins, so that no
+// flow is claimed by a weaker reason than another has.
+type matcher struct {
+	byName map[string][]*state.Flow // unclaimed
+	bySID  map[string]*state.Flow   // unclaimed
+	// ignoredSID are flows that files or flags ignore: never matched.
+	ignoredSID map[string]*state.Flow
+}
+
+func newMatcher(flows, ignored []*state.Flow) *matcher {
+	m := &matcher{
+		byName:     make(map[string][]*state.Flow, len(flows)),
+		bySID:      make(map[string]*state.Flow, len(flows)),
+		ignoredSID: make(map[string]*state.Flow, len(ignored)),
+	}
+	for _, f := range flows {
+		m.byName[f.FriendlyName] = append(m.byName[f.FriendlyName], f)
+		m.bySID[strings.ToLower(f.SID)] = f
+	}
+	for _, f := range ignored {
+		m.ignoredSID[strings.ToLower(f.SID)] = f
+	}
+	return m
+}
+
+func (m *matcher) claim(f *state.Flow) {
+	delete(m.bySID, strings.ToLower(f.SID))
+	rest := slices.DeleteFunc(m.byName[f.FriendlyName], func(g *state.Flow) bool { return g == f })
+	if len(rest) == 0 {
+		delete(m.byName, f.FriendlyName)
+	} else {
+		m.byName[f.FriendlyName] = rest
+	}
+}
+
+// match pairs every declared flow; what stays unclaimed in m is undeclared.
+func (m *matcher) match(declared []schema.Declared) []match {
+	matches := make([]match, len(declared))
+	for i := range declared {
+		want := &declared[i]
+		matches[i].want = want
+		if want.SID == "" {
+			continue
+		}
+		if f, ok := m.bySID[strings.ToLower(want.SID)]; ok {
+			matches[i].have = f
+			m.claim(f)
+			continue
+		}
+		msg := fmt.Sprintf("flow %s (%s) is pinned to %s, and the account has no such flow: remove `sid` to match by name, or correct it",
+			safetext.Quote(want.Flow.FriendlyName), want.Pos, want.SID)
+		if f, ok := m.ignoredSID[strings.ToLower(want.SID)]; ok {
+			msg = fmt.Sprintf("flow %s (%s) is pinned to %s, and that flow, %s, is ignored: remove `sid`, or take the flow out of `ignore`",
+				safetext.Quote(want.Flow.FriendlyName), want.Pos, want.SID, safetext.Quote(f.FriendlyName))
+		}
+		// Flows of the wanted name are left alone: they may be the one meant.
+		matches[i].refuse = &Notice{Code: RefuseSIDAbsent, Message: msg, Source: &want.Pos}
+	}
+	for i := range matches {
+		if want := matches[i].want; want.SID == "" {
+			m.matchName(&matches[i], want.Flow.FriendlyName)
+		}
+	}
+	for i := range matches {
+		mt := &matches[i]
+		for _, old := range mt.want.RenamedFrom {
+			if mt.have == nil && mt.refuse == nil {
+				m.matchName(mt, old)
+			}
+		}
+		if mt.refuse != nil && mt.have == nil && mt.also == nil { // the pin is absent
+			mt.also = slices.Clone(m.byName[mt.want.Flow.FriendlyName])
+			for _, f := range mt.also {
+				m.claim(f)
+			}
+		}
+	}
+	return matches
+}
+
+// leftOver returns the account's flows that no match has claimed, in the
+// order of flows, each with what the declared flows say about it.
+func (m *matcher) leftOver(flows []*state.Flow, matches []match) []match {
+	reasons := make(map[*state.Flow]string)
+	for i := range matches {
+		mt := &matches[i]
+		if mt.have == nil {
+			continue
+		}
+		name := safetext.Quote(mt.want.Flow.FriendlyName)
+		for _, old := range mt.want.RenamedFrom {
+			for _, f := range m.byName[old] {
+				reasons[f] = fmt.Sprintf("it is an old name of %s, which exists as %s", name, mt.have.SID)
+			}
+		}
+		if mt.want.SID != "" {
+			for _, f := range m.byName[mt.want.Flow.FriendlyName] {
+				reasons[f] = fmt.Sprintf("%s is pinned to %s", name, mt.have.SID)
+			}
+		}
+	}
+	var left []match
+	for _, f := range flows {
+		if m.bySID[strings.ToLower(f.SID)] == f {
+			left = append(left, match{have: f, reason: reasons[f]})
+		}
+	}
+	return left
+}
+
+func (m *matcher) matchName(mt *match, name string) {
+	found := slices.Clone(m.byName[name])
+	if len(found) == 0 {
+		return
+	}
+	keep := found[0]
+	equal := true
+	for _, f := range found[1:] {
+		equal = equal && f.Flow == keep.Flow
+		if f.Older(keep) {
+			keep = f
+		}
+	}
+	for _, f := range found {
+		m.claim(f)
+	}
+	if equal {
+		mt.have = keep
+		mt.also = slices.DeleteFunc(found, func(f *state.Flow) bool { return f == keep })
+		return
+	}
+	sids := make([]string, len(found))
+	for i, f := range found {
+		sids[i] = f.SID
+	}
+	mt.also = found
+	mt.refuse = &Notice{
+		Code: RefuseDuplicateRemote,
+		Message: fmt.Sprintf("the account has %d flows named %s that differ: %s; pin the right one with `sid: %s` at %s, and the others are deleted",
+			len(found), safetext.Quote(name), strings.Join(sids, ", "), keep.SID, mt.want.Pos),
+		Source: &mt.want.Pos,
+	}
+}

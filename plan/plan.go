@@ -1,0 +1,142 @@
+// Package plan computes the difference between what the YAML wants and what
+// the account has, as data.
+//
+// A [Plan] says what would be written, in which order, why, and why apply
+// would refuse. It holds no function and no connection: it is computed from a
+// configuration and a snapshot ([Compute]), saved and read back ([Plan.WriteJSON],
+// [Read]), and shown ([Plan.WriteText], [Plan.WriteMarkdown]); three views of
+// one value. Carrying it out is package apply's work. The package does no I/O
+// of its own and reads no clock.
+package plan
+
+import (
+	"time"
+
+	"flexsync/schema"
+)
+
+// FormatVersion is the version of the JSON document.
+const FormatVersion = 1
+
+// Action is what a change does to a flow. The value is its symbol.
+type Action rune
+
+// The actions.
+const (
+	Create Action = '+'
+	Update Action = '~'
+	Delete Action = '-'
+)
+
+func (a Action) String() string {
+	switch a {
+	case Create:
+		return "create"
+	case Update:
+		return "update"
+	case Delete:
+		return "delete"
+	}
+	return "Action(" + string(rune(a)) + ")"
+}
+
+// Plan is what has to be written to make the account equal to the YAML.
+type Plan struct {
+	FlexsyncVersion string
+	CreatedAt       time.Time
+
+	AccountSID   string // "" when nothing told which account it is
+	BaseURL      string
+	ConfigDigest string // of the resolved configuration; files and their order do not matter
+
+	// State is every flow of the account that was looked at, by SID.
+	State map[string]Seen
+
+	Ignore  []string // globs and SIDs of files and flags
+	Only    []string
+	Managed []string // names that the YAML declares and that were looked at, sorted
+
+	// Names are the names of the SIDs that were looked up, for display.
+	Names map[string]string
+
+	Summary  Summary
+	Changes  []Change // in the order of execution
+	Kept     []Kept   // deletions that --no-delete holds back
+	Warnings []Notice
+	Refusals []Notice
+}
+
+// Seen is a flow as the plan found it.
+type Seen struct {
+	FriendlyName string `json:"friendly_name"`
+	Digest       string `json:"digest"` // of the compared fields only
+}
+
+// Summary counts flows. An extra disabling step is not counted.
+type Summary struct {
+	Create    int `json:"create"`
+	Update    int `json:"update"`
+	Delete    int `json:"delete"`
+	Unchanged int `json:"unchanged"`
+	Ignored   int `json:"ignored"`
+	Kept      int `json:"kept"`
+}
+
+// Change is one write.
+type Change struct {
+	Action       Action
+	FriendlyName string
+	SID          string // "" on create
+	RenamedFrom  string // the name that the account's flow has, when it is another
+	// Step is "disable" on the extra write that breaks a swap of identities:
+	// it switches the flow off, a later change of the same SID finishes it.
+	Step   string
+	Source *schema.Pos // where the flow is declared; nil on delete
+	Reason string      // why a delete is one; "" when no file declares the flow
+	Fields []FieldChange
+
+	Before *schema.Flow // nil on create
+	After  *schema.Flow // nil on delete: the whole flow as it is sent
+}
+
+// StepDisable is the Step of an extra disabling write.
+const StepDisable = "disable"
+
+// FieldChange is one field that a change sets: a string, bool, int64 or nil.
+type FieldChange struct {
+	Path   string
+	Before schema.Value
+	After  schema.Value
+}
+
+// Disables reports whether the change switches a flow off that is on now.
+func (c *Change) Disables() bool {
+	return c.Before != nil && c.Before.Enabled && c.After != nil && !c.After.Enabled
+}
+
+// Kept is a flow that would be deleted without --no-delete.
+type Kept struct {
+	FriendlyName string      `json:"friendly_name"`
+	SID          string      `json:"sid"`
+	Reason       string      `json:"reason,omitempty"`
+	Flow         schema.Flow `json:"flow"`
+}
+
+// Notice is a warning or a refusal.
+type Notice struct {
+	Code    string      `json:"code"`
+	Message string      `json:"message"`
+	Source  *schema.Pos `json:"source,omitempty"`
+}
+
+// The codes of refusals.
+const (
+	RefuseMaxDeletes      = "max-deletes"
+	RefuseDuplicateRemote = "duplicate-remote"
+	RefuseWrongAccount    = "wrong-account"
+	RefuseEmptyConfig     = "empty-config"
+	RefuseSIDAbsent       = "sid-absent"
+)
+
+// HasChanges reports whether apply would write anything.
+func (p *Plan) HasChanges() bool { return len(p.Changes) > 0 }

@@ -1,0 +1,482 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// decoder turns the documents of one file into declarations and problems.
+// Problems never stop it: a value that is wrong is left out and noted as
+// unsure, so that nothing else is concluded from it.
+type decoder struct {
+	src  *source
+	vars *variables
+	out  contents
+
+	// own and base are the layers of the flow at hand, kept to be used again.
+	own, base layer
+	interned  map[string]string
+}
+
+// contents is what one file declares.
+type contents struct {
+	problems Problems
+	warnings []Warning
+
+	accounts  []placed[string]
+	ignore    []placed[Glob]
+	flows     []Declared
+	facts     []facts // of each flow
+	listsNone bool    // `flows: []` is written out
+}
+
+// placed is something with the position it has.
+type placed[T any] struct {
+	value T
+	pos   Pos
+}
+
+// facts is what the checks across flows need to know of one beyond what it
+// declares.
+type facts struct {
+	unsure  FieldSet // fields whose value has a problem or is not known
+	pinned  bool     // has a sid, good or bad
+	index   int32    // in the flows of its document
+	name    Pos
+	renamed []Pos // of each old name
+}
+
+func (f *facts) path() path { return path{root: "flows", flow: int(f.index) + 1} }
+
+// layer is the keys of one mapping: those that a flow has itself, or those
+// that defaults lays under it.
+type layer struct {
+	flow   Flow
+	given  FieldSet // written out, by value or by name
+	unsure FieldSet
+	at     [32]entry // where each field is given
+	names  []NameRef
+
+	integration *node // its key
+	broken      bool  // what integration holds is no mapping
+	sid         string
+	pinned      bool
+	renamed     []string
+	renamedPos  []Pos
+	ignored     FieldSet
+	ignores     bool // has ignore_changes
+}
+
+// entry is one key of a mapping with its value. The value is no alias.
+type entry struct{ key, value *node }
+
+// given reports whether the key is there and not null.
+func (e entry) given() bool { return e.value != nil && !isNull(e.value) }
+
+func newDecoder(src *source, vars *variables) *decoder {
+	return &decoder{src: src, vars: vars, interned: map[string]string{}}
+}
+
+func (d *decoder) report(pos Pos, at path, c complaint) {
+	d.out.problems = append(d.out.problems, Problem{Pos: pos, Path: at.String(), Message: c.message, Hint: c.hint})
+}
+
+func (d *decoder) problem(n *node, at path, c complaint) { d.report(d.src.pos(n), at, c) }
+
+// intern keeps one copy of a text that many flows share.
+func (d *decoder) intern(s string) string {
+	if kept, ok := d.interned[s]; ok {
+		return kept
+	}
+	d.interned[s] = s
+	return s
+}
+
+// file reads the whole file.
+func (d *decoder) file() contents {
+	problems := d.src.documents(d.document)
+	d.out.problems = append(d.out.problems, problems...)
+	return d.out
+}
+
+func (d *decoder) document(root *node) {
+	root = resolved(root)
+	if isNull(root) {
+		return
+	}
+	var top [maxKeys]entry
+	if !d.mapping(root, path{}, documentShape, top[:]) {
+		return
+	}
+	if e := top[keyVersion]; !e.given() {
+		d.problem(root, path{key: "version"}, complaint{"version is missing", "write version: 1 at the top of the document"})
+	} else if version, ok := d.integer(e.value, path{key: "version"}); ok && version != 1 {
+		d.problem(e.value, path{key: "version"}, complaint{fmt.Sprintf("version %d is not known: this flexsync reads version 1", version), "write version: 1"})
+		return // its keys may mean anything
+	}
+	if e := top[keyAccountSID]; e.given() {
+		at := path{key: "account_sid"}
+		if s, ok := d.text(e.value, at); ok && IsSID("AC", s) {
+			d.out.accounts = append(d.out.accounts, placed[string]{s, d.src.pos(e.value)})
+		} else if ok {
+			d.problem(e.value, at, wrongSID("AC", s))
+		}
+	}
+	if e := top[keyIgnore]; e.given() {
+		d.texts(e.value, path{key: "ignore"}, func(s string, n *node, at path) {
+			g, err := CompileGlob(s)
+			if err != nil {
+				d.problem(n, at, complaint{err.Error(), `escape a character that is meant as it is: \* \? \[`})
+				return
+			}
+			d.out.ignore = append(d.out.ignore, placed[Glob]{g, d.src.pos(n)})
+		})
+	}
+	d.base = layer{}
+	if e := top[keyDefaults]; e.given() {
+		d.layer(&d.base, e.value, path{root: "defaults"})
+	}
+	if e := top[keyFlows]; e.given() {
+		d.flows(e.value)
+	}
+}
+
+func (d *decoder) flows(list *node) {
+	at := path{root: "flows"}
+	if !isSequence(list) {
+		d.problem(list, at, complaint{fmt.Sprintf("flows is %s, and a list is due", kindOf(list)), "begin each flow with -"})
+		return
+	}
+	if hasTag(list) && list.Tag != "!!seq" {
+		d.tagged(list, at)
+		return
+	}
+	if len(list.Content) == 0 {
+		d.out.listsNone = true
+	}
+	d.out.flows = slices.Grow(d.out.flows, len(list.Content))
+	d.out.facts = slices.Grow(d.out.facts, len(list.Content))
+	for i, item := range list.Content {
+		d.flow(item, path{root: "flows", flow: i + 1})
+	}
+}
+
+// mapping fills the entries of a mapping by their slots, merge keys included.
+// A key of the mapping itself beats a merged one, and of several merged
+// mappings the first one wins. It reports false for what is no mapping.
+func (d *decoder) mapping(n *node, at path, s *shape, entries []entry) bool {
+	if !isMapping(n) {
+		d.problem(n, at, complaint{fmt.Sprintf("this is %s, and %s is a mapping", kindOf(n), s.name), "its keys are " + strings.Join(s.names(), ", ")})
+		return false
+	}
+	if hasTag(n) && n.Tag != "!!map" {
+		d.tagged(n, at)
+		return false
+	}
+	var merge entry
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := resolved(n.Content[i]), resolved(n.Content[i+1])
+		e := &merge
+		if !isMerge(key) {
+			if e = d.slot(n.Content[i], at, s, entries); e == nil {
+				continue
+			}
+		}
+		if e.value != nil {
+			d.problem(n.Content[i], at.at(key.Value), complaint{fmt.Sprintf("the key %s is here twice, the first time at %s", key.Value, d.src.pos(e.key)), "remove one"})
+			continue
+		}
+		*e = entry{n.Content[i], value}
+	}
+	if merge.value != nil {
+		d.merge(merge.value, at, s, entries)
+	}
+	return true
+}
+
+// slot finds where a key's value goes, or reports the key.
+func (d *decoder) slot(written *node, at path, s *shape, entries []entry) *entry {
+	key := resolved(written)
+	switch {
+	case !isScalar(key):
+		d.problem(written, at, complaint{fmt.Sprintf("the key is %s", kindOf(key)), "a key is plain text"})
+		return nil
+	case hasTag(key) && key.Tag != tagStr:
+		d.tagged(written, at)
+		return nil
+	}
+	if i, ok := s.slot[key.Value]; ok {
+		return &entries[i]
+	}
+	if isPlain(key) && key.Tag != tagStr && !hasTag(key) && kindOf(key) != "a string" {
+		d.problem(written, at, complaint{fmt.Sprintf("the key %s is %s, not text", quote(key.Value), kindOf(key)), fmt.Sprintf("the keys of %s are %s", s.name, strings.Join(s.names(), ", "))})
+		return nil
+	}
+	d.problem(written, at.at(key.Value), s.unknown(key.Value))
+	return nil
+}
+
+// merge lays the value of a << key under the entries.
+func (d *decoder) merge(n *node, at path, s *shape, entries []entry) {
+	sources := []*node{n}
+	if isSequence(n) {
+		sources = n.Content
+	}
+	for _, source := range sources {
+		source = resolved(source)
+		if !isMapping(source) {
+			d.problem(source, at.at("<<"), complaint{fmt.Sprintf("<< merges mappings, and this is %s", kindOf(source)), "give an alias of a mapping, or a list of them"})
+			continue
+		}
+		var below [maxKeys]entry
+		d.mapping(source, at, s, below[:])
+		for i, e := range below[:len(s.keys)] {
+			if entries[i].value == nil {
+				entries[i] = e
+			}
+		}
+	}
+}
+
+// layer reads the keys of a flow, or of defaults.
+func (d *decoder) layer(l *layer, n *node, at path) bool {
+	var entries [maxKeys]entry
+	if !d.mapping(n, at, flowShape, entries[:]) {
+		return false
+	}
+	if at.root == "defaults" {
+		for _, name := range []string{"friendly_name", "sid", "renamed_from"} {
+			if e := &entries[flowShape.slot[name]]; e.value != nil {
+				d.problem(e.key, at.at(name), complaint{name + " belongs to one flow, and defaults is laid under all of them", "write " + name + " in the flow"})
+				*e = entry{}
+			}
+		}
+	}
+	if e := entries[keySID]; e.given() {
+		l.pinned = true
+		if s, ok := d.text(e.value, at.at("sid")); ok {
+			if IsSID("FO", s) {
+				l.sid = s
+			} else {
+				d.problem(e.value, at.at("sid"), wrongSID("FO", s))
+			}
+		}
+	}
+	if e := entries[keyRenamedFrom]; e.given() {
+		d.texts(e.value, at.at("renamed_from"), func(s string, n *node, at path) {
+			if c := checkName(s); c.message != "" {
+				d.problem(n, at, c)
+				return
+			}
+			l.renamed = append(l.renamed, s)
+			l.renamedPos = append(l.renamedPos, d.src.pos(n))
+		})
+	}
+	if e := entries[keyIgnoreChanges]; e.given() {
+		l.ignores = true
+		d.texts(e.value, at.at("ignore_changes"), func(s string, n *node, at path) {
+			set, c := ignorable(s)
+			if c.message != "" {
+				d.problem(n, at, c)
+			}
+			l.ignored |= set
+		})
+	}
+	d.fields(l, entries[:], at, flowShape)
+	if e := entries[keyIntegration]; e.given() {
+		l.integration = e.key
+		at.inner = true
+		var inner [maxKeys]entry
+		if l.broken = !d.mapping(e.value, at, integrationShape, inner[:]); !l.broken {
+			d.fields(l, inner[:], at, integrationShape)
+		}
+	}
+	return true
+}
+
+// fields reads the entries that are fields of the flow.
+func (d *decoder) fields(l *layer, entries []entry, at path, s *shape) {
+	for i, k := range s.keys {
+		e := entries[i]
+		if k.field == nil || !e.given() {
+			continue
+		}
+		at, f := at.at(k.name), k.field
+		if l.given.Has(f) {
+			other := l.at[f.index].key
+			d.problem(e.key, at, complaint{fmt.Sprintf("%s and %s are one thing, and both are given", resolved(other).Value, k.name), "remove one"})
+			l.unsure |= f.Bit()
+			continue
+		}
+		l.given |= f.Bit()
+		l.at[f.index] = e
+		if !d.field(l, f, k.byName, e.value, at) {
+			l.unsure |= f.Bit()
+		}
+	}
+}
+
+// field reads one value. It reports whether there is one to go on with.
+func (d *decoder) field(l *layer, f *Field, byName bool, n *node, at path) bool {
+	var c complaint
+	switch p := f.ref(&l.flow).(type) {
+	case *string:
+		s, ok := d.text(n, at)
+		if !ok {
+			return false
+		}
+		if byName {
+			if c = f.checkReference(s); c.message == "" {
+				l.names = append(l.names, NameRef{Field: f, Name: d.intern(s), Pos: d.src.pos(n)})
+			}
+			break
+		}
+		if c = f.checkString(s); f != FieldFriendlyName && f != FieldContactIdentity {
+			s = d.intern(s)
+		}
+		*p = s
+	case *bool:
+		b, ok := d.boolean(n, at)
+		if !ok {
+			return false
+		}
+		*p = b
+	case *OptBool:
+		b, ok := d.boolean(n, at)
+		if !ok {
+			return false
+		}
+		*p = OptBoolOf(b)
+	case *int64:
+		i, ok := d.integer(n, at)
+		if !ok {
+			return false
+		}
+		c = f.checkInt(i)
+		*p = i
+	}
+	if c.message != "" {
+		d.problem(n, at, c)
+		return false
+	}
+	return true
+}
+
+// flow declares one entry of flows: its own keys over those of defaults over
+// the documented defaults.
+func (d *decoder) flow(item *node, at path) {
+	own, base := &d.own, &d.base
+	*own = layer{}
+	if !d.layer(own, resolved(item), at) {
+		return
+	}
+	fromBase := base.given &^ own.given
+	given := own.given | fromBase
+	unsure := own.unsure | base.unsure&fromBase
+
+	typ := own.flow.IntegrationType
+	if fromBase.Has(FieldIntegrationType) {
+		typ = base.flow.IntegrationType
+	}
+	typeKnown := !unsure.Has(FieldIntegrationType)
+	if !typeKnown {
+		typ = ""
+	}
+	relevant := fieldsOf[typ]
+
+	out := Declared{
+		Flow:          blankFlows[typ],
+		Pos:           d.src.pos(item),
+		SID:           own.sid,
+		RenamedFrom:   own.renamed,
+		IgnoreChanges: own.ignored,
+	}
+	if !own.ignores {
+		out.IgnoreChanges = base.ignored
+	}
+	for f := range (own.given &^ unsure & relevant).all {
+		f.Copy(&out.Flow, &own.flow)
+	}
+	for f := range (fromBase &^ unsure & relevant).all {
+		f.Copy(&out.Flow, &base.flow)
+	}
+	for _, ref := range own.names {
+		if relevant.Has(ref.Field) {
+			out.Names = append(out.Names, ref)
+		}
+	}
+	for _, ref := range base.names {
+		if (fromBase & relevant).Has(ref.Field) {
+			out.Names = append(out.Names, ref)
+		}
+	}
+	f := facts{unsure: unsure, pinned: own.pinned, index: int32(at.flow - 1), name: out.Pos, renamed: own.renamedPos}
+	// Where the name is written tells more than where the flow begins, unless
+	// it stands in what an alias refers to.
+	if key := own.at[FieldFriendlyName.index].key; key != nil && item == resolved(item) && key.Line >= item.Line {
+		f.name = d.src.pos(key)
+	}
+	if typeKnown {
+		d.checkType(own, typ, at)
+	}
+	required := requiredOf[typ]
+	if own.broken || base.broken {
+		required &= fieldsOf[""]
+	}
+	for row := range (required &^ given).all {
+		d.missing(&out, row, at)
+		f.unsure |= row.Bit()
+	}
+	d.lint(&out, f.unsure, own)
+	d.out.flows = append(d.out.flows, out)
+	d.out.facts = append(d.out.facts, f)
+}
+
+// checkType holds the integration's own keys against the integration type.
+func (d *decoder) checkType(own *layer, typ string, at path) {
+	if typ == "" {
+		if own.integration != nil {
+			c := complaint{"integration is given without integration_type", "write integration_type: " + strings.Join(IntegrationTypes, ", or ")}
+			if types := typesOf(own.given); len(types) == 1 {
+				c.hint = "write integration_type: " + types[0]
+			}
+			d.problem(own.integration, at.at("integration"), c)
+		}
+		return
+	}
+	at.inner = true
+	for f := range (own.given & IntegrationFields &^ fieldsOf[typ]).all {
+		key := own.at[f.index].key
+		name := resolved(key).Value
+		d.problem(key, at.at(name), complaint{
+			fmt.Sprintf("%s belongs to integration_type %s, and this flow's is %s", name, strings.Join(f.Types, " or "), typ),
+			fmt.Sprintf("remove %s, or change integration_type", name)})
+	}
+}
+
+// typesOf returns the integration types that have all of these fields.
+func typesOf(set FieldSet) []string {
+	var types []string
+	for _, typ := range IntegrationTypes {
+		if set&IntegrationFields != 0 && set&IntegrationFields&^fieldsOf[typ] == 0 {
+			types = append(types, typ)
+		}
+	}
+	return types
+}
+
+func (d *decoder) missing(flow *Declared, f *Field, at path) {
+	name := "the flow"
+	if flow.Flow.FriendlyName != "" {
+		name = "flow " + quote(flow.Flow.FriendlyName)
+	}
+	c := complaint{fmt.Sprintf("%s has no %s", name, f.Path), "write " + f.Path}
+	if f.Name != "" {
+		c.hint = fmt.Sprintf("write %s, or %s with its name", f.Path, f.Name)
+	}
+	if flow.Flow.IntegrationType != "" && f.Types != nil {
+		c.message += fmt.Sprintf(", which integration_type %s needs", flow.Flow.IntegrationType)
+	}
+	d.report(flow.Pos, at.at(f.Path), c)
+}

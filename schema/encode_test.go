@@ -1,0 +1,298 @@
+package schema
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// hostile are texts that a writer of YAML gets wrong.
+var hostile = []string{
+	"null", "~", "true", "Yes", "off", "n", "12", "+15551230000", "0x1F", "1e3", "-.inf", ".nan", "2016-08-01", "1:30",
+	" leading", "trailing ", "a: b", "a #b", "#x", "- a", "-", "?", "? a", "---", "...", "%YAML 1.2", "@x", "`x", "&a", "*a", "!t",
+	"<<", "=", "|", ">", "[a]", "{a}", "a, b", "'", "''", `"`, `\`, `\n`, "a\nb", "a\r\nb", "\n", "\t", "\u0000", "\u007f", "\u0085",
+	"\u2028", "\u2029", "\ufeff", "\ufffd", "\uffff", "\U0010ffff", "\u202e", "e\u0301", "Zürich", "日本", "😀", "👩‍👩‍👧",
+	"$", "$$", "${", "${x}", "$${x}", "$$${x}", "$$$${", "}${", "a${b", "::error::x", "x: |\n  y", "FO00000000000000000000000000000001",
+}
+
+func genText() *rapid.Generator[string] {
+	return rapid.OneOf(
+		rapid.SampledFrom(hostile),
+		rapid.String(),
+		rapid.Custom(func(t *rapid.T) string {
+			return strings.Join(rapid.SliceOfN(rapid.SampledFrom(hostile), 1, 4).Draw(t, "parts"), rapid.SampledFrom([]string{"", " "}).Draw(t, "between"))
+		}),
+	)
+}
+
+func genSID(prefix string) *rapid.Generator[string] {
+	return rapid.Map(rapid.IntRange(0, 3), func(n int) string { return fmt.Sprintf("%s%032x", prefix, n) })
+}
+
+// genFlow draws a flow that can be declared.
+func genFlow() *rapid.Generator[Flow] {
+	return rapid.Custom(func(t *rapid.T) Flow {
+		var flow Flow
+		typ := rapid.SampledFrom([]string{"", Studio, External, Task}).Draw(t, "integration type")
+		for f := range fieldsOf[typ].all {
+			var v Value
+			switch {
+			case f == FieldIntegrationType:
+				v = typ
+			case f == FieldFriendlyName:
+				v = genText().Filter(func(s string) bool { return checkName(s).message == "" }).Draw(t, f.Path)
+			case f == FieldContactIdentity:
+				v = rapid.OneOf(rapid.Just(""), genText()).Draw(t, f.Path)
+			case f.Enum != nil:
+				v = rapid.SampledFrom(f.Enum).Draw(t, f.Path)
+			case f.SIDOrName:
+				v = rapid.OneOf(genSID(f.SID), rapid.Just("default"), genText().Filter(func(s string) bool { return f.checkString(s).message == "" })).Draw(t, f.Path)
+			case f.SID != "":
+				v = genSID(f.SID).Draw(t, f.Path)
+			case f.rule != nil:
+				v = "https://example.com/" + rapid.StringMatching(`[a-z0-9/?&=#$.:@{}-]*`).Draw(t, f.Path)
+				if f.rule(v.(string)).message != "" {
+					v = "https://example.com/${x}"
+				}
+			case f.Kind == Int:
+				limit := int64(1 << 62)
+				if f.Max > 0 {
+					limit = f.Max
+				}
+				v = rapid.Int64Range(f.Min, limit).Draw(t, f.Path)
+			case f.Default == nil && f.Kind == Bool:
+				v = rapid.SampledFrom([]Value{nil, true, false}).Draw(t, f.Path)
+			default:
+				v = rapid.Bool().Draw(t, f.Path)
+			}
+			if err := f.Set(&flow, v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return flow
+	})
+}
+
+// genExport draws flows that can stand in one file, with everything around
+// them.
+func genExport() *rapid.Generator[Export] {
+	return rapid.Custom(func(t *rapid.T) Export {
+		e := Export{
+			Header: rapid.SliceOfN(genText(), 0, 2).Draw(t, "header"),
+			Names:  map[string]string{},
+		}
+		if rapid.Bool().Draw(t, "account") {
+			e.AccountSID = genSID("AC").Draw(t, "account SID")
+		}
+		flows := rapid.SliceOfNDistinct(genFlow(), 0, 6, func(f Flow) string { return f.FriendlyName }).Draw(t, "flows")
+		claimed := map[[3]string]bool{}
+		for i, f := range flows {
+			key := [3]string{f.ChannelType, f.ContactIdentity, f.IntegrationType}
+			f.Enabled = f.Enabled && !claimed[key]
+			claimed[key] = true
+			e.Flows = append(e.Flows, ExportFlow{Flow: f, SID: fmt.Sprintf("FO%032x", i), Pin: rapid.Bool().Draw(t, "pin"), Comment: rapid.SliceOfN(genText(), 0, 2).Draw(t, "comment")})
+		}
+		for _, name := range rapid.SliceOfN(genText(), 0, 3).Draw(t, "ignored") {
+			ignored := func(f Flow) bool { return f.FriendlyName == name }
+			if name != "" && !slices.ContainsFunc(flows, ignored) {
+				e.Ignore = append(e.Ignore, ExportIgnore{QuoteGlob(name), genText().Draw(t, "comment")})
+			}
+		}
+		for _, sid := range []string{genSID("IS").Draw(t, "named"), genSID("FW").Draw(t, "named"), genSID("WS").Draw(t, "named")} {
+			e.Names[sid] = genText().Draw(t, "name")
+		}
+		return e
+	})
+}
+
+// load reads what Encode wrote, and puts SIDs back in place of names.
+func load(t interface{ Fatalf(string, ...any) }, e Export) *Config {
+	text := e.Encode()
+	config, err := Load([]string{"-"}, Options{Stdin: strings.NewReader(string(text))})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	sids := map[string]string{}
+	for sid, name := range e.Names {
+		sids[sid[:2]+name] = sid
+	}
+	for i := range config.Flows {
+		for _, ref := range config.Flows[i].Names {
+			if err := ref.Field.Set(&config.Flows[i].Flow, sids[ref.Field.SID+ref.Name]); err != nil {
+				t.Fatalf("%v", err)
+			}
+		}
+	}
+	return config
+}
+
+// TestEncodeLoad is the law that export then load changes nothing, whatever
+// text the flows hold.
+func TestEncodeLoad(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		e := genExport().Draw(t, "export")
+		config := load(t, e)
+		if config.AccountSID != e.AccountSID {
+			t.Fatalf("account %q, want %q", config.AccountSID, e.AccountSID)
+		}
+		for i, entry := range e.Ignore {
+			if got := config.Ignore[i].String(); got != entry.Pattern {
+				t.Fatalf("ignore %q, want %q", got, entry.Pattern)
+			}
+		}
+		if len(config.Flows) != len(e.Flows) {
+			t.Fatalf("%d flows, want %d", len(config.Flows), len(e.Flows))
+		}
+		for i, want := range e.Flows {
+			got := config.Flows[i]
+			if diff := cmp.Diff(want.Flow, got.Flow); diff != "" {
+				t.Fatalf("flow %d (-want +got):\n%s\n%s", i, diff, e.Encode())
+			}
+			if want.Pin != (got.SID == want.SID) {
+				t.Fatalf("flow %d is pinned to %q", i, got.SID)
+			}
+		}
+		for _, r := range string(e.Encode()) {
+			if r != '\n' && !unicode.IsPrint(r) {
+				t.Fatalf("the YAML holds the unprintable %U", r)
+			}
+		}
+	})
+}
+
+// TestDeclarable is the law that Problems and the loader agree on which flows
+// can be declared.
+func TestDeclarable(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		flow := genFlow().Draw(t, "flow")
+		if problems := flow.Problems(); problems != nil {
+			t.Fatalf("a good flow has problems: %v", problems)
+		}
+		f := rapid.SampledFrom(slices.Collect(fieldsOf[flow.IntegrationType].all)).Draw(t, "field")
+		switch f.Kind {
+		case String:
+			s := genText().Filter(func(s string) bool { return f != FieldIntegrationType || s != "" }).Draw(t, "text")
+			if f == FieldIntegrationType && slices.Contains(IntegrationTypes, s) {
+				return
+			}
+			_ = f.Set(&flow, s)
+		case Int:
+			_ = f.Set(&flow, rapid.Int64().Draw(t, "number"))
+		}
+		text := Export{Flows: []ExportFlow{{Flow: flow}}}.Encode()
+		_, err := Load([]string{"-"}, Options{Stdin: strings.NewReader(string(text))})
+		if problems := flow.Problems(); (err == nil) != (problems == nil) && flow.IntegrationType != "" {
+			t.Fatalf("Load says %v, Problems says %q\n%s", err, problems, text)
+		}
+	})
+}
+
+func TestProblems(t *testing.T) {
+	flow := Flow{FriendlyName: "a\x00b", ChatServiceSID: "IS1", ChannelType: "fax", IntegrationType: Studio, RetryCount: 9}
+	want := []string{
+		`friendly_name: the name "a\x00b" has a control character`,
+		`chat_service_sid: "IS1" is not a SID of the kind IS (chat service)`,
+		`channel_type: "fax" is not one of web, sms, facebook, whatsapp, line, custom`,
+		`integration.flow_sid: is missing`,
+		`integration.retry_count: 9 is out of range`,
+	}
+	if diff := cmp.Diff(want, flow.Problems()); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+	if problems := (&Flow{FriendlyName: "\xff", ChatServiceSID: "IS00000000000000000000000000000001", ChannelType: "web", ContactIdentity: "\xff"}).Problems(); len(problems) != 2 {
+		t.Errorf("invalid UTF-8 gives %q", problems)
+	}
+}
+
+// TestEncodeGolden shows what an export looks like.
+func TestEncodeGolden(t *testing.T) {
+	is, fw := "IS00000000000000000000000000000001", "FW00000000000000000000000000000001"
+	e := Export{
+		Header:     []string{"An account with everything", "", "two\nlines"},
+		AccountSID: "AC00000000000000000000000000000001",
+		Ignore:     []ExportIgnore{{"FO00000000000000000000000000000009", "\"a\x1b[31m\": the name has a control character"}, {QuoteGlob("a*b?[c]"), ""}},
+		Names:      map[string]string{fw: "Messaging IVR"},
+		Flows: []ExportFlow{
+			{Flow: Flow{FriendlyName: "Support SMS", ChatServiceSID: is, ChannelType: "sms", ContactIdentity: "+15551230000", Enabled: true, JanitorEnabled: true,
+				IntegrationType: Studio, FlowSID: fw, RetryCount: 3}},
+			{SID: "FO00000000000000000000000000000002", Pin: true, Comment: []string{"one of two of this name"},
+				Flow: Flow{FriendlyName: "Yes", ChatServiceSID: is, ChannelType: "web", JanitorEnabled: true, LongLived: true,
+					IntegrationType: Task, WorkspaceSID: "WS00000000000000000000000000000001", WorkflowSID: "WW00000000000000000000000000000001",
+					Channel: "default", Timeout: 60, CreationOnMessage: False}},
+			{Flow: Flow{FriendlyName: "Café: ${x}\u202e", ChatServiceSID: is, ChannelType: "custom", ContactIdentity: "null", Enabled: true, JanitorEnabled: true,
+				IntegrationType: External, URL: "https://hooks.example.com/flexflow", RetryCount: 0}},
+			{Flow: Flow{FriendlyName: "No Integration", ChatServiceSID: is, ChannelType: "line", Enabled: true, JanitorEnabled: true}},
+		},
+	}
+	got := string(e.Encode())
+	const golden = "testdata/export.yaml"
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("YAML (-want +got):\n%s", diff)
+	}
+	load(t, e)
+	if got := string(Export{}.Encode()); got != "version: 1\nflows: []\n" {
+		t.Errorf("an empty account gives %q", got)
+	}
+}
+
+// TestOrder is the law that it does not matter how flows are spread over
+// files, nor in which order the files are given.
+func TestOrder(t *testing.T) {
+	dir := t.TempDir()
+	rapid.Check(t, func(t *rapid.T) {
+		e := genExport().Draw(t, "export")
+		parts := make([]Export, 3)
+		for i := range parts {
+			parts[i].AccountSID = e.AccountSID
+		}
+		for _, f := range e.Flows {
+			p := &parts[rapid.IntRange(0, len(parts)-1).Draw(t, "part")]
+			p.Flows = append(p.Flows, f)
+		}
+		var paths []string
+		for i, p := range parts {
+			path := filepath.Join(dir, fmt.Sprintf("%d.yaml", i))
+			if err := os.WriteFile(path, p.Encode(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			paths = append(paths, path)
+		}
+		flows := func(paths []string) []string {
+			config, err := Load(paths, Options{})
+			if err != nil {
+				t.Fatalf("%v", err)
+			}
+			var texts []string
+			for _, f := range config.Flows {
+				b, err := json.Marshal(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				texts = append(texts, string(b))
+			}
+			slices.Sort(texts)
+			return texts
+		}
+		want := flows(paths)
+		if diff := cmp.Diff(want, flows(rapid.Permutation(paths).Draw(t, "order"))); diff != "" {
+			t.Fatalf("the order matters:\n%s", diff)
+		}
+	})
+}

@@ -1,0 +1,182 @@
+package schema
+
+import (
+	"math/bits"
+	"slices"
+	"strings"
+)
+
+// Kind is what a field's values are.
+type Kind uint8
+
+// The kinds of field.
+const (
+	String Kind = iota
+	Bool
+	Int
+)
+
+func (k Kind) String() string {
+	return [...]string{"string", "bool", "integer"}[k]
+}
+
+const integrationPrefix = "integration."
+
+// Field is one row of the table that drives everything that is done with a
+// flow field by field: parsing, comparing, encoding, the JSON Schema and the
+// reference. A new field of the API is one new row, and the struct field that
+// ref points to.
+type Field struct {
+	Path string // key in the YAML and in the API's JSON, "integration.timeout"
+	Form string // parameter of the API's create and update
+	Kind Kind
+
+	// SID is the two letters that the field's value begins with when it is a
+	// SID, before 32 hex digits. SIDOrName fields also take any other name.
+	SID       string
+	SIDOrName bool
+
+	// Name is the key that gives a name in place of the SID, if there is one:
+	// "chat_service" for "chat_service_sid".
+	Name string
+
+	// Types lists the integration types that the field belongs to; nil for
+	// the fields outside the integration.
+	Types []string
+
+	Required bool     // in every flow, or in every flow of Types
+	Enum     []string // nil: any value
+	Default  Value    // what leaving the key out means; nil: unset
+	Min, Max int64    // bounds of an Int; Max 0 is no bound
+	Cleared  bool     // an unset value is sent as an empty parameter
+
+	Doc string // one sentence for the reference and for editors
+
+	index int
+	ref   func(*Flow) any
+	rule  func(string) complaint // beyond what the columns above say; may be nil
+}
+
+// AppliesTo reports whether the field means anything for an integration type.
+func (f *Field) AppliesTo(integrationType string) bool {
+	return f.Types == nil || slices.Contains(f.Types, integrationType)
+}
+
+// integrationKey returns the key below `integration`, if the field is there.
+func (f *Field) integrationKey() (string, bool) {
+	return strings.CutPrefix(f.Path, integrationPrefix)
+}
+
+// Bit is the field's place in a FieldSet.
+func (f *Field) Bit() FieldSet { return 1 << f.index }
+
+// FieldSet is a set of rows of Fields.
+type FieldSet uint32
+
+// Has reports whether the set holds the field.
+func (s FieldSet) Has(f *Field) bool { return s&f.Bit() != 0 }
+
+// all visits the rows in the set, in the table's order.
+func (s FieldSet) all(yield func(*Field) bool) {
+	for ; s != 0; s &= s - 1 {
+		if !yield(&Fields[bits.TrailingZeros32(uint32(s))]) {
+			return
+		}
+	}
+}
+
+// IntegrationFields is integration_type and every field below integration.
+var IntegrationFields = func() FieldSet {
+	set := FieldIntegrationType.Bit()
+	for _, f := range fieldByPath {
+		if _, ok := f.integrationKey(); ok {
+			set |= f.Bit()
+		}
+	}
+	return set
+}()
+
+// Fields is the table, in the order in which flows are written and shown.
+// Sources: the API reference of FlexFlows for names, kinds, bounds and
+// defaults, except that an omitted `enabled` is true: the API documents no
+// default for it.
+var Fields = []Field{
+	{Path: "friendly_name", Form: "FriendlyName", Kind: String, Required: true,
+		Doc:  "The flow's name, and its identity: exact and case-sensitive.",
+		ref:  func(f *Flow) any { return &f.FriendlyName },
+		rule: checkName},
+	{Path: "chat_service_sid", Form: "ChatServiceSid", Kind: String, SID: "IS", Name: "chat_service", Required: true,
+		Doc: "The SID of the chat service.",
+		ref: func(f *Flow) any { return &f.ChatServiceSID }},
+	{Path: "channel_type", Form: "ChannelType", Kind: String, Enum: ChannelTypes, Required: true,
+		Doc: "The channel that messages come in on.",
+		ref: func(f *Flow) any { return &f.ChannelType }},
+	{Path: "contact_identity", Form: "ContactIdentity", Kind: String, Cleared: true,
+		Doc: "The contact's identity on the channel: +15551230000 for sms, whatsapp:+15551230000, messenger:PAGE_ID, a free word for custom; none for web.",
+		ref: func(f *Flow) any { return &f.ContactIdentity }},
+	{Path: "enabled", Form: "Enabled", Kind: Bool, Default: true,
+		Doc: "Whether messages reach the flow.",
+		ref: func(f *Flow) any { return &f.Enabled }},
+	{Path: "integration_type", Form: "IntegrationType", Kind: String, Enum: IntegrationTypes,
+		Doc: "What handles inbound messages; when it is left out, the integration is left as the account has it.",
+		ref: func(f *Flow) any { return &f.IntegrationType }},
+	{Path: "integration.flow_sid", Form: "Integration.FlowSid", Kind: String, SID: "FW", Name: "integration.studio_flow", Types: []string{Studio}, Required: true,
+		Doc: "The SID of the Studio flow.",
+		ref: func(f *Flow) any { return &f.FlowSID }},
+	{Path: "integration.url", Form: "Integration.Url", Kind: String, Types: []string{External}, Required: true,
+		Doc:  "The absolute http or https URL of the webhook.",
+		ref:  func(f *Flow) any { return &f.URL },
+		rule: checkURL},
+	{Path: "integration.workspace_sid", Form: "Integration.WorkspaceSid", Kind: String, SID: "WS", Name: "integration.workspace", Types: []string{Task}, Required: true,
+		Doc: "The SID of the TaskRouter workspace for new tasks.",
+		ref: func(f *Flow) any { return &f.WorkspaceSID }},
+	{Path: "integration.workflow_sid", Form: "Integration.WorkflowSid", Kind: String, SID: "WW", Name: "integration.workflow", Types: []string{Task}, Required: true,
+		Doc: "The SID of the TaskRouter workflow for new tasks.",
+		ref: func(f *Flow) any { return &f.WorkflowSID }},
+	{Path: "integration.channel", Form: "Integration.Channel", Kind: String, SID: "TC", SIDOrName: true, Types: []string{Task}, Default: "default",
+		Doc: "The task channel's SID or unique name.",
+		ref: func(f *Flow) any { return &f.Channel }},
+	{Path: "integration.timeout", Form: "Integration.Timeout", Kind: Int, Types: []string{Task}, Default: int64(86400),
+		Doc: "The task's timeout in seconds.",
+		ref: func(f *Flow) any { return &f.Timeout }},
+	{Path: "integration.priority", Form: "Integration.Priority", Kind: Int, Types: []string{Task}, Default: int64(0),
+		Doc: "The task's priority.",
+		ref: func(f *Flow) any { return &f.Priority }},
+	{Path: "integration.creation_on_message", Form: "Integration.CreationOnMessage", Kind: Bool, Types: []string{Task},
+		Doc: "Outbound only: true delays the task until the customer answers; when it is left out, it is left as the account has it.",
+		ref: func(f *Flow) any { return &f.CreationOnMessage }},
+	{Path: "integration.retry_count", Form: "Integration.RetryCount", Kind: Int, Max: 3, Types: []string{Studio, External}, Default: int64(3),
+		Doc: "How often the Studio flow or webhook is tried again after a failure, 0 to 3.",
+		ref: func(f *Flow) any { return &f.RetryCount }},
+	{Path: "long_lived", Form: "LongLived", Kind: Bool, Default: false,
+		Doc: "Whether the chat channel is kept for later conversations with the same contact.",
+		ref: func(f *Flow) any { return &f.LongLived }},
+	{Path: "janitor_enabled", Form: "JanitorEnabled", Kind: Bool, Default: false,
+		Doc: "Whether Proxy sessions are removed when their task is deleted outside of Flex.",
+		ref: func(f *Flow) any { return &f.JanitorEnabled }},
+}
+
+var fieldByPath = func() map[string]*Field {
+	byPath := make(map[string]*Field, len(Fields))
+	for i := range Fields {
+		f := &Fields[i]
+		f.index = i
+		byPath[f.Path] = f
+	}
+	return byPath
+}()
+
+// The fields that code names one by one. They point into Fields.
+var (
+	FieldFriendlyName      = fieldByPath["friendly_name"]
+	FieldContactIdentity   = fieldByPath["contact_identity"]
+	FieldEnabled           = fieldByPath["enabled"]
+	FieldIntegrationType   = fieldByPath["integration_type"]
+	FieldCreationOnMessage = fieldByPath["integration.creation_on_message"]
+
+	fieldChannelType = fieldByPath["channel_type"]
+	fieldTimeout     = fieldByPath["integration.timeout"]
+)
+
+// FieldByPath returns the row of a key's path, or nil.
+func FieldByPath(path string) *Field { return fieldByPath[path] }

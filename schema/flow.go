@@ -1,0 +1,327 @@
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strconv"
+)
+
+// Flow is the content of one Flex Flow, normalised: the same flow is the same
+// value, whether it was written in YAML or listed by the API, so two flows are
+// compared with ==.
+//
+// It holds neither the SID nor the dates: those belong to a resource, not to
+// its content. A field that does not apply to IntegrationType is zero.
+type Flow struct {
+	FriendlyName    string
+	ChatServiceSID  string // IS + 32 hex digits
+	ChannelType     string // one of ChannelTypes
+	ContactIdentity string // "" is none; the API's null and "" are one
+	Enabled         bool
+	LongLived       bool
+	JanitorEnabled  bool
+
+	// IntegrationType is one of IntegrationTypes. In the account "" is a flow
+	// without an integration; in a declaration it means that the integration
+	// is left as the account has it.
+	IntegrationType string
+
+	FlowSID           string  // studio: FW + 32 hex digits
+	URL               string  // external: absolute http or https URL
+	WorkspaceSID      string  // task: WS + 32 hex digits
+	WorkflowSID       string  // task: WW + 32 hex digits
+	Channel           string  // task: TC + 32 hex digits, or a unique name
+	Timeout           int64   // task: seconds, 0 or more
+	Priority          int64   // task: 0 or more
+	CreationOnMessage OptBool // task
+	RetryCount        int64   // studio and external: 0 to 3
+}
+
+// OptBool is a bool that may be unset. The zero value is unset.
+type OptBool int8
+
+// The values of an OptBool.
+const (
+	Unset OptBool = iota
+	False
+	True
+)
+
+// OptBoolOf returns True or False.
+func OptBoolOf(b bool) OptBool {
+	if b {
+		return True
+	}
+	return False
+}
+
+func (b OptBool) String() string {
+	switch b {
+	case True:
+		return "true"
+	case False:
+		return "false"
+	}
+	return "unset"
+}
+
+// The channel types and integration types that the API knows, in its order
+// (API reference: FlexFlows, ChannelType and IntegrationType).
+var (
+	ChannelTypes     = []string{"web", "sms", "facebook", "whatsapp", "line", "custom"}
+	IntegrationTypes = []string{Studio, External, Task}
+)
+
+// The integration types.
+const (
+	Studio   = "studio"
+	External = "external"
+	Task     = "task"
+)
+
+// Value is one field of a flow: a string, a bool, an int64, or nil for unset.
+type Value = any
+
+// Get returns the field's value in the flow: nil where the field does not
+// apply to the flow's integration type, or is unset.
+func (f *Field) Get(flow *Flow) Value {
+	if !f.AppliesTo(flow.IntegrationType) {
+		return nil
+	}
+	switch p := f.ref(flow).(type) {
+	case *string:
+		if *p == "" {
+			return nil
+		}
+		return *p
+	case *bool:
+		return *p
+	case *int64:
+		return *p
+	case *OptBool:
+		if *p == Unset {
+			return nil
+		}
+		return *p == True
+	}
+	panic("schema: field " + f.Path + " has a kind that Get does not know")
+}
+
+// Equal reports whether the field is the same in both flows. It does not
+// allocate.
+func (f *Field) Equal(a, b *Flow) bool {
+	if f.AppliesTo(a.IntegrationType) != f.AppliesTo(b.IntegrationType) {
+		return f.Get(a) == f.Get(b)
+	}
+	switch p := f.ref(a).(type) {
+	case *string:
+		return *p == *f.ref(b).(*string)
+	case *bool:
+		return *p == *f.ref(b).(*bool)
+	case *int64:
+		return *p == *f.ref(b).(*int64)
+	case *OptBool:
+		return *p == *f.ref(b).(*OptBool)
+	}
+	panic("schema: field " + f.Path + " has a kind that Equal does not know")
+}
+
+// Set stores v, of the field's kind, in the flow. A nil v unsets a string or
+// an optional bool.
+func (f *Field) Set(flow *Flow, v Value) error {
+	switch p := f.ref(flow).(type) {
+	case *string:
+		if v == nil {
+			*p = ""
+			return nil
+		}
+		if s, ok := v.(string); ok {
+			*p = s
+			return nil
+		}
+	case *bool:
+		if b, ok := v.(bool); ok {
+			*p = b
+			return nil
+		}
+	case *int64:
+		if n, ok := v.(int64); ok {
+			*p = n
+			return nil
+		}
+	case *OptBool:
+		if v == nil {
+			*p = Unset
+			return nil
+		}
+		if b, ok := v.(bool); ok {
+			*p = OptBoolOf(b)
+			return nil
+		}
+	}
+	return fmt.Errorf("%s takes a %s, not %v", f.Path, f.Kind, v)
+}
+
+// Copy copies the field from one flow to another.
+func (f *Field) Copy(to, from *Flow) {
+	switch p := f.ref(to).(type) {
+	case *string:
+		*p = *f.ref(from).(*string)
+	case *bool:
+		*p = *f.ref(from).(*bool)
+	case *int64:
+		*p = *f.ref(from).(*int64)
+	case *OptBool:
+		*p = *f.ref(from).(*OptBool)
+	}
+}
+
+// Form encodes the whole flow as the API's create and update parameters.
+// contact_identity is always sent, empty where there is none, since leaving a
+// parameter out of an update leaves the field alone. Integration parameters
+// are sent with their type, all of that type's, so that the request means the
+// same whether the API merges or replaces inside the integration.
+func (flow *Flow) Form() url.Values {
+	form := make(url.Values, len(Fields))
+	for i := range Fields {
+		f := &Fields[i]
+		v := f.Get(flow)
+		switch v := v.(type) {
+		case nil:
+			if f.Cleared {
+				form.Set(f.Form, "")
+			}
+		case string:
+			form.Set(f.Form, v)
+		case bool:
+			form.Set(f.Form, strconv.FormatBool(v))
+		case int64:
+			form.Set(f.Form, strconv.FormatInt(v, 10))
+		}
+	}
+	return form
+}
+
+// AppendJSON appends the flow as JSON in the YAML's own keys, in the order of
+// Fields, unset fields left out.
+func (flow *Flow) AppendJSON(b []byte) []byte {
+	b = append(b, '{')
+	first := true
+	inIntegration := false
+	for i := range Fields {
+		f := &Fields[i]
+		v := f.Get(flow)
+		if v == nil {
+			continue
+		}
+		key := f.Path
+		if sub, ok := f.integrationKey(); ok {
+			key = sub
+			if !inIntegration {
+				if !first {
+					b = append(b, ',')
+				}
+				b = append(b, `"integration":{`...)
+				inIntegration, first = true, true
+			}
+		} else if inIntegration {
+			b = append(b, '}')
+			inIntegration, first = false, false
+		}
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		b = append(b, '"')
+		b = append(b, key...)
+		b = append(b, '"', ':')
+		b = AppendValue(b, v)
+	}
+	if inIntegration {
+		b = append(b, '}')
+	}
+	return append(b, '}')
+}
+
+// AppendValue appends v as JSON, without HTML escaping.
+func AppendValue(b []byte, v Value) []byte {
+	switch v := v.(type) {
+	case nil:
+		return append(b, "null"...)
+	case bool:
+		return strconv.AppendBool(b, v)
+	case int64:
+		return strconv.AppendInt(b, v, 10)
+	case string:
+		return appendString(b, v)
+	}
+	panic(fmt.Sprintf("schema: %T is no field value", v))
+}
+
+func appendString(b []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
+			var buf bytes.Buffer
+			enc := json.NewEncoder(&buf)
+			enc.SetEscapeHTML(false)
+			if err := enc.Encode(s); err != nil { // a string always encodes
+				panic(err)
+			}
+			return append(b, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
+
+// MarshalJSON implements [json.Marshaler], see [Flow.AppendJSON].
+func (flow Flow) MarshalJSON() ([]byte, error) {
+	return flow.AppendJSON(make([]byte, 0, 512)), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote, and nothing else: an unknown
+// key or a value of another kind is an error.
+func (flow *Flow) UnmarshalJSON(data []byte) error {
+	var top map[string]json.RawMessage
+	if err := json.Unmarshal(data, &top); err != nil {
+		return err
+	}
+	if raw, ok := top["integration"]; ok {
+		var sub map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &sub); err != nil {
+			return fmt.Errorf("integration: %w", err)
+		}
+		delete(top, "integration")
+		for k, v := range sub {
+			top[integrationPrefix+k] = v
+		}
+	}
+	*flow = Flow{}
+	for path, raw := range top {
+		f := FieldByPath(path)
+		if f == nil {
+			return fmt.Errorf("%q is not a key of a flow", path)
+		}
+		if err := json.Unmarshal(raw, f.ref(flow)); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (b *OptBool) UnmarshalJSON(data []byte) error {
+	var v *bool
+	if err := json.Unmarshal(data, &v); err != nil {
+		return err
+	}
+	if v == nil {
+		*b = Unset
+	} else {
+		*b = OptBoolOf(*v)
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package schema
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// shape is the keys that a mapping may have. A key's slot is its place in
+// keys.
+type shape struct {
+	name string // "a flow"
+	keys []key
+	slot map[string]int
+
+	// elsewhere says, for keys of other mappings, where they belong.
+	elsewhere []neighbour
+	// synonyms are words that people use for a key of this mapping.
+	synonyms map[string]string
+}
+
+type key struct {
+	name   string
+	field  *Field // nil: no field of the flow
+	byName bool   // gives the name in place of the field's SID
+}
+
+type neighbour struct {
+	shape *shape
+	where string // "under integration"
+}
+
+// The keys of a document, and those of a flow that are no rows of Fields.
+const (
+	keyVersion = iota
+	keyAccountSID
+	keyIgnore
+	keyDefaults
+	keyFlows
+)
+
+const (
+	keySID = iota
+	keyRenamedFrom
+	keyIgnoreChanges
+	keyIntegration
+	numFlowKeys // the fields come after these
+)
+
+// maxKeys is at least the number of keys of any shape.
+const maxKeys = 24
+
+var documentShape, flowShape, integrationShape = newShapes()
+
+func newShapes() (document, flow, integration *shape) {
+	document = &shape{name: "a document", keys: []key{
+		keyVersion:    {name: "version"},
+		keyAccountSID: {name: "account_sid"},
+		keyIgnore:     {name: "ignore"},
+		keyDefaults:   {name: "defaults"},
+		keyFlows:      {name: "flows"},
+	}}
+	flow = &shape{name: "a flow", keys: []key{
+		keySID:           {name: "sid"},
+		keyRenamedFrom:   {name: "renamed_from"},
+		keyIgnoreChanges: {name: "ignore_changes"},
+		keyIntegration:   {name: "integration"},
+	}}
+	integration = &shape{name: "an integration"}
+	for i := range Fields {
+		f := &Fields[i]
+		s, cut := flow, ""
+		if _, ok := f.integrationKey(); ok {
+			s, cut = integration, integrationPrefix
+		}
+		s.keys = append(s.keys, key{name: strings.TrimPrefix(f.Path, cut), field: f})
+		if f.Name != "" {
+			s.keys = append(s.keys, key{name: strings.TrimPrefix(f.Name, cut), field: f, byName: true})
+		}
+	}
+	for _, s := range []*shape{document, flow, integration} {
+		if len(s.keys) > maxKeys {
+			panic("schema: maxKeys is too small")
+		}
+		s.slot = make(map[string]int, len(s.keys))
+		for i, k := range s.keys {
+			s.slot[k.name] = i
+		}
+	}
+	document.elsewhere = []neighbour{{flow, "in a flow, below flows or defaults"}, {integration, "below the integration of a flow"}}
+	flow.elsewhere = []neighbour{{integration, "below integration"}, {document, "at the top of the document"}}
+	integration.elsewhere = []neighbour{{flow, "in the flow, beside integration"}, {document, "at the top of the document"}}
+
+	document.synonyms = map[string]string{
+		"flexflows": "flows", "flow": "flows", "account": "account_sid", "default": "defaults", "ignored": "ignore",
+	}
+	flow.synonyms = map[string]string{
+		"name": "friendly_name", "channel": "channel_type", "type": "channel_type", "identity": "contact_identity",
+		"phonenumber": "contact_identity", "servicesid": "chat_service_sid", "previously": "renamed_from",
+		"previousname": "renamed_from", "previousnames": "renamed_from", "oldname": "renamed_from", "oldnames": "renamed_from",
+		"integrations": "integration", "disabled": "enabled",
+	}
+	integration.synonyms = map[string]string{
+		"studioflowsid": "flow_sid", "studiosid": "flow_sid", "webhook": "url", "webhookurl": "url", "retries": "retry_count",
+	}
+	return document, flow, integration
+}
+
+// names returns the keys, a flow's fields before the rest.
+func (s *shape) names() []string {
+	var fields, others []string
+	for _, k := range s.keys {
+		if k.field != nil {
+			fields = append(fields, k.name)
+		} else {
+			others = append(others, k.name)
+		}
+	}
+	return append(fields, others...)
+}
+
+// readOnlyKeys are the keys of the API's answers that no request can set.
+var readOnlyKeys = []string{"account_sid", "date_created", "date_updated", "url", "links"}
+
+// unknown says what to do about a key that the shape does not have.
+func (s *shape) unknown(name string) complaint {
+	bare := fold(name)
+	if s == flowShape {
+		for _, k := range readOnlyKeys {
+			if fold(k) != bare {
+				continue
+			}
+			c := complaint{message: fmt.Sprintf("%s is read-only: the API sets it; remove it", k)}
+			switch k {
+			case "account_sid":
+				c.hint = "to name the account that may be touched, write account_sid at the top of the document"
+			case "url":
+				c.hint = "the URL of a webhook is integration.url"
+			}
+			return c
+		}
+	}
+	message := fmt.Sprintf("unknown key %s", quote(name))
+	meant := func(k string) complaint { return complaint{message + "; did you mean " + k + "?", "write " + k} }
+	belongs := func(k, where string) complaint {
+		return complaint{fmt.Sprintf("%s; %s belongs %s", message, k, where), fmt.Sprintf("write %s %s", k, where)}
+	}
+
+	for _, k := range s.keys {
+		if fold(k.name) == bare {
+			return meant(k.name)
+		}
+	}
+	for _, n := range s.elsewhere {
+		for _, k := range n.shape.keys {
+			if f := fold(k.name); f == bare || n.shape == integrationShape && "integration"+f == bare {
+				return belongs(k.name, n.where)
+			}
+		}
+	}
+	if k, ok := s.synonyms[bare]; ok {
+		return meant(k)
+	}
+	if k := nearest(name, s.names()); k != "" {
+		return meant(k)
+	}
+	for _, n := range s.elsewhere {
+		if k := nearest(name, n.shape.names()); k != "" {
+			return belongs(k, n.where)
+		}
+	}
+	return complaint{message, fmt.Sprintf("the keys of %s are %s", s.name, strings.Join(s.names(), ", "))}
+}
+
+// changeable are the paths that ignore_changes takes.
+var changeable = func() map[string]FieldSet {
+	m := map[string]FieldSet{"integration": IntegrationFields}
+	for i := range Fields {
+		if f := &Fields[i]; f != FieldFriendlyName {
+			m[f.Path] = f.Bit()
+		}
+	}
+	return m
+}()
+
+// ignorable returns the fields that an entry of ignore_changes names.
+func ignorable(path string) (FieldSet, complaint) {
+	if set, ok := changeable[path]; ok {
+		return set, complaint{}
+	}
+	if path == FieldFriendlyName.Path {
+		return 0, complaint{"friendly_name cannot be ignored: it is what the flow is found by", "to rename a flow, give its old name in renamed_from"}
+	}
+	bare := fold(path)
+	for i := range Fields {
+		f := &Fields[i]
+		if path == f.Name || f.Name != "" && integrationPrefix+path == f.Name {
+			return 0, complaint{fmt.Sprintf("%s is not the path of a field", path), fmt.Sprintf("write %s, which covers the name too", f.Path)}
+		}
+		if sub, ok := f.integrationKey(); fold(f.Path) == bare || ok && fold(sub) == bare {
+			return 0, complaint{fmt.Sprintf("%s is not the path of a field; did you mean %s?", quote(path), f.Path), "write " + f.Path}
+		}
+	}
+	paths := slices.Sorted(maps.Keys(changeable))
+	if near := nearest(path, paths); near != "" {
+		return 0, complaint{fmt.Sprintf("%s is not the path of a field; did you mean %s?", quote(path), near), "write " + near}
+	}
+	return 0, complaint{fmt.Sprintf("%s is not the path of a field", quote(path)), "the paths are " + strings.Join(paths, ", ")}
+}

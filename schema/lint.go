@@ -1,0 +1,95 @@
+package schema
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Beyond these a value is likely a mistake. The API documents neither; names
+// of Conversations end at 256 characters, tasks of TaskRouter at two weeks.
+const (
+	longName    = 256     // characters
+	longTimeout = 1209600 // seconds
+)
+
+// lint warns of what is allowed and likely a mistake in one flow.
+func (d *decoder) lint(flow *Declared, unsure FieldSet, own *layer) {
+	warn := func(f *Field, code, message string) {
+		pos := flow.Pos // of the flow, when defaults has the value
+		if e := own.at[f.index]; e.value != nil {
+			pos = d.src.pos(e.value)
+		}
+		d.out.warnings = append(d.out.warnings, Warning{Code: code, Message: fmt.Sprintf("flow %s: %s", quote(flow.Flow.FriendlyName), message), Pos: pos})
+	}
+	for _, f := range []*Field{FieldFriendlyName, FieldContactIdentity} {
+		if s, _ := f.Get(&flow.Flow).(string); !unsure.Has(f) && len(s) > longName {
+			if n := utf8.RuneCountInString(s); n > longName {
+				warn(f, "long-name", fmt.Sprintf("%s has %d characters, and more than %d may be refused", f.Path, n, longName))
+			}
+		}
+	}
+	if n := flow.Flow.Timeout; n > longTimeout && !unsure.Has(fieldTimeout) {
+		warn(fieldTimeout, "long-timeout", fmt.Sprintf("a timeout of %d s is more than TaskRouter's two weeks (%d s)", n, longTimeout))
+	}
+	if (unsure & (FieldContactIdentity.Bit() | fieldChannelType.Bit())) == 0 {
+		if message := lintIdentity(flow.Flow.ChannelType, flow.Flow.ContactIdentity); message != "" {
+			warn(FieldContactIdentity, "identity-format", message)
+		}
+	}
+}
+
+var (
+	e164RE      = regexp.MustCompile(`^\+[1-9][0-9]{1,14}$`)
+	shortCodeRE = regexp.MustCompile(`^[0-9]{3,8}$`)
+	prefixRE    = regexp.MustCompile(`^([A-Za-z]{2,20}):`)
+)
+
+// identityPrefixes are what the identities of some channels begin with.
+var identityPrefixes = map[string]string{"whatsapp": "whatsapp:", "facebook": "messenger:"}
+
+// lintIdentity says why an identity is not of the form that the channel's
+// identities have, or "". The API checks none of this: a flow with a wrong
+// identity is accepted, and no message ever reaches it.
+func lintIdentity(channel, identity string) string {
+	if identity == "" {
+		return ""
+	}
+	if m := prefixRE.FindStringSubmatch(identity); m != nil && channel != "sms" {
+		word := strings.ToLower(m[1])
+		near := nearest(word, []string{"whatsapp", "messenger"})
+		if channel == "facebook" && slices.Contains([]string{"facebook", "fb"}, word) {
+			near = "messenger"
+		}
+		if near != "" && m[1] != near {
+			return fmt.Sprintf("contact_identity %s begins with %s:, which is likely meant to be %s:", quote(identity), m[1], near)
+		}
+	}
+	switch channel {
+	case "sms":
+		if !e164RE.MatchString(identity) && !shortCodeRE.MatchString(identity) {
+			return fmt.Sprintf("contact_identity %s is neither an E.164 number like +15551230000 nor a short code", quote(identity))
+		}
+	case "whatsapp":
+		number, ok := strings.CutPrefix(identity, identityPrefixes[channel])
+		switch {
+		case !ok:
+			return fmt.Sprintf("contact_identity %s does not begin with whatsapp:, as in whatsapp:+15551230000", quote(identity))
+		case !e164RE.MatchString(number):
+			return fmt.Sprintf("contact_identity %s has no E.164 number behind whatsapp:, as in whatsapp:+15551230000", quote(identity))
+		}
+	case "facebook":
+		id, ok := strings.CutPrefix(identity, identityPrefixes[channel])
+		switch {
+		case !ok:
+			return fmt.Sprintf("contact_identity %s does not begin with messenger:, as in messenger:PAGE_ID", quote(identity))
+		case strings.TrimSpace(id) == "":
+			return fmt.Sprintf("contact_identity %s has no page id behind messenger:", quote(identity))
+		}
+	case "web":
+		return fmt.Sprintf("contact_identity %s is set, and web chats have none", quote(identity))
+	}
+	return ""
+}

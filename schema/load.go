@@ -1,0 +1,122 @@
+package schema
+
+import (
+	"cmp"
+	"io"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Options is what Load takes beside the paths. The zero value has no
+// variables and no standard input.
+type Options struct {
+	// Vars, then VarFiles (the later ones first), then LookupEnv give the
+	// values of variables. VarFiles are paths of flat YAML mappings.
+	Vars     map[string]string
+	VarFiles []string
+	// LookupEnv is asked for FLEXSYNC_VAR_<name> and nothing else, by several
+	// goroutines at once. It may be nil.
+	LookupEnv func(string) (string, bool)
+
+	// AllowUnset accepts variables that are not set. Nothing is concluded from
+	// a value that holds one, so the Config is good for counting its flows and
+	// no more.
+	AllowUnset bool
+
+	Stdin io.Reader // read for the path "-"
+	Dir   string    // where flows are looked for without a path; "" is the current directory
+}
+
+// Load reads files, directories (every *.yaml and *.yml below, hidden ones and
+// the files of variables left out, sorted) and "-". Without paths it reads
+// whichever one of flows.yaml, flows.yml and flows/ is in opts.Dir.
+//
+// The error is Problems when the input is at fault, a path that is not there
+// included. Any other error is the machine's.
+func Load(paths []string, opts Options) (*Config, error) {
+	varFiles, problems, err := readVarFiles(opts.VarFiles)
+	if err != nil {
+		return nil, err
+	}
+	vars := &variables{
+		flags: opts.Vars, files: varFiles, env: opts.LookupEnv,
+		// Without one of the files, every variable of it would be unset.
+		lenient: opts.AllowUnset || len(problems) > 0,
+	}
+	inputs, found, err := findInputs(paths, opts.Dir, opts.VarFiles)
+	if err != nil {
+		return nil, err
+	}
+	problems = append(problems, found...)
+
+	parts := make([]contents, len(inputs))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, in := range inputs {
+		g.Go(func() error {
+			src, problem, err := readSource(in, opts.Stdin)
+			switch {
+			case err != nil:
+				return err
+			case problem != nil:
+				parts[i].problems = Problems{*problem}
+			default:
+				parts[i] = newDecoder(src, vars).file()
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+
+	whole := join(parts)
+	whole.problems = append(problems, whole.problems...)
+	whole.check()
+	if len(whole.problems) == 0 && len(whole.flows) == 0 && !whole.listsNone {
+		whole.problems = Problems{{Pos: Pos{File: inputs[0].name}, Path: "flows", Message: "there are no flows in the given files",
+			Hint: "write flows: [] if the account should have none"}}
+	}
+	if len(whole.problems) > 0 {
+		return nil, whole.problems.tidy()
+	}
+	slices.SortStableFunc(whole.warnings, func(a, b Warning) int {
+		return cmp.Or(a.Pos.compare(b.Pos), cmp.Compare(a.Code, b.Code))
+	})
+	config := &Config{Flows: whole.flows, Warnings: whole.warnings, Files: len(inputs)}
+	if len(whole.accounts) > 0 {
+		config.AccountSID, config.AccountSIDPos = whole.accounts[0].value, whole.accounts[0].pos
+	}
+	for _, g := range whole.ignore {
+		config.Ignore = append(config.Ignore, g.value)
+	}
+	return config, nil
+}
+
+// join puts the contents of several files behind one another.
+func join(parts []contents) *contents {
+	if len(parts) == 1 {
+		return &parts[0]
+	}
+	whole := &contents{}
+	for i := range parts {
+		p := &parts[i]
+		whole.problems = append(whole.problems, p.problems...)
+		whole.warnings = append(whole.warnings, p.warnings...)
+		whole.accounts = append(whole.accounts, p.accounts...)
+		whole.ignore = append(whole.ignore, p.ignore...)
+		whole.flows = append(whole.flows, p.flows...)
+		whole.facts = append(whole.facts, p.facts...)
+		whole.listsNone = whole.listsNone || p.listsNone
+	}
+	return whole
+}
+
+// tidy sorts the problems and drops those that say the same of one place, as
+// happens where an alias is used several times.
+func (ps Problems) tidy() Problems {
+	ps.sort()
+	return slices.CompactFunc(ps, func(a, b Problem) bool { return a.Pos == b.Pos && a.Message == b.Message && a.Line > 0 })
+}

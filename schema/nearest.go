@@ -1,0 +1,64 @@
+package schema
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Nearest returns the candidates that word is most likely a misspelling of,
+// the likeliest first, at most limit of them; none when nothing is near.
+func Nearest(word string, candidates []string, limit int) []string {
+	type near struct {
+		name string
+		dist int
+	}
+	lower := strings.ToLower(word)
+	most := max(1, len([]rune(word))/3)
+	var found []near
+	for _, c := range candidates {
+		d := editDistance(lower, strings.ToLower(c), most)
+		if d <= most {
+			found = append(found, near{c, d})
+		}
+	}
+	slices.SortFunc(found, func(a, b near) int {
+		return cmp.Or(cmp.Compare(a.dist, b.dist), cmp.Compare(a.name, b.name))
+	})
+	names := make([]string, 0, min(limit, len(found)))
+	for _, n := range found[:min(limit, len(found))] {
+		names = append(names, n.name)
+	}
+	return names
+}
+
+// editDistance is how many letters are to be added, left out, changed or
+// swapped with their neighbour to make b of a; anything above most is most+1.
+func editDistance(a, b string, most int) int {
+	x, y := []rune(a), []rune(b)
+	if d := len(x) - len(y); d > most || -d > most {
+		return most + 1
+	}
+	if len(x) > 256 { // a name that long is not a misspelling
+		return most + 1
+	}
+	before, last, row := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(x); i++ {
+		row[0] = i
+		for j := 1; j <= len(y); j++ {
+			cost := 1
+			if x[i-1] == y[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return min(last[len(y)], most+1)
+}

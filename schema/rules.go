@@ -1,0 +1,221 @@
+package schema
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"flexsync/internal/safetext"
+)
+
+// complaint is what is wrong with a value, and what to do about it. The zero
+// complaint is none.
+type complaint struct{ message, hint string }
+
+// quote shows a value in a message.
+func quote(s string) string {
+	const limit = 60
+	if utf8.RuneCountInString(s) > limit {
+		return safetext.Quote(string([]rune(s)[:limit])) + "…"
+	}
+	return safetext.Quote(s)
+}
+
+// checkString holds a string against the rules of its field. It knows neither
+// the other fields nor whether the field may be left out.
+func (f *Field) checkString(s string) complaint {
+	switch {
+	case !utf8.ValidString(s):
+		return complaint{quote(s) + " is not valid UTF-8", ""}
+	case f.Enum != nil && !slices.Contains(f.Enum, s):
+		return f.wrongWord(s)
+	case f.SIDOrName && s == "":
+		return complaint{"an empty text is neither a SID nor a name", fmt.Sprintf("write a SID (%s), a unique name, or leave the key out", sidForm(f.SID))}
+	case f.SIDOrName && isAnySID(s) && !IsSID(f.SID, s):
+		return wrongSID(f.SID, s)
+	case f.SID != "" && !f.SIDOrName && !IsSID(f.SID, s):
+		c := wrongSID(f.SID, s)
+		if f.Name != "" && !looksLikeSID(s) && s != "" {
+			c.hint = "to give the name in place of the SID, write " + f.Name
+		}
+		return c
+	case f.rule != nil:
+		return f.rule(s)
+	}
+	return complaint{}
+}
+
+// checkInt holds an integer against the bounds of its field.
+func (f *Field) checkInt(n int64) complaint {
+	switch {
+	case f.Max > 0 && (n < f.Min || n > f.Max):
+		return complaint{fmt.Sprintf("%d is out of range", n), fmt.Sprintf("write a number from %d to %d", f.Min, f.Max)}
+	case n < f.Min:
+		return complaint{fmt.Sprintf("%d is out of range", n), fmt.Sprintf("write a number that is %d or more", f.Min)}
+	}
+	return complaint{}
+}
+
+// checkReference holds a name that stands for the field's SID against the
+// rules.
+func (f *Field) checkReference(name string) complaint {
+	switch {
+	case name == "":
+		return complaint{"the name is empty", "write the name, or " + f.Path + " with the SID"}
+	case !utf8.ValidString(name):
+		return complaint{quote(name) + " is not valid UTF-8", ""}
+	case IsSID(f.SID, name):
+		return complaint{fmt.Sprintf("%s is a SID, not a name", name), fmt.Sprintf("write %s: %s", f.Path, name)}
+	}
+	return complaint{}
+}
+
+// checkName is the rule on friendly names.
+func checkName(s string) complaint {
+	switch {
+	case s == "":
+		return complaint{"the name is empty", "a flow is found by its name: write one"}
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return complaint{fmt.Sprintf("the name %s has a control character", quote(s)), "write it without line breaks, tabs and other control characters"}
+	case !utf8.ValidString(s):
+		return complaint{quote(s) + " is not valid UTF-8", ""}
+	}
+	return complaint{}
+}
+
+// checkURL is the rule on webhooks.
+func checkURL(s string) complaint {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsFunc(s, unicode.IsSpace) {
+		return complaint{fmt.Sprintf("%s is not an absolute http or https URL with a host", quote(s)), "write it like https://hooks.example.com/flexflow"}
+	}
+	return complaint{}
+}
+
+// meantWords are words that people use for the value of an enum.
+var meantWords = map[string]map[string]string{
+	"channel_type": {
+		"messenger": "facebook", "fb": "facebook", "text": "sms", "chat": "web", "webchat": "web", "wa": "whatsapp",
+	},
+	"integration_type": {
+		"flow": Studio, "webhook": External, "http": External, "https": External, "url": External,
+		"taskrouter": Task, "tasks": Task, "workflow": Task, "workspace": Task,
+	},
+}
+
+func (f *Field) wrongWord(s string) complaint {
+	c := complaint{fmt.Sprintf("%s is not one of %s", quote(s), strings.Join(f.Enum, ", ")), ""}
+	bare := fold(s)
+	near := meantWords[f.Path][bare]
+	if near == "" {
+		near = nearest(s, f.Enum)
+	}
+	switch {
+	case near != "":
+		c.message += "; did you mean " + near + "?"
+		c.hint = "write " + near
+	case f.Path == "channel_type" && (bare == "voice" || bare == "phone" || bare == "call"):
+		c.hint = "calls do not go through Flex Flows"
+	case f.Path == "channel_type" && bare != "":
+		c.hint = "channels of another kind are custom"
+	case s == "":
+		c.hint = "write one of them, or leave the key out"
+	}
+	return c
+}
+
+// sidKinds names the SIDs that may be mistaken for one another.
+var sidKinds = map[string]string{
+	"AC": "account", "CH": "chat channel", "CR": "credential", "FN": "proxy or function", "FO": "Flex Flow", "FW": "Studio flow",
+	"IG": "address configuration", "IS": "chat service", "KS": "Proxy service", "MG": "messaging service", "PN": "phone number",
+	"SK": "API key", "TC": "task channel", "WK": "worker", "WQ": "task queue", "WS": "workspace", "WW": "workflow",
+}
+
+func sidForm(prefix string) string { return prefix + " and 32 hex digits" }
+
+// isAnySID reports whether s has the form of a SID of whatever kind.
+func isAnySID(s string) bool { return looksLikeSID(s) && IsSID(s[:2], s) }
+
+// looksLikeSID reports whether s was meant to be a SID, well-formed or not.
+func looksLikeSID(s string) bool {
+	return len(s) > 20 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z' && !strings.ContainsAny(s, " .-/:")
+}
+
+// wrongSID says why s is not a SID of this kind.
+func wrongSID(prefix, s string) complaint {
+	kind := fmt.Sprintf("%s (%s)", prefix, sidKinds[prefix])
+	c := complaint{hint: "write " + sidForm(prefix)}
+	switch {
+	case isAnySID(s):
+		c.message = fmt.Sprintf("%s is a SID of the kind %s, not %s", s, s[:2], kind)
+		if other := sidKinds[s[:2]]; other != "" {
+			c.message = fmt.Sprintf("%s is a SID of the kind %s (%s), not %s", s, s[:2], other, kind)
+		}
+	case looksLikeSID(s) && strings.HasPrefix(s, prefix) && len(s) != 34:
+		c.message = fmt.Sprintf("%s is not a SID: it has %d characters, not 34", quote(s), utf8.RuneCountInString(s))
+	case looksLikeSID(s) && strings.HasPrefix(s, prefix):
+		c.message = fmt.Sprintf("%s is not a SID: not all of it is hex digits", quote(s))
+	default:
+		c.message = fmt.Sprintf("%s is not a SID of the kind %s", quote(s), kind)
+	}
+	return c
+}
+
+// Problems says why a flow of an account cannot be declared in YAML as it is:
+// one text a field, none for a flow that can.
+func (flow *Flow) Problems() []string {
+	var texts []string
+	for i := range Fields {
+		f := &Fields[i]
+		if !f.AppliesTo(flow.IntegrationType) {
+			continue
+		}
+		var c complaint
+		switch v := f.Get(flow).(type) {
+		case nil:
+			if f.Required {
+				c.message = "is missing"
+			}
+		case string:
+			c = f.checkString(v)
+		case int64:
+			c = f.checkInt(v)
+		}
+		if c.message != "" {
+			texts = append(texts, f.Path+": "+c.message)
+		}
+	}
+	return texts
+}
+
+// Masks over Fields, by integration type; "" is a flow without one.
+var (
+	fieldsOf   = map[string]FieldSet{}
+	requiredOf = map[string]FieldSet{}
+	blankFlows = map[string]Flow{} // every default of the type filled in
+)
+
+func init() {
+	for _, typ := range append([]string{""}, IntegrationTypes...) {
+		var flow Flow
+		for i := range Fields {
+			f := &Fields[i]
+			if !f.AppliesTo(typ) {
+				continue
+			}
+			fieldsOf[typ] |= f.Bit()
+			if f.Required {
+				requiredOf[typ] |= f.Bit()
+			}
+			if f.Default != nil {
+				if err := f.Set(&flow, f.Default); err != nil {
+					panic("schema: " + err.Error())
+				}
+			}
+		}
+		blankFlows[typ] = flow
+	}
+}

@@ -1,0 +1,124 @@
+package schema
+
+import (
+	"bytes"
+	"fmt"
+	"sort"
+	"unicode/utf8"
+)
+
+// maxFileSize is how large a file may be, in bytes.
+const maxFileSize = 64 << 20
+
+// source is the text of one file, for the positions in it.
+type source struct {
+	name  string
+	data  []byte
+	lines []int // offset of each line's start, see index
+}
+
+// newSource checks that data can be YAML at all. A byte order mark is taken
+// off, so that columns count from what the author sees.
+func newSource(name string, data []byte) (*source, *Problem) {
+	src := &source{name: name, data: bytes.TrimPrefix(data, []byte("\ufeff"))}
+	if len(src.data) > maxFileSize {
+		return nil, &Problem{Pos: Pos{File: name}, Message: fmt.Sprintf("the file is larger than %d MiB", maxFileSize>>20),
+			Hint: "split the flows over several files"}
+	}
+	offset, message := unreadable(src.data)
+	if message != "" {
+		return nil, &Problem{Pos: src.posAt(offset), Message: message, Hint: "save the file as UTF-8 text"}
+	}
+	return src, nil
+}
+
+// unreadable finds the first byte that YAML does not allow, and says why. It
+// returns "" when there is none.
+func unreadable(data []byte) (offset int, message string) {
+	for i := 0; i < len(data); {
+		c := data[i]
+		if c >= 0x20 && c < 0x7f || c == '\n' || c == '\t' || c == '\r' {
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRune(data[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return i, fmt.Sprintf("byte 0x%02x is not valid UTF-8", c)
+		case r < 0xa0 && r != 0x85, r == 0xfffe, r == 0xffff:
+			return i, fmt.Sprintf("control character %U is not allowed in YAML", r)
+		}
+		i += size
+	}
+	return 0, ""
+}
+
+// pos is where a node stands.
+func (src *source) pos(n *node) Pos {
+	return Pos{File: src.name, Line: n.Line, Column: n.Column}
+}
+
+// index finds the lines, by the breaks that the YAML parser counts.
+func (src *source) index() []int {
+	if src.lines != nil {
+		return src.lines
+	}
+	src.lines = []int{0}
+	for i := 0; i < len(src.data); {
+		r, size := rune(src.data[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRune(src.data[i:])
+		}
+		i += size
+		switch r {
+		case '\r':
+			if i < len(src.data) && src.data[i] == '\n' {
+				i++
+			}
+			src.lines = append(src.lines, i)
+		case '\n', '\u0085', '\u2028', '\u2029':
+			src.lines = append(src.lines, i)
+		}
+	}
+	return src.lines
+}
+
+// line returns the text of a line, counted from 1, with its break.
+func (src *source) line(number int) []byte {
+	lines := src.index()
+	switch {
+	case number < 1 || number > len(lines):
+		return nil
+	case number == len(lines):
+		return src.data[lines[number-1]:]
+	}
+	return src.data[lines[number-1]:lines[number]]
+}
+
+// posAt is the position of a byte.
+func (src *source) posAt(offset int) Pos {
+	lines := src.index()
+	line := sort.SearchInts(lines, offset+1)
+	column := utf8.RuneCount(src.data[lines[line-1]:offset]) + 1
+	return Pos{File: src.name, Line: line, Column: column}
+}
+
+// posIn is the position of the byte at offset in a scalar's value, when want
+// stands there in the file: the value of a folded or an escaped scalar is not
+// what the file has. Otherwise it is the position of the scalar.
+func (src *source) posIn(n *node, offset int, want string) Pos {
+	pos := src.pos(n)
+	column := n.Column + utf8.RuneCountInString(n.Value[:offset])
+	if isQuoted(n) {
+		column++
+	}
+	rest := src.line(n.Line)
+	for range column - 1 {
+		_, size := utf8.DecodeRune(rest)
+		rest = rest[size:]
+	}
+	if bytes.HasPrefix(rest, []byte(want)) {
+		pos.Column = column
+	}
+	return pos
+}

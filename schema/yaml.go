@@ -1,0 +1,320 @@
+package schema
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// This file is all that knows the YAML parser. Files are read to nodes and no
+// further: the parser's own decoding loses columns and lets wrong kinds pass
+// (1.5 for an integer, yes for a bool, +1555 without its +).
+
+type node = yaml.Node
+
+const (
+	tagNull  = "!!null"
+	tagBool  = "!!bool"
+	tagInt   = "!!int"
+	tagFloat = "!!float"
+	tagStr   = "!!str"
+	tagMerge = "!!merge"
+)
+
+func isScalar(n *node) bool   { return n.Kind == yaml.ScalarNode }
+func isMapping(n *node) bool  { return n.Kind == yaml.MappingNode }
+func isSequence(n *node) bool { return n.Kind == yaml.SequenceNode }
+
+// isNull reports whether the value is the same as leaving the key out.
+func isNull(n *node) bool { return isScalar(n) && n.Tag == tagNull && !hasTag(n) }
+
+// isPlain reports whether a scalar has no quotes and is no block of text.
+func isPlain(n *node) bool { return n.Style&^(yaml.TaggedStyle|yaml.FlowStyle) == 0 }
+
+func isQuoted(n *node) bool {
+	return n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0
+}
+
+// hasTag reports whether a tag is written out.
+func hasTag(n *node) bool { return n.Style&yaml.TaggedStyle != 0 }
+
+// isMerge reports whether a key is <<, and not the string "<<".
+func isMerge(n *node) bool { return isScalar(n) && n.Tag == tagMerge && !hasTag(n) }
+
+// resolved is the node that an alias stands for.
+func resolved(n *node) *node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+// kindOf names what a node is, for messages.
+func kindOf(n *node) string {
+	switch {
+	case isMapping(n):
+		return "a mapping"
+	case isSequence(n):
+		return "a list"
+	case !isPlain(n):
+		return "a string"
+	}
+	switch n.Tag {
+	case tagNull:
+		return "null"
+	case tagBool:
+		return "a bool"
+	case tagInt, tagFloat:
+		return "a number"
+	}
+	return "a string"
+}
+
+// documents calls visit with the root of each document in the file that is not
+// empty, up to the first mistake in the YAML itself, which it returns. A
+// document whose aliases cannot be followed safely is not visited; it stops
+// nothing else. The roots are not kept.
+func (src *source) documents(visit func(root *node)) Problems {
+	r := bytes.NewReader(src.data)
+	dec := yaml.NewDecoder(r)
+	var problems Problems
+	for {
+		root, err := nextDocument(dec)
+		if errors.Is(err, io.EOF) {
+			return problems
+		}
+		if err != nil {
+			return append(problems, src.syntaxProblem(err, len(src.data)-r.Len()))
+		}
+		if p := src.checkAliases(root); p != nil {
+			problems = append(problems, *p)
+			continue
+		}
+		visit(root)
+	}
+}
+
+func nextDocument(dec *yaml.Decoder) (root *node, err error) {
+	defer func() {
+		// The parser panics on some malformed input, and says itself that
+		// this is a bug of its own.
+		if r := recover(); r != nil {
+			err = fmt.Errorf("yaml: %v", r)
+		}
+	}()
+	var doc node
+	if err := dec.Decode(&doc); err != nil {
+		return nil, err
+	}
+	return doc.Content[0], nil
+}
+
+// The alias budget: how many nodes a document may have with each alias counted
+// as a copy. Merging one anchored mapping of every key into each of 100,000
+// flows stays below it.
+const (
+	aliasBudgetBase   = 1_000_000
+	aliasBudgetFactor = 20 // times the nodes that are written out
+)
+
+// checkAliases refuses a document with an alias inside of what it stands for,
+// and one that grows beyond the budget. It looks at each written node once.
+func (src *source) checkAliases(root *node) *Problem {
+	var problem *Problem
+	budget := aliasBudgetBase + aliasBudgetFactor*countNodes(root)
+	sizes := map[*node]int{} // of the anchored nodes, once they are complete
+	var size func(n *node) int
+	size = func(n *node) int {
+		if n.Kind == yaml.AliasNode {
+			total, complete := sizes[n.Alias]
+			if !complete && problem == nil {
+				problem = &Problem{Pos: src.pos(n), Message: fmt.Sprintf("alias *%s stands inside of what it refers to", n.Value),
+					Hint: fmt.Sprintf("write out what *%s should be here", n.Value)}
+			}
+			return total
+		}
+		total := 1
+		for _, child := range n.Content {
+			if total += size(child); total > budget && problem == nil {
+				problem = &Problem{Pos: src.pos(child), Message: fmt.Sprintf("aliases make this document larger than %d values", budget),
+					Hint: "use fewer aliases of aliases"}
+			}
+			if problem != nil {
+				break
+			}
+		}
+		if n.Anchor != "" {
+			sizes[n] = total
+		}
+		return total
+	}
+	size(root)
+	return problem
+}
+
+func countNodes(n *node) int {
+	total := 1
+	for _, child := range n.Content {
+		total += countNodes(child)
+	}
+	return total
+}
+
+var (
+	parserErrorRE   = regexp.MustCompile(`(?s)^yaml: (?:line (\d+): )?(.*)$`)
+	unknownAnchorRE = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+)
+
+var tabWords = complaint{"a tab cannot indent", "indent with spaces"}
+
+// syntaxWords puts the parser's messages into words that say what to write.
+var syntaxWords = map[string]complaint{
+	"mapping values are not allowed in this context": {
+		"a second `: ` on this line, or a line that is indented too far", `quote a value that holds ": ", and indent keys of one mapping alike`},
+	"did not find expected key": {
+		"this line does not fit the mapping around it", "indent keys of one mapping alike, and put nothing behind a quoted value"},
+	"did not find expected '-' indicator": {
+		"this line does not fit the list around it", "begin each entry of a list with - at the same column"},
+	"did not find expected ',' or ']'": {
+		"a [ is not closed, or a comma is missing", `close it with ], and quote values in it that hold any of , [ ] { }, ${name} too`},
+	"did not find expected ',' or '}'": {
+		"a { is not closed, or a comma is missing", `close it with }, and quote values in it that hold any of , [ ] { }, ${name} too`},
+	"did not find expected node content": {
+		"a value is missing here", `write the value, in quotes if it begins with any of , ] } % @`},
+	"did not find expected <document start>": {
+		"this does not belong to the document before it", "begin another document with ---"},
+	"found character that cannot start any token": {
+		"a value or key cannot begin with this character", "quote it"},
+	"found a tab character that violates indentation":              tabWords,
+	"found a tab character where an indentation space is expected": tabWords,
+	"found unexpected end of stream": {
+		"a quoted value is not closed", "close it with the quote that it begins with"},
+	"found unexpected document indicator": {
+		"a quoted value is not closed before the document ends", "close it with the quote that it begins with"},
+	"could not find expected ':'": {
+		"this key has no colon", "write key: value"},
+	"found unknown escape character": {
+		`a backslash sequence that YAML does not know`, `write \\ for a backslash and / as it is, or use single quotes`},
+	"found incompatible YAML document": {
+		"this version of YAML is not supported", "remove the %YAML line"},
+	"block sequence entries are not allowed in this context": {
+		"a list entry cannot stand here", "put the list on lines of its own, each entry with -"},
+}
+
+// For these messages of its second stage the parser counts lines from 0. With
+// the first four it tells where the mapping or list around the mistake began,
+// which may be the top of the file.
+var (
+	misplaced = []string{
+		"did not find expected key",
+		"did not find expected '-' indicator",
+		"did not find expected node content",
+		"did not find expected <document start>",
+	}
+	countedFromZero = append(slices.Clone(misplaced),
+		"did not find expected ',' or ']'",
+		"did not find expected ',' or '}'",
+		"found undefined tag handle",
+		"found duplicate %YAML directive",
+		"found duplicate %TAG directive",
+		"found incompatible YAML document",
+	)
+)
+
+// syntaxProblem turns a mistake in the YAML itself into words and a position:
+// the parser's own line is missing or wrong by some lines for many of them. It
+// had read the first `read` bytes of the file.
+func (src *source) syntaxProblem(err error, read int) Problem {
+	found := parserErrorRE.FindStringSubmatch(err.Error())
+	if found == nil {
+		return Problem{Pos: Pos{File: src.name, Line: 1, Column: 1}, Message: "not valid YAML: " + err.Error()}
+	}
+	message := found[2]
+	if m := unknownAnchorRE.FindStringSubmatch(message); m != nil {
+		return Problem{Pos: src.findAlias(m[1]), Message: fmt.Sprintf("alias *%s refers to no anchor above it", m[1]),
+			Hint: fmt.Sprintf("put &%s on the value that it stands for, or quote the * if it is text", m[1])}
+	}
+	line, atLine := 1, found[1] != ""
+	if atLine {
+		line, _ = strconv.Atoi(found[1])
+	}
+	if atLine && slices.Contains(countedFromZero, message) {
+		line++
+	}
+	if slices.Contains(misplaced, message) {
+		line = src.bisect(message, line, read)
+	}
+	line = min(max(line, 1), len(src.index()))
+	words, ok := syntaxWords[message]
+	if !ok {
+		words.message = message
+	}
+	if strings.Contains(words.message, "tab") || message == "found character that cannot start any token" {
+		// It began before, or is the character.
+		for l := line; l <= min(line+20, len(src.index())); l++ {
+			if bytes.IndexByte(src.indent(l), '\t') >= 0 {
+				line, words = l, tabWords
+				break
+			}
+		}
+	}
+	column := 1 + len(src.indent(line))
+	if tab := bytes.IndexByte(src.indent(line), '\t'); tab >= 0 {
+		column = 1 + tab
+	}
+	return Problem{Pos: Pos{File: src.name, Line: line, Column: column}, Message: "not valid YAML: " + words.message, Hint: words.hint}
+}
+
+// indent is the blanks that a line begins with.
+func (src *source) indent(line int) []byte {
+	text := src.line(line)
+	return text[:len(text)-len(bytes.TrimLeft(text, " \t"))]
+}
+
+// bisectLimit is the largest file that is parsed again to find a mistake.
+const bisectLimit = 4 << 20
+
+// bisect finds the first line such that the file up to it fails with the same
+// message. The parser reads ahead by a few KB, so the line is among the last
+// of those that it had read.
+func (src *source) bisect(message string, line, read int) int {
+	lines := src.index()
+	if read > bisectLimit {
+		return line
+	}
+	last := sort.SearchInts(lines, read)
+	line = max(line, sort.SearchInts(lines, read-4096))
+	fails := func(end int) bool {
+		head := src.data
+		if end < len(lines) {
+			head = head[:lines[end]]
+		}
+		dec := yaml.NewDecoder(bytes.NewReader(head))
+		for {
+			if _, err := nextDocument(dec); err != nil {
+				return !errors.Is(err, io.EOF) && strings.HasSuffix(err.Error(), message)
+			}
+		}
+	}
+	n := sort.Search(max(last-line, 0), func(i int) bool { return fails(line + i) })
+	return line + n
+}
+
+// findAlias finds the first text that can be the alias.
+func (src *source) findAlias(name string) Pos {
+	re, err := regexp.Compile(`(?:^|[\s,\[{:-])(\*` + regexp.QuoteMeta(name) + `)(?:$|[\s,\]}:])`)
+	if err == nil {
+		if at := re.FindSubmatchIndex(src.data); at != nil {
+			return src.posAt(at[2])
+		}
+	}
+	return Pos{File: src.name, Line: 1, Column: 1}
+}

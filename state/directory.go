@@ -1,0 +1,79 @@
+package state
+
+import (
+	"slices"
+	"strings"
+)
+
+// Named is a resource of another product that a flow refers to: a chat
+// service (IS), a Studio flow (FW), a workspace (WS), a workflow (WW) or a
+// task channel (TC).
+type Named struct {
+	SID    string
+	Name   string // friendly name; a task channel's unique name
+	Parent string // the workspace of a workflow or task channel
+	Status string // a Studio flow's: "draft" or "published"
+}
+
+// Directory holds what was listed of those products, to turn names into SIDs
+// and SIDs into names. The zero value is empty.
+type Directory struct {
+	named []Named
+	bySID map[string]int
+	by    map[directoryKey][]int
+}
+
+type directoryKey struct{ prefix, parent, name string }
+
+// Add records a resource.
+func (d *Directory) Add(n Named) {
+	if d.bySID == nil {
+		d.bySID = make(map[string]int)
+		d.by = make(map[directoryKey][]int)
+	}
+	i := len(d.named)
+	d.named = append(d.named, n)
+	d.bySID[n.SID] = i
+	k := directoryKey{n.SID[:min(2, len(n.SID))], n.Parent, n.Name}
+	d.by[k] = append(d.by[k], i)
+}
+
+// Find returns the resources of exactly that name: of a kind, which is the two
+// letters its SIDs begin with, and below a workspace where the kind has one.
+func (d *Directory) Find(prefix, parent, name string) []Named {
+	if d == nil {
+		return nil
+	}
+	var found []Named
+	for _, i := range d.by[directoryKey{prefix, parent, name}] {
+		found = append(found, d.named[i])
+	}
+	return found
+}
+
+// Lookup returns the resource of a SID.
+func (d *Directory) Lookup(sid string) (Named, bool) {
+	if d == nil {
+		return Named{}, false
+	}
+	i, ok := d.bySID[sid]
+	if !ok {
+		return Named{}, false
+	}
+	return d.named[i], true
+}
+
+// NamesOf returns every name of a kind, sorted, for messages.
+func (d *Directory) NamesOf(prefix, parent string) []string {
+	if d == nil {
+		return nil
+	}
+	var names []string
+	for _, n := range d.named {
+		if strings.HasPrefix(n.SID, prefix) && n.Parent == parent {
+			names = append(names, n.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -1,0 +1,227 @@
+// Package state reads what a Twilio account holds now.
+//
+// A [Snapshot] is a whole listing or an error: a page that is missing, comes
+// twice or repeats a flow must never become a shorter list, since what is not
+// in the list looks as if it had to be created, and what is declared nowhere
+// is deleted. Flows are decoded leniently and normalised, so that they compare
+// with == to what the YAML declares.
+//
+// The package decides nothing: what a difference means is the plan's business.
+package state
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"flexsync/internal/safetext"
+	"flexsync/schema"
+)
+
+// Flow is one Flex Flow resource of the account.
+type Flow struct {
+	SID         string
+	AccountSID  string // "" when the answer did not tell
+	DateCreated string // RFC 3339, so that text order is time order; may be ""
+	schema.Flow
+}
+
+// Older reports whether f is the one of two copies that stays: the older, by
+// date_created, then the one of the lower SID. Every run computes the same.
+// A flow without a date counts as the youngest.
+func (f *Flow) Older(g *Flow) bool {
+	switch {
+	case f.DateCreated == g.DateCreated:
+		return f.SID < g.SID
+	case f.DateCreated == "":
+		return false
+	case g.DateCreated == "":
+		return true
+	}
+	return f.DateCreated < g.DateCreated
+}
+
+// Digest identifies a flow's content, dates and URL left out, as "sha256:…".
+func Digest(f *schema.Flow) string {
+	sum := sha256.Sum256(f.AppendJSON(make([]byte, 0, 512)))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// Snapshot is an account's flows at one moment, sorted by friendly name, then
+// SID, whatever order the API has.
+type Snapshot struct {
+	// AccountSID is the account that the flows say they belong to, or "" when
+	// there is none that says.
+	AccountSID string
+	Flows      []Flow
+}
+
+// Lister lists an account's flows: visit gets the pages' items in order. It
+// returns nil only after the last page.
+type Lister interface {
+	ListFlows(ctx context.Context, visit func(items []json.RawMessage) error) error
+}
+
+// Read lists the account whole. Flows of several accounts in one listing, a
+// SID that comes twice, and an item that is not a flow are errors.
+func Read(ctx context.Context, l Lister) (*Snapshot, error) {
+	s := &Snapshot{}
+	seen := make(map[string]struct{})
+	var d Decoder
+	err := l.ListFlows(ctx, func(items []json.RawMessage) error {
+		s.Flows = slices.Grow(s.Flows, len(items))
+		for _, item := range items {
+			f, err := d.Decode(item)
+			if err != nil {
+				return fmt.Errorf("flow %d of the listing: %w", len(s.Flows)+1, err)
+			}
+			if _, twice := seen[f.SID]; twice {
+				return fmt.Errorf("the listing has flow %s twice, so other flows may be missing from it; run again", f.SID)
+			}
+			seen[f.SID] = struct{}{}
+			switch {
+			case f.AccountSID == "" || f.AccountSID == s.AccountSID:
+			case s.AccountSID == "":
+				s.AccountSID = f.AccountSID
+			default:
+				return fmt.Errorf("the listing mixes accounts %s and %s", safetext.Line(s.AccountSID), safetext.Line(f.AccountSID))
+			}
+			s.Flows = append(s.Flows, f)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list flows: %w", err)
+	}
+	slices.SortFunc(s.Flows, func(a, b Flow) int {
+		return cmp.Or(cmp.Compare(a.FriendlyName, b.FriendlyName), cmp.Compare(a.SID, b.SID))
+	})
+	return s, nil
+}
+
+// Decoder reads flows from the API's JSON. The zero value is ready; it keeps
+// its buffers, so one decoder serves one goroutine.
+type Decoder struct {
+	top, sub map[string]json.RawMessage
+}
+
+// Decode reads one flow. Numbers and bools may come as strings, null and
+// missing are the documented default, keys of other integration types and
+// unknown keys are passed over. A missing SID or a value of another kind is an
+// error.
+func (d *Decoder) Decode(item json.RawMessage) (Flow, error) {
+	if d.top == nil {
+		d.top = make(map[string]json.RawMessage, 16)
+		d.sub = make(map[string]json.RawMessage, 8)
+	}
+	clear(d.top)
+	clear(d.sub)
+	var f Flow
+	if err := json.Unmarshal(item, &d.top); err != nil {
+		return f, fmt.Errorf("not a JSON object: %w", err)
+	}
+	for key, to := range map[string]*string{"sid": &f.SID, "account_sid": &f.AccountSID, "date_created": &f.DateCreated} {
+		s, _, err := lenientString(d.top[key])
+		if err != nil {
+			return f, fmt.Errorf("%s: %w", key, err)
+		}
+		*to = s
+	}
+	if !schema.IsSID("FO", f.SID) {
+		return f, fmt.Errorf("sid: %s is not the SID of a flow", safetext.Quote(f.SID))
+	}
+	if raw := d.top["integration"]; !isNull(raw) {
+		if err := json.Unmarshal(raw, &d.sub); err != nil {
+			return f, fmt.Errorf("flow %s: integration: not a JSON object: %w", f.SID, err)
+		}
+	}
+	for i := range schema.Fields {
+		field := &schema.Fields[i]
+		if !field.AppliesTo(f.IntegrationType) {
+			continue
+		}
+		raw, sub := d.top[field.Path], strings.TrimPrefix(field.Path, "integration.")
+		if field.Types != nil {
+			raw = d.sub[sub]
+		}
+		v, err := lenient(field, raw)
+		if err != nil {
+			return f, fmt.Errorf("flow %s: %s: %w", f.SID, field.Path, err)
+		}
+		if v == nil {
+			continue
+		}
+		if err := field.Set(&f.Flow, v); err != nil {
+			return f, fmt.Errorf("flow %s: %w", f.SID, err)
+		}
+	}
+	return f, nil
+}
+
+// lenient reads a value of the field's kind. Null and missing are nil, or,
+// inside the integration, the documented default: the API leaves out what was
+// never set. Outside it only `enabled` has a default that is not the zero
+// value, and that one is ours: a flow that does not say is off.
+func lenient(field *schema.Field, raw json.RawMessage) (schema.Value, error) {
+	if isNull(raw) || string(raw) == `""` {
+		if field.Types != nil {
+			return field.Default, nil
+		}
+		return nil, nil
+	}
+	switch field.Kind {
+	case schema.String:
+		s, _, err := lenientString(raw)
+		return s, err
+	case schema.Bool:
+		switch strings.ToLower(strings.Trim(string(raw), `"`)) {
+		case "true":
+			return true, nil
+		case "false":
+			return false, nil
+		}
+	case schema.Int:
+		text := strings.Trim(string(raw), `"`)
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n, nil
+		}
+		if x, err := strconv.ParseFloat(text, 64); err == nil && x == math.Trunc(x) && math.Abs(x) < 1<<53 {
+			return int64(x), nil
+		}
+	}
+	return nil, fmt.Errorf("%s is not a %s", safetext.Line(string(raw)), field.Kind)
+}
+
+func lenientString(raw json.RawMessage) (s string, ok bool, err error) {
+	if isNull(raw) {
+		return "", false, nil
+	}
+	if n := len(raw); n >= 2 && raw[0] == '"' {
+		if plain := raw[1 : n-1]; isPlain(plain) {
+			return string(plain), true, nil
+		}
+	}
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return "", false, fmt.Errorf("%s is not a string", safetext.Line(string(raw)))
+	}
+	return s, true, nil
+}
+
+// isPlain reports whether a JSON string's inside stands for itself.
+func isPlain(b []byte) bool {
+	for _, c := range b {
+		if c < 0x20 || c >= 0x80 || c == '\\' || c == '"' {
+			return false
+		}
+	}
+	return true
+}
+
+func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
