@@ -72,9 +72,7 @@ func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts 
 		return report, nil
 	}
 	wrote := r.carryOut(ctx, snap.AccountSID != "")
-	if wrote {
-		// The last listing comes after an interruption, too: without it the
-		// report would not be true.
+	if wrote && !r.stopped {
 		r.verify(ctx, report, snap)
 	} else {
 		report.Flows = make(map[string]string)
@@ -224,7 +222,7 @@ func (r *run) find(ctx context.Context, c *plan.Change) (found *state.Flow, abse
 				return nil, false, err
 			}
 		}
-		snap, err := state.Read(ctx, r.api)
+		snap, err := r.list(ctx)
 		if err != nil {
 			return nil, false, err
 		}

@@ -21,7 +21,7 @@ import (
 func (r *run) verify(ctx context.Context, report *Report, before *state.Snapshot) {
 	unending := context.WithoutCancel(ctx)
 	for look := 0; ; look++ {
-		after, err := state.Read(unending, r.api)
+		after, err := r.list(unending)
 		if err != nil {
 			report.ListErr = err
 			report.Flows = make(map[string]string)
@@ -50,6 +50,15 @@ func (r *run) verify(ctx context.Context, report *Report, before *state.Snapshot
 			return a.SID == m.SID && a.Path == m.Path && a.Have == m.Have
 		})
 	})...)
+}
+
+// list reads the account, and refuses another one than the plan is for.
+func (r *run) list(ctx context.Context) (*state.Snapshot, error) {
+	snap, err := state.Read(ctx, r.api)
+	if err == nil && r.expect != "" && snap.AccountSID != "" && snap.AccountSID != r.expect {
+		return nil, fmt.Errorf("the listing is from account %s, and the plan is for %s", snap.AccountSID, r.expect)
+	}
+	return snap, err
 }
 
 // looked reports whether a flow is one that the plan looks at.
@@ -144,7 +153,7 @@ func (r *run) settleCopies(ctx context.Context, flows []state.Flow) []state.Flow
 	for i := range r.plan.Changes { // in the plan's order
 		name := r.plan.Changes[i].FriendlyName
 		group, mine, want := groups[name], created[name], wants[name]
-		if r.plan.Changes[i].Action != plan.Create || len(group) < 2 {
+		if r.plan.Changes[i].Action != plan.Create || mine == nil || len(group) == 0 {
 			continue
 		}
 		keep := group[0]
@@ -170,7 +179,9 @@ func (r *run) settleCopies(ctx context.Context, flows []state.Flow) []state.Flow
 				gone[f.SID] = true
 			}
 		}
-		mine.SID = keep.SID
+		if sameContent(want, &keep.Flow) {
+			mine.SID = keep.SID // which another run may have made, and have deleted ours
+		}
 	}
 	return slices.DeleteFunc(flows, func(f state.Flow) bool { return gone[f.SID] })
 }
@@ -203,10 +214,28 @@ func (r *run) compare(flows []state.Flow, before *state.Snapshot) []Mismatch {
 			want[res.SID] = wanted{c.FriendlyName, c.After, "the API said that it was done, and the flow is not there"}
 		}
 	}
+	missing := make(map[string]string) // name → SID of a flow that is not there
+	here := make(map[string]bool, len(flows))
+	for i := range flows {
+		here[flows[i].SID] = true
+	}
+	for sid, w := range want {
+		if w.flow != nil && !here[sid] {
+			missing[w.name] = sid
+		}
+	}
 	var ms []Mismatch
 	for i := range flows {
 		f := &flows[i]
 		w, ok := want[f.SID]
+		if !ok {
+			// Another run may have settled copies, and an equal one is left.
+			if sid, gone := missing[f.FriendlyName]; gone && sameContent(want[sid].flow, &f.Flow) {
+				delete(missing, f.FriendlyName)
+				delete(want, sid)
+				continue
+			}
+		}
 		delete(want, f.SID)
 		switch {
 		case ok && w.flow == nil:

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"flexsync/internal/safetext"
@@ -18,9 +17,11 @@ import (
 type Input struct {
 	Config   *schema.Config
 	Snapshot *state.Snapshot
-	// Directory answers for the names that the configuration has in place of
-	// SIDs; nil when it has none.
+	// Directory is what was looked up of References; nil when there is nothing
+	// to look up.
 	Directory *state.Directory
+	// CheckRefs warns of SIDs that the account does not have.
+	CheckRefs bool
 
 	Only     []schema.Glob // look at these names only; empty: at all
 	Ignore   []schema.Glob // leave these names and SIDs out of the run
@@ -65,6 +66,7 @@ func Compute(in Input) (*Plan, error) {
 	for _, g := range in.Only {
 		p.Only = append(p.Only, g.String())
 	}
+	p.Only = sorted(p.Only)
 	if err := unmatched(in); err != nil {
 		return nil, err
 	}
@@ -102,11 +104,16 @@ func Compute(in Input) (*Plan, error) {
 	r := resolver{dir: in.Directory}
 	for i := range matches {
 		if want := matches[i].want; want != nil {
-			matches[i].want = r.resolve(want)
+			matches[i].want = r.resolve(want, matches[i].have)
 		}
 	}
-	if len(r.problems) > 0 {
-		return nil, r.problems
+	if problems := r.problems(); len(problems) > 0 {
+		// Of course another account has other names: that is the reason to give.
+		if why := wrongAccount(in); why != "" {
+			p.refuse(RefuseWrongAccount, "%s", why)
+			return p, nil
+		}
+		return nil, problems
 	}
 	p.Names = r.names
 
@@ -123,28 +130,31 @@ func Compute(in Input) (*Plan, error) {
 		case mt.refuse != nil:
 			p.Refusals = append(p.Refusals, *mt.refuse)
 		case mt.want == nil:
-			changes = p.remove(changes, mt.have, mt.reason, in.NoDelete)
+			changes = p.remove(changes, mt.have, mt.reason, "", in.NoDelete)
 		default:
 			changes = p.reconcile(changes, mt)
 			for _, f := range mt.also {
-				changes = p.remove(changes, f, copyReason(mt.have), in.NoDelete)
+				changes = p.remove(changes, f, "it is a copy of "+mt.have.SID+", which stays", mt.have.SID, in.NoDelete)
 			}
 		}
 	}
-	slices.Sort(p.Managed)
+	p.Ignore, p.Managed = sorted(p.Ignore), sorted(p.Managed)
 	p.Changes = order(changes)
+	p.name(in.Directory)
 	p.guard(in, looked)
 	p.warn(in)
+	if in.CheckRefs {
+		p.checkRefs(in.Directory, matches)
+	}
 	return p, nil
 }
 
-const copyOf = "it is a copy of "
-
-func copyReason(of *state.Flow) string { return copyOf + of.SID }
-
-// isCopy reports whether a delete removes a copy that equals the flow that
-// stays; such deletes take nothing away and are outside --max-deletes.
-func (c *Change) isCopy() bool { return c.Action == Delete && strings.HasPrefix(c.Reason, copyOf) }
+// sorted returns the texts without repetition, so that the order of files and
+// flags does not show.
+func sorted(texts []string) []string {
+	slices.Sort(texts)
+	return slices.Compact(texts)
+}
 
 func ignoresFlow(globs []schema.Glob, f *state.Flow) bool {
 	return slices.ContainsFunc(globs, func(g schema.Glob) bool {
@@ -217,14 +227,14 @@ func (p *Plan) see(mt *match) {
 	}
 }
 
-func (p *Plan) remove(changes []Change, f *state.Flow, reason string, keep bool) []Change {
+func (p *Plan) remove(changes []Change, f *state.Flow, reason, copyOf string, keep bool) []Change {
 	if keep {
 		p.Summary.Kept++
 		p.Kept = append(p.Kept, Kept{FriendlyName: f.FriendlyName, SID: f.SID, Reason: reason, Flow: f.Flow})
 		return changes
 	}
 	p.Summary.Delete++
-	return append(changes, Change{Action: Delete, FriendlyName: f.FriendlyName, SID: f.SID, Reason: reason, Before: &f.Flow})
+	return append(changes, Change{Action: Delete, FriendlyName: f.FriendlyName, SID: f.SID, Reason: reason, CopyOf: copyOf, Before: &f.Flow})
 }
 
 func (p *Plan) reconcile(changes []Change, mt *match) []Change {
@@ -256,29 +266,39 @@ func (p *Plan) reconcile(changes []Change, mt *match) []Change {
 // desired is the whole flow as it is to be: what is declared, and where the
 // declaration leaves a field alone, what the account has.
 func desired(want *schema.Declared, have *schema.Flow) schema.Flow {
-	flow, leave := want.Flow, want.IgnoreChanges
-	if flow.IntegrationType == "" || leave.Has(schema.FieldIntegrationType) && flow.IntegrationType != have.IntegrationType {
-		// Keys of another type than the account's mean nothing.
-		leave |= schema.IntegrationFields
-	}
-	if flow.CreationOnMessage == schema.Unset {
-		leave |= schema.FieldCreationOnMessage.Bit()
-	}
+	flow := want.Flow
+	leave := leftAlone(want, have)
 	if leave == 0 {
 		return flow
 	}
-	wholeIntegration := leave&schema.IntegrationFields == schema.IntegrationFields
 	for i := range schema.Fields {
-		f := &schema.Fields[i]
-		if !leave.Has(f) {
-			continue
-		}
-		// A single key can only be left as it is where the account has it.
-		if wholeIntegration || f.Types == nil || f.AppliesTo(flow.IntegrationType) && f.AppliesTo(have.IntegrationType) {
+		if f := &schema.Fields[i]; leave.Has(f) {
 			f.Copy(&flow, have)
 		}
 	}
 	return flow
+}
+
+// leftAlone is the fields that stay as the account has them.
+func leftAlone(want *schema.Declared, have *schema.Flow) schema.FieldSet {
+	typ, leave := want.Flow.IntegrationType, want.IgnoreChanges
+	if typ == "" || leave.Has(schema.FieldIntegrationType) && typ != have.IntegrationType {
+		// Keys of another type than the account's mean nothing.
+		leave |= schema.IntegrationFields
+	}
+	if want.Flow.CreationOnMessage == schema.Unset {
+		leave |= schema.FieldCreationOnMessage.Bit()
+	}
+	if leave&schema.IntegrationFields == schema.IntegrationFields {
+		return leave
+	}
+	for i := range schema.Fields {
+		// A single key can only be left as it is where the account has it.
+		if f := &schema.Fields[i]; leave.Has(f) && f.Types != nil && !(f.AppliesTo(typ) && f.AppliesTo(have.IntegrationType)) {
+			leave &^= f.Bit()
+		}
+	}
+	return leave
 }
 
 // diff lists the fields that differ, in the table's order. A nil flow has none.

@@ -60,26 +60,41 @@ func (p *Plan) refuse(code, format string, args ...any) {
 	p.Refusals = append(p.Refusals, Notice{Code: code, Message: fmt.Sprintf(format, args...)})
 }
 
+// wrongAccount says why the account is not the one that is meant, or "".
+func wrongAccount(in Input) string {
+	cfg := in.Config
+	has, from := in.Snapshot.AccountSID, "the flows belong to account"
+	if has == "" && in.Directory != nil {
+		has, from = in.Directory.AccountSID, "what the flows refer to belongs to account"
+	}
+	if has == "" {
+		has, from = in.ExpectAccount, "the credentials are for account"
+	}
+	if want := cfg.AccountSID; want != "" && has != "" && want != has {
+		return fmt.Sprintf("%s says account_sid %s, and %s %s: use the other account's credentials, or its files",
+			cfg.AccountSIDPos, want, from, safetext.Line(has))
+	}
+	if want := in.ExpectAccount; want != "" && has != want {
+		return fmt.Sprintf("the credentials are for account %s, and %s %s: check TWILIO_ACCOUNT_SID and the API key",
+			want, from, safetext.Line(has))
+	}
+	if d := in.Directory; d != nil && d.AccountSID != "" && has != "" && d.AccountSID != has {
+		return fmt.Sprintf("%s %s, and what they refer to belongs to account %s: check what is between flexsync and the API",
+			from, safetext.Line(has), safetext.Line(d.AccountSID))
+	}
+	return ""
+}
+
 // guard adds the refusals that concern the plan as a whole.
 func (p *Plan) guard(in Input, looked int) {
 	cfg := in.Config
-	has, from := in.Snapshot.AccountSID, "the credentials are for account"
-	if has == "" {
-		has = in.ExpectAccount
-	} else {
-		from = "the flows belong to account"
-	}
-	if want := cfg.AccountSID; want != "" && has != "" && want != has {
-		p.refuse(RefuseWrongAccount, "%s says account_sid %s, and %s %s: use the other account's credentials, or its files",
-			cfg.AccountSIDPos, want, from, safetext.Line(has))
-	} else if want := in.ExpectAccount; want != "" && has != want {
-		p.refuse(RefuseWrongAccount, "the credentials are for account %s, and the flows belong to account %s: check TWILIO_ACCOUNT_SID and the API key",
-			want, safetext.Line(has))
+	if why := wrongAccount(in); why != "" {
+		p.refuse(RefuseWrongAccount, "%s", why)
 	}
 
 	deletes := 0
 	for i := range p.Changes {
-		if c := &p.Changes[i]; c.Action == Delete && !c.isCopy() {
+		if c := &p.Changes[i]; c.Action == Delete && c.CopyOf == "" {
 			deletes++
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"flexsync/internal/safetext"
 	"flexsync/schema"
 )
 
@@ -103,7 +104,7 @@ func (d *document) value(v any) {
 	if err := enc.Encode(v); err != nil && d.err == nil {
 		d.err = err
 	}
-	d.w.Write(bytes.TrimSuffix(d.buf.Bytes(), []byte("\n")))
+	d.w.Write(safetext.JSON(bytes.TrimSuffix(d.buf.Bytes(), []byte("\n"))))
 }
 
 func (d *document) name(name string) {
@@ -168,6 +169,7 @@ type jsonChange struct {
 	Step         string        `json:"step,omitempty"`
 	Source       *schema.Pos   `json:"source,omitempty"`
 	Reason       string        `json:"reason,omitempty"`
+	CopyOf       string        `json:"copy_of,omitempty"`
 	Fields       []FieldChange `json:"fields"`
 	Before       *schema.Flow  `json:"before"`
 	After        *schema.Flow  `json:"after"`
@@ -177,7 +179,7 @@ type jsonChange struct {
 func (c *Change) MarshalJSON() ([]byte, error) {
 	j := jsonChange{
 		Action: c.Action.String(), FriendlyName: c.FriendlyName, SID: c.SID, RenamedFrom: c.RenamedFrom,
-		Step: c.Step, Reason: c.Reason, Fields: nonNil(c.Fields), Before: c.Before, After: c.After,
+		Step: c.Step, Reason: c.Reason, CopyOf: c.CopyOf, Fields: nonNil(c.Fields), Before: c.Before, After: c.After,
 	}
 	if c.Source != nil {
 		j.Source = &schema.Pos{File: c.Source.File, Line: c.Source.Line}
@@ -195,7 +197,7 @@ func (c *Change) UnmarshalJSON(data []byte) error {
 	}
 	*c = Change{
 		FriendlyName: j.FriendlyName, SID: j.SID, RenamedFrom: j.RenamedFrom, Step: j.Step,
-		Source: j.Source, Reason: j.Reason, Fields: j.Fields, Before: j.Before, After: j.After,
+		Source: j.Source, Reason: j.Reason, CopyOf: j.CopyOf, Fields: j.Fields, Before: j.Before, After: j.After,
 	}
 	for _, a := range []Action{Create, Update, Delete} {
 		if a.String() == j.Action {
@@ -211,6 +213,8 @@ func (c *Change) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("a %s of flow %q: sid is %q", c.Action, c.FriendlyName, c.SID)
 	case c.SID != "" && !schema.IsSID("FO", c.SID):
 		return fmt.Errorf("%q is not the SID of a flow", c.SID)
+	case c.Step != "" && (c.Step != StepDisable || c.Action != Update):
+		return fmt.Errorf("a %s of flow %q: %q is not a step of it", c.Action, c.FriendlyName, c.Step)
 	}
 	return nil
 }

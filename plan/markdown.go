@@ -20,20 +20,34 @@ const foldFrom = 20
 // WriteMarkdown writes the plan as a comment for a pull request, at most
 // maxBytes long (MinMarkdownBytes or more): a marker by which a bot finds its
 // own comment, the totals, then the changes as diff blocks, deletions and
-// disablings first. What does not fit is cut at whole flows, deletions last,
-// and counted.
+// disablings first. What does not fit is cut at whole flows and counted.
+// Deletions and disablings are cut last: before that, they lose their blocks
+// and keep their names.
 func (p *Plan) WriteMarkdown(w io.Writer, maxBytes int) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "<!-- flexsync:plan %s -->\n", safetext.Comment(p.AccountSID))
+	account := p.AccountSID[:min(len(p.AccountSID), 40)] // an API may say anything
+	fmt.Fprintf(&b, "<!-- flexsync:plan %s -->\n", safetext.Comment(account))
 	fmt.Fprintf(&b, "### flexsync plan: %s\n\n", p.verdict())
 	fmt.Fprintf(&b, "%s.\n", p.Totals())
-	if p.AccountSID != "" {
-		fmt.Fprintf(&b, "\nAccount %s\n", safetext.Code(p.AccountSID))
+	if account != "" {
+		fmt.Fprintf(&b, "\nAccount %s\n", safetext.Code(account))
 	}
 
 	const trailer = 400 // room for the line of what was cut, and open tags
 	budget := max(maxBytes, MinMarkdownBytes) - trailer
 	fits := func(s string) bool { return b.Len()+len(s) <= budget }
+
+	changes := p.byHarm()
+	harmful := 0
+	for harmful < len(changes) && (changes[harmful].Action == Delete || changes[harmful].Disables()) {
+		harmful++
+	}
+	names := make([]string, harmful) // the harmful changes by name alone
+	reserved := 0                    // room for those that are still to come
+	for i := range names {
+		names[i] = nameLine(changes[i])
+		reserved += len(names[i])
+	}
 
 	cutNotices := 0
 	for _, group := range []struct {
@@ -46,8 +60,8 @@ func (p *Plan) WriteMarkdown(w io.Writer, maxBytes int) error {
 			if i == 0 {
 				line = fmt.Sprintf("\n**%s**\n\n%s", group.title, line)
 			}
-			// A long list of warnings must not crowd out the changes.
-			if !fits(line) || group.title == "Warnings" && b.Len() > budget/3 {
+			// A long list must not crowd out the changes.
+			if b.Len()+len(line)+min(reserved, budget/2) > budget || group.title == "Warnings" && b.Len() > budget/3 {
 				cutNotices += len(group.notices) - i
 				break
 			}
@@ -55,19 +69,23 @@ func (p *Plan) WriteMarkdown(w io.Writer, maxBytes int) error {
 		}
 	}
 
-	changes := p.byHarm()
-	harmful := 0
-	for harmful < len(changes) && (changes[harmful].Action == Delete || changes[harmful].Disables()) {
-		harmful++
-	}
 	cut := 0
-	for i := 0; i < harmful && cut == 0; i++ {
-		block := p.block(changes[i])
-		if !fits(block) {
-			cut = p.compact(&b, changes[i:harmful], fits)
-			break
+	brief := false
+	for i, c := range changes[:harmful] {
+		reserved -= len(names[i])
+		if !brief {
+			if block := p.block(c); b.Len()+len(block)+reserved <= budget {
+				b.WriteString(block)
+				continue
+			}
+			brief = true
+			b.WriteString("\n")
 		}
-		b.WriteString(block)
+		if !fits(names[i]) {
+			cut++
+			continue
+		}
+		b.WriteString(names[i])
 	}
 	rest := changes[harmful:]
 	folded := false
@@ -120,18 +138,9 @@ func (p *Plan) verdict() string {
 	return "no changes"
 }
 
-// compact lists harmful changes by name alone where their blocks do not fit,
-// and returns how many did not fit even so.
-func (p *Plan) compact(b *bytes.Buffer, changes []*Change, fits func(string) bool) (cut int) {
-	b.WriteString("\n")
-	for i, c := range changes {
-		line := fmt.Sprintf("- **%s** %s %s\n", c.Action, safetext.Code(safetext.Quote(c.FriendlyName)), safetext.Code(c.SID))
-		if !fits(line) {
-			return len(changes) - i
-		}
-		b.WriteString(line)
-	}
-	return 0
+// nameLine is one change by its name alone.
+func nameLine(c *Change) string {
+	return fmt.Sprintf("- **%s** %s %s\n", c.Action, safetext.Code(safetext.Quote(c.FriendlyName)), safetext.Code(c.SID))
 }
 
 // block is one change: its heading, and a diff.
@@ -149,8 +158,11 @@ func (p *Plan) block(c *Change) string {
 	}
 	b.WriteString("\n\n")
 	var lines []string
-	fields := c.shown()
-	if c.Action == Delete {
+	fields := c.Fields
+	switch c.Action {
+	case Create:
+		fields = c.shown()
+	case Delete:
 		fields = diff(c.Before, nil)
 	}
 	for _, f := range fields {

@@ -37,7 +37,30 @@ func (c *Change) takes() (k claim, ok bool) {
 // deletes; by name and SID within each. A swap of identities among flows, in
 // which each waits for the next, is broken by an extra step that disables one
 // of them first.
+//
+// Before all of them come the deletes of copies whose kept flow is changed or
+// switched off: a run that ends in between must not leave flows of one name
+// that differ, since the next run could not tell which is meant.
 func order(changes []Change) []Change {
+	updated := make(map[string]bool)
+	for i := range changes {
+		if changes[i].Action == Update {
+			updated[changes[i].SID] = true
+		}
+	}
+	var copies, rest []Change
+	for _, c := range changes {
+		if c.CopyOf != "" && updated[c.CopyOf] {
+			copies = append(copies, c)
+		} else {
+			rest = append(rest, c)
+		}
+	}
+	slices.SortFunc(copies, func(a, b Change) int { return compare(&a, &b) })
+	return append(copies, orderByIdentity(rest)...)
+}
+
+func orderByIdentity(changes []Change) []Change {
 	freers := make(map[claim][]int)
 	for i := range changes {
 		if k, ok := changes[i].frees(); ok {
@@ -190,13 +213,14 @@ func (q *queue) Pop() any {
 }
 
 // Dependencies returns, for each change, the earlier ones that have to succeed
-// before it may begin: those that free the identity it takes, and earlier
-// steps of the same flow. It is derived from the changes alone, so a saved
+// before it may begin: those that free the identity it takes, earlier steps of
+// the same flow, and the deletes of its copies. It is derived from the changes alone, so a saved
 // plan has the same.
 func Dependencies(changes []Change) [][]int {
 	deps := make([][]int, len(changes))
 	freers := make(map[claim][]int)
 	steps := make(map[string]int)
+	copies := make(map[string][]int)
 	for i := range changes {
 		c := &changes[i]
 		if j, ok := steps[c.SID]; ok && c.SID != "" {
@@ -204,6 +228,12 @@ func Dependencies(changes []Change) [][]int {
 		}
 		if k, ok := c.takes(); ok {
 			deps[i] = append(deps[i], freers[k]...)
+		}
+		if c.Action == Update {
+			deps[i] = append(deps[i], copies[c.SID]...)
+		}
+		if c.CopyOf != "" {
+			copies[c.CopyOf] = append(copies[c.CopyOf], i)
 		}
 		if c.SID != "" {
 			steps[c.SID] = i

@@ -93,6 +93,9 @@ type Change struct {
 	Step   string
 	Source *schema.Pos // where the flow is declared; nil on delete
 	Reason string      // why a delete is one; "" when no file declares the flow
+	// CopyOf is, on the delete of a copy, the SID of the equal flow that
+	// stays. Nothing is lost by such a delete: it is outside --max-deletes.
+	CopyOf string
 	Fields []FieldChange
 
 	Before *schema.Flow // nil on create

@@ -38,10 +38,10 @@ func (p *Plan) WriteText(w io.Writer, style safetext.Style) error {
 			safetext.Quote(k.FriendlyName), safetext.Line(k.SID), p.describe(&k.Flow))
 	}
 	for _, n := range p.Warnings {
-		fmt.Fprintf(b, "%s (%s): %s\n", style.Paint(safetext.Mind, "warning"), n.Code, n.text())
+		fmt.Fprintf(b, "%s (%s): %s\n", style.Paint(safetext.Mind, "warning"), safetext.Line(n.Code), n.text())
 	}
 	for _, n := range p.Refusals {
-		fmt.Fprintf(b, "%s (%s): %s\n", style.Paint(safetext.Alarm, "refused"), n.Code, n.text())
+		fmt.Fprintf(b, "%s (%s): %s\n", style.Paint(safetext.Alarm, "refused"), safetext.Line(n.Code), n.text())
 	}
 	if len(p.Warnings)+len(p.Refusals) > 0 {
 		b.WriteByte('\n')

@@ -27,7 +27,7 @@ func (p *Plan) byHarm() []*Change {
 
 func (c *Change) harm() int {
 	switch {
-	case c.Action == Delete && !c.isCopy():
+	case c.Action == Delete && c.CopyOf == "":
 		return 0
 	case c.Action == Delete:
 		return 1

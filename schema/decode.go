@@ -17,6 +17,9 @@ type decoder struct {
 	// own and base are the layers of the flow at hand, kept to be used again.
 	own, base layer
 	interned  map[string]string
+
+	told    map[*node]bool // unknown keys that are reported, in this document
+	unknown map[unknownKey]complaint
 }
 
 // contents is what one file declares.
@@ -75,7 +78,7 @@ type entry struct{ key, value *node }
 func (e entry) given() bool { return e.value != nil && !isNull(e.value) }
 
 func newDecoder(src *source, vars *variables) *decoder {
-	return &decoder{src: src, vars: vars, interned: map[string]string{}}
+	return &decoder{src: src, vars: vars, interned: map[string]string{}, unknown: map[unknownKey]complaint{}}
 }
 
 func (d *decoder) report(pos Pos, at path, c complaint) {
@@ -101,6 +104,7 @@ func (d *decoder) file() contents {
 }
 
 func (d *decoder) document(root *node) {
+	d.told = map[*node]bool{}
 	root = resolved(root)
 	if isNull(root) {
 		return
@@ -213,8 +217,34 @@ func (d *decoder) slot(written *node, at path, s *shape, entries []entry) *entry
 		d.problem(written, at, complaint{fmt.Sprintf("the key %s is %s, not text", quote(key.Value), kindOf(key)), fmt.Sprintf("the keys of %s are %s", s.name, strings.Join(s.names(), ", "))})
 		return nil
 	}
-	d.problem(written, at.at(key.Value), s.unknown(key.Value))
+	d.unknownKey(written, at, s, key.Value)
 	return nil
+}
+
+// manyUnknown is how many unknown keys of a file are looked into.
+const manyUnknown = 10_000
+
+// unknownKey reports a key that the shape does not have: once, however often
+// it is merged, and with what was meant, which takes a while to find out.
+func (d *decoder) unknownKey(written *node, at path, s *shape, name string) {
+	if d.told[written] {
+		return
+	}
+	d.told[written] = true
+	id := unknownKey{s, name}
+	c, known := d.unknown[id]
+	if !known {
+		if c.message = "unknown key " + quote(name); len(d.unknown) < manyUnknown {
+			c = s.unknown(name)
+			d.unknown[id] = c
+		}
+	}
+	d.problem(written, at.at(name), c)
+}
+
+type unknownKey struct {
+	shape *shape
+	name  string
 }
 
 // merge lays the value of a << key under the entries.

@@ -116,7 +116,11 @@ func (w *encoder) flow(x *ExportFlow, shared FieldSet) {
 	w.comment("  ", x.Comment)
 	start := len(w.text)
 	inner := false
-	for f := range (fieldsOf[x.Flow.IntegrationType] &^ shared).all {
+	fields, known := fieldsOf[x.Flow.IntegrationType]
+	if !known { // it cannot be declared, but it can be shown
+		fields = fieldsOf[""]
+	}
+	for f := range (fields &^ shared).all {
 		v := f.Get(&x.Flow)
 		if v == nil || v == f.Default && !spelledOut.Has(f) {
 			continue
@@ -190,13 +194,17 @@ func scalar(s string) string {
 }
 
 // isSafePlain reports whether no reader of YAML 1.1 or 1.2 would take the text
-// for anything but a string: it begins with a letter and is made of letters,
-// digits and a few harmless characters.
+// for anything but a string: it begins with a letter, and is words of letters,
+// digits and a few harmless characters, or one URL.
 func isSafePlain(s string) bool {
+	harmless := "_-./()"
+	if !strings.Contains(s, " ") && !strings.HasSuffix(s, ":") {
+		harmless += ":?=&%+~@"
+	}
 	for i, r := range s {
 		switch {
 		case unicode.IsLetter(r):
-		case i > 0 && (r >= '0' && r <= '9' || strings.ContainsRune("_-./()", r)):
+		case i > 0 && (r >= '0' && r <= '9' || strings.ContainsRune(harmless, r)):
 		case i > 0 && r == ' ' && i < len(s)-1:
 		default:
 			return false

@@ -98,7 +98,7 @@ func genExport() *rapid.Generator[Export] {
 			key := [3]string{f.ChannelType, f.ContactIdentity, f.IntegrationType}
 			f.Enabled = f.Enabled && !claimed[key]
 			claimed[key] = true
-			e.Flows = append(e.Flows, ExportFlow{Flow: f, SID: fmt.Sprintf("FO%032x", i), Pin: rapid.Bool().Draw(t, "pin"), Comment: rapid.SliceOfN(genText(), 0, 2).Draw(t, "comment")})
+			e.Flows = append(e.Flows, ExportFlow{Flow: f, SID: fmt.Sprintf("FO%032x", 100+i), Pin: rapid.Bool().Draw(t, "pin"), Comment: rapid.SliceOfN(genText(), 0, 2).Draw(t, "comment")})
 		}
 		for _, name := range rapid.SliceOfN(genText(), 0, 3).Draw(t, "ignored") {
 			ignored := func(f Flow) bool { return f.FriendlyName == name }

@@ -13,8 +13,8 @@ import (
 type Glob struct {
 	pattern string
 	sid     bool
-	literal bool           // no character of the pattern means anything else
-	re      *regexp.Regexp // nil for a literal
+	prefix  string         // what every match begins with
+	re      *regexp.Regexp // nil when the prefix is all of the pattern
 }
 
 // CompileGlob reads a pattern. The error says what is wrong with it.
@@ -22,10 +22,12 @@ func CompileGlob(pattern string) (Glob, error) {
 	if pattern == "" {
 		return Glob{}, fmt.Errorf("an empty pattern matches nothing")
 	}
-	g := Glob{pattern: pattern, sid: IsSID("FO", pattern)}
-	if g.literal = !strings.ContainsAny(pattern, `*?[\`); g.literal {
+	g := Glob{pattern: pattern, sid: IsSID("FO", pattern), prefix: pattern}
+	special := strings.IndexAny(pattern, `*?[\`)
+	if special < 0 {
 		return g, nil
 	}
+	g.prefix = pattern[:special]
 	var re strings.Builder
 	re.WriteString(`(?s)\A`)
 	rs := []rune(pattern)
@@ -102,10 +104,10 @@ func (g Glob) String() string { return g.pattern }
 
 // MatchName reports whether the pattern matches the whole name.
 func (g Glob) MatchName(name string) bool {
-	if g.literal {
+	if g.re == nil {
 		return name == g.pattern
 	}
-	return g.re.MatchString(name)
+	return strings.HasPrefix(name, g.prefix) && g.re.MatchString(name)
 }
 
 // MatchSID reports whether the pattern is this SID. Hex digits of a SID are

@@ -79,15 +79,22 @@ func (d *decoder) expand(n *node, at path) (s string, whole, ok bool) {
 		return n.Value, false, true
 	}
 	refs := references(n.Value)
+	const many = 100 // finding the column of each would take too long
+	pos := func(i int) Pos {
+		if i < many {
+			return d.src.posIn(n, refs[i].offset, "${")
+		}
+		return d.src.pos(n)
+	}
 	var b strings.Builder
 	last := 0
 	ok = true
-	for _, r := range refs {
+	for i, r := range refs {
 		b.WriteString(n.Value[last:r.offset])
 		last = r.end
 		if r.problem.message != "" {
 			ok = false
-			d.report(d.src.posIn(n, r.offset, "${"), at, r.problem)
+			d.report(pos(i), at, r.problem)
 			continue
 		}
 		if r.name == "" {
@@ -98,7 +105,7 @@ func (d *decoder) expand(n *node, at path) (s string, whole, ok bool) {
 		if !set {
 			ok = false
 			if !d.vars.lenient {
-				d.report(d.src.posIn(n, r.offset, "${"), at, d.vars.unset(r.name))
+				d.report(pos(i), at, d.vars.unset(r.name))
 			}
 			continue
 		}

@@ -253,6 +253,9 @@ func (src *source) syntaxProblem(err error, read int) Problem {
 		line = src.bisect(message, line, read)
 	}
 	line = min(max(line, 1), len(src.index()))
+	if strings.HasPrefix(message, "found unexpected") && !bytes.ContainsAny(src.line(line), `'"`) {
+		line = 1 // a start on the first line counts as none, and this is the end
+	}
 	words, ok := syntaxWords[message]
 	if !ok {
 		words.message = message

@@ -16,11 +16,17 @@ type Named struct {
 }
 
 // Directory holds what was listed of those products, to turn names into SIDs
-// and SIDs into names. The zero value is empty.
+// and SIDs into names. The zero value is empty, and so is a nil one. The hex
+// digits of SIDs are compared without regard to case.
 type Directory struct {
+	// AccountSID is the account that the resources say they belong to, or ""
+	// when there is none that says.
+	AccountSID string
+
 	named []Named
 	bySID map[string]int
 	by    map[directoryKey][]int
+	lost  map[string]bool // workspaces
 }
 
 type directoryKey struct{ prefix, parent, name string }
@@ -33,8 +39,8 @@ func (d *Directory) Add(n Named) {
 	}
 	i := len(d.named)
 	d.named = append(d.named, n)
-	d.bySID[n.SID] = i
-	k := directoryKey{n.SID[:min(2, len(n.SID))], n.Parent, n.Name}
+	d.bySID[strings.ToLower(n.SID)] = i
+	k := directoryKey{n.SID[:min(2, len(n.SID))], strings.ToLower(n.Parent), n.Name}
 	d.by[k] = append(d.by[k], i)
 }
 
@@ -45,7 +51,7 @@ func (d *Directory) Find(prefix, parent, name string) []Named {
 		return nil
 	}
 	var found []Named
-	for _, i := range d.by[directoryKey{prefix, parent, name}] {
+	for _, i := range d.by[directoryKey{prefix, strings.ToLower(parent), name}] {
 		found = append(found, d.named[i])
 	}
 	return found
@@ -56,7 +62,7 @@ func (d *Directory) Lookup(sid string) (Named, bool) {
 	if d == nil {
 		return Named{}, false
 	}
-	i, ok := d.bySID[sid]
+	i, ok := d.bySID[strings.ToLower(sid)]
 	if !ok {
 		return Named{}, false
 	}
@@ -70,10 +76,22 @@ func (d *Directory) NamesOf(prefix, parent string) []string {
 	}
 	var names []string
 	for _, n := range d.named {
-		if strings.HasPrefix(n.SID, prefix) && n.Parent == parent {
+		if n.Name != "" && strings.HasPrefix(n.SID, prefix) && strings.EqualFold(n.Parent, parent) {
 			names = append(names, n.Name)
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// Lacks reports whether a workspace was looked into and is not there.
+func (d *Directory) Lacks(workspaceSID string) bool {
+	return d != nil && d.lost[strings.ToLower(workspaceSID)]
+}
+
+func (d *Directory) lose(workspaceSID string) {
+	if d.lost == nil {
+		d.lost = make(map[string]bool)
+	}
+	d.lost[strings.ToLower(workspaceSID)] = true
 }

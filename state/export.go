@@ -3,13 +3,17 @@ package state
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"flexsync/schema"
 )
 
 // ExportOptions say how to write a snapshot as YAML.
 type ExportOptions struct {
-	// Names are written in place of SIDs, where they have one.
+	// Names are written in place of SIDs, where they have one; see
+	// [Snapshot.Names]. Unless it is nil, nothing is written that belongs to
+	// one account, as long as a name says it as well: equal accounts export
+	// equal bytes.
 	Names map[string]string
 }
 
@@ -21,10 +25,15 @@ type ExportOptions struct {
 func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 	e := schema.Export{Names: opts.Names}
 	count := make(map[string]int, len(s.Flows))
+	all := make(map[string]int, len(s.Flows))
 	for i := range s.Flows {
+		all[s.Flows[i].FriendlyName]++
 		if len(s.Flows[i].Problems()) == 0 {
 			count[s.Flows[i].FriendlyName]++
 		}
+	}
+	named := func(f *Flow) bool {
+		return opts.Names != nil && all[f.FriendlyName] == 1 && isPortable(f.FriendlyName)
 	}
 	type claim struct{ channel, identity, integration string }
 	holders := make(map[claim]*Flow)
@@ -34,16 +43,28 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 		if k := (claim{f.ChannelType, f.ContactIdentity, f.IntegrationType}); why == "" && f.Enabled && f.ContactIdentity != "" && f.IntegrationType != "" {
 			// Twilio refuses such a pair (45210), and so does the YAML.
 			if other := holders[k]; other != nil {
-				why = fmt.Sprintf("it is enabled for the same identity as %q (%s)", other.FriendlyName, other.SID)
+				why = fmt.Sprintf("it is enabled for the same identity as %q", other.FriendlyName)
+				if !named(other) {
+					why += " (" + other.SID + ")"
+				}
 				count[f.FriendlyName]--
 			} else {
 				holders[k] = f
 			}
 		}
 		if why != "" {
+			pattern, content := f.SID, f.Flow
+			if named(f) {
+				pattern = schema.QuoteGlob(f.FriendlyName)
+			}
+			for field, sid := range references(&f.Flow) {
+				if name := opts.Names[sid]; name != "" {
+					_ = field.Set(&content, name) // a string, as the SID is
+				}
+			}
 			e.Ignore = append(e.Ignore, schema.ExportIgnore{
-				Pattern: f.SID,
-				Comment: fmt.Sprintf("cannot be declared: %s: %s", why, f.AppendJSON(nil)),
+				Pattern: pattern,
+				Comment: fmt.Sprintf("cannot be declared: %s: %s", why, content.AppendJSON(nil)),
 			})
 			continue
 		}
@@ -53,4 +74,72 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 		e.Flows[i].Pin = count[e.Flows[i].Flow.FriendlyName] > 1
 	}
 	return e
+}
+
+// references yields the fields of a flow that may be given by name, with their
+// SIDs.
+func references(flow *schema.Flow) func(yield func(*schema.Field, string) bool) {
+	return func(yield func(*schema.Field, string) bool) {
+		for i := range schema.Fields {
+			f := &schema.Fields[i]
+			if f.Name == "" {
+				continue
+			}
+			if sid, ok := f.Get(flow).(string); ok && !yield(f, sid) {
+				return
+			}
+		}
+	}
+}
+
+// References returns what has to be looked up to name what the flows refer to.
+func (s *Snapshot) References() Wanted {
+	var w Wanted
+	for i := range s.Flows {
+		flow := &s.Flows[i].Flow
+		for f, sid := range references(flow) {
+			switch {
+			case !schema.IsSID(f.SID, sid):
+			case !inWorkspace(f.SID):
+				w.Add(f.SID, Workspace{}, "for --names")
+			case schema.IsSID(kindWorkspace, flow.WorkspaceSID):
+				w.Add(f.SID, Workspace{SID: flow.WorkspaceSID}, "for --names")
+			}
+		}
+	}
+	return w
+}
+
+// Names returns, by SID, the names that say as much as the SIDs that the flows
+// refer to: those that nothing else of their kind has, in their workspace if
+// they are of one, and that fit on a line.
+func (s *Snapshot) Names(d *Directory) map[string]string {
+	names := make(map[string]string)
+	misplaced := make(map[string]bool)
+	for i := range s.Flows {
+		flow := &s.Flows[i].Flow
+		for f, sid := range references(flow) {
+			n, ok := d.Lookup(sid)
+			if !ok || n.SID != sid || !isPortable(n.Name) || schema.IsSID(f.SID, n.Name) || len(d.Find(f.SID, n.Parent, n.Name)) != 1 {
+				continue
+			}
+			if inWorkspace(f.SID) && !strings.EqualFold(n.Parent, flow.WorkspaceSID) {
+				misplaced[sid] = true // by name it would not be found
+				continue
+			}
+			names[sid] = n.Name
+		}
+	}
+	for sid := range misplaced {
+		delete(names, sid)
+	}
+	return names
+}
+
+// isPortable reports whether a name can stand in a file that a person reads: on
+// one line, and without control characters.
+func isPortable(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == unicode.ReplacementChar
+	})
 }

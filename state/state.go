@@ -73,7 +73,7 @@ type Lister interface {
 // SID that comes twice, and an item that is not a flow are errors.
 func Read(ctx context.Context, l Lister) (*Snapshot, error) {
 	s := &Snapshot{}
-	seen := make(map[string]struct{})
+	var t tally
 	var d Decoder
 	err := l.ListFlows(ctx, func(items []json.RawMessage) error {
 		s.Flows = slices.Grow(s.Flows, len(items))
@@ -82,16 +82,8 @@ func Read(ctx context.Context, l Lister) (*Snapshot, error) {
 			if err != nil {
 				return fmt.Errorf("flow %d of the listing: %w", len(s.Flows)+1, err)
 			}
-			if _, twice := seen[f.SID]; twice {
-				return fmt.Errorf("the listing has flow %s twice, so other flows may be missing from it; run again", f.SID)
-			}
-			seen[f.SID] = struct{}{}
-			switch {
-			case f.AccountSID == "" || f.AccountSID == s.AccountSID:
-			case s.AccountSID == "":
-				s.AccountSID = f.AccountSID
-			default:
-				return fmt.Errorf("the listing mixes accounts %s and %s", safetext.Line(s.AccountSID), safetext.Line(f.AccountSID))
+			if err := t.add("flow", f.SID, f.AccountSID); err != nil {
+				return err
 			}
 			s.Flows = append(s.Flows, f)
 		}
@@ -100,10 +92,37 @@ func Read(ctx context.Context, l Lister) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list flows: %w", err)
 	}
+	s.AccountSID = t.account
 	slices.SortFunc(s.Flows, func(a, b Flow) int {
 		return cmp.Or(cmp.Compare(a.FriendlyName, b.FriendlyName), cmp.Compare(a.SID, b.SID))
 	})
 	return s, nil
+}
+
+// tally is what a listing, of whatever kind, has shown so far: enough to know
+// that it is whole and of one account.
+type tally struct {
+	account string // "" until an item says
+	seen    map[string]struct{}
+}
+
+// add counts an item in, unless the listing contradicts itself.
+func (t *tally) add(noun, sid, account string) error {
+	if _, twice := t.seen[sid]; twice {
+		return fmt.Errorf("the listing has %s %s twice, so other %ss may be missing from it; run again", noun, sid, noun)
+	}
+	if t.seen == nil {
+		t.seen = make(map[string]struct{})
+	}
+	t.seen[sid] = struct{}{}
+	switch {
+	case account == "" || account == t.account:
+	case t.account == "":
+		t.account = account
+	default:
+		return fmt.Errorf("the listing mixes accounts %s and %s", safetext.Line(t.account), safetext.Line(account))
+	}
+	return nil
 }
 
 // Decoder reads flows from the API's JSON. The zero value is ready; it keeps
@@ -127,12 +146,15 @@ func (d *Decoder) Decode(item json.RawMessage) (Flow, error) {
 	if err := json.Unmarshal(item, &d.top); err != nil {
 		return f, fmt.Errorf("not a JSON object: %w", err)
 	}
-	for key, to := range map[string]*string{"sid": &f.SID, "account_sid": &f.AccountSID, "date_created": &f.DateCreated} {
-		s, _, err := lenientString(d.top[key])
+	for _, field := range [...]struct {
+		key string
+		to  *string
+	}{{"sid", &f.SID}, {"account_sid", &f.AccountSID}, {"date_created", &f.DateCreated}} {
+		s, _, err := lenientString(d.top[field.key])
 		if err != nil {
-			return f, fmt.Errorf("%s: %w", key, err)
+			return f, fmt.Errorf("%s: %w", field.key, err)
 		}
-		*to = s
+		*field.to = s
 	}
 	if !schema.IsSID("FO", f.SID) {
 		return f, fmt.Errorf("sid: %s is not the SID of a flow", safetext.Quote(f.SID))

@@ -49,7 +49,7 @@ func (c *applyCmd) check() error {
 	var wrong []string
 	for flag, given := range map[string]bool{
 		"a PATH": len(c.Paths) > 0, "--var": len(c.Var) > 0, "--var-file": len(c.VarFile) > 0, "--ignore": len(c.Ignore) > 0,
-		"--only": len(c.Only) > 0, "--no-delete": c.NoDelete, "--max-deletes": c.MaxDeletes != "",
+		"--only": len(c.Only) > 0, "--no-delete": c.NoDelete, "--max-deletes": c.MaxDeletes != "", "--check-refs": c.CheckRefs,
 	} {
 		if given {
 			wrong = append(wrong, flag)

@@ -53,6 +53,7 @@ type planFlags struct {
 	Only       []string `sep:"none" placeholder:"GLOB" help:"Look at these names only (repeatable)."`
 	NoDelete   bool     `help:"Keep what would be deleted."`
 	MaxDeletes string   `placeholder:"N|P%" help:"Refuse to delete more flows than this (default 25%)."`
+	CheckRefs  bool     `help:"Also look up the SIDs that flows refer to, and warn of missing ones and of draft Studio flows."`
 }
 
 // The exit codes.

@@ -5,6 +5,8 @@ import (
 )
 
 type exportCmd struct {
+	Names bool `help:"Write names in place of SIDs, so that the file serves every account that has these names."`
+
 	accountFlags
 }
 
@@ -17,7 +19,15 @@ func (c *exportCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	e := snap.Export(state.ExportOptions{})
+	var opts state.ExportOptions
+	if c.Names {
+		dir, err := state.Lookup(a.ctx, acct, snap.References())
+		if err != nil {
+			return err
+		}
+		opts.Names = snap.Names(dir)
+	}
+	e := snap.Export(opts)
 	if _, err := a.stdout.Write(e.Encode()); err != nil {
 		return written(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"flexsync/internal/safetext"
 	"flexsync/plan"
 	"flexsync/schema"
@@ -40,29 +42,28 @@ func (f *planFlags) input() (in plan.Input, err error) {
 			return in, inputError(fmt.Errorf("--max-deletes: %w", err), "")
 		}
 	}
-	in.NoDelete = f.NoDelete
+	in.NoDelete, in.CheckRefs = f.NoDelete, f.CheckRefs
 	return in, nil
 }
 
-// compute reads the YAML and the account at the same time, and plans.
+// compute reads the YAML and the account at the same time, and plans. What the
+// YAML gives by name is looked up as soon as it is read.
 func (a *app) compute(paths []string, input *inputFlags, shape *planFlags, flags *accountFlags, parallelism int) (*plan.Plan, *state.Snapshot, *account, error) {
 	in, err := shape.input()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	type listing struct {
-		snap *state.Snapshot
-		err  error
-	}
 	acct, connectErr := flags.connect(a, parallelism)
 	ctx, cancel := context.WithCancel(a.ctx)
 	defer cancel()
-	listed := make(chan listing, 1)
+	listings, ctx := errgroup.WithContext(ctx)
+	var snap *state.Snapshot
+	var dir *state.Directory
 	if connectErr == nil {
-		go func() {
-			snap, err := state.Read(ctx, acct)
-			listed <- listing{snap, err}
-		}()
+		listings.Go(func() (err error) {
+			snap, err = state.Read(ctx, acct)
+			return err
+		})
 	}
 	// Input that is wrong is said before an account that cannot be reached.
 	if in.Config, err = input.load(a, paths, false); err != nil {
@@ -71,11 +72,16 @@ func (a *app) compute(paths []string, input *inputFlags, shape *planFlags, flags
 	if connectErr != nil {
 		return nil, nil, nil, connectErr
 	}
-	got := <-listed
-	if got.err != nil {
-		return nil, nil, nil, got.err
+	if wanted := plan.References(in); !wanted.Empty() {
+		listings.Go(func() (err error) {
+			dir, err = state.Lookup(ctx, acct, wanted)
+			return err
+		})
 	}
-	in.Snapshot = got.snap
+	if err := listings.Wait(); err != nil {
+		return nil, nil, nil, err
+	}
+	in.Snapshot, in.Directory = snap, dir
 	in.ExpectAccount, in.BaseURL = acct.sid, acct.baseURL
 	in.FlexsyncVersion, in.CreatedAt = a.version, a.now()
 	p, err := plan.Compute(in)
@@ -85,7 +91,7 @@ func (a *app) compute(paths []string, input *inputFlags, shape *planFlags, flags
 	if a.ctx.Err() != nil {
 		return nil, nil, nil, errInterrupted
 	}
-	return p, got.snap, acct, nil
+	return p, snap, acct, nil
 }
 
 // written passes on an error of writing to stdout.

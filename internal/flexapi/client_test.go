@@ -132,12 +132,14 @@ func TestTries(t *testing.T) {
 	for _, tt := range tests {
 		ops := map[string]struct {
 			want want
-			do   func(*Client) (Answer, error)
+			do   func(context.Context, *Client) (Answer, error)
 		}{
-			"fetch":  {tt.fetch, func(c *Client) (Answer, error) { return c.FetchFlow(t.Context(), testSID) }},
-			"update": {tt.update, func(c *Client) (Answer, error) { return c.UpdateFlow(t.Context(), testSID, url.Values{"A": {"b"}}) }},
-			"delete": {tt.del, func(c *Client) (Answer, error) { return c.DeleteFlow(t.Context(), testSID) }},
-			"create": {tt.creat, func(c *Client) (Answer, error) { return c.CreateFlow(t.Context(), url.Values{"A": {"b"}}) }},
+			"fetch": {tt.fetch, func(ctx context.Context, c *Client) (Answer, error) { return c.FetchFlow(ctx, testSID) }},
+			"update": {tt.update, func(ctx context.Context, c *Client) (Answer, error) {
+				return c.UpdateFlow(ctx, testSID, url.Values{"A": {"b"}})
+			}},
+			"delete": {tt.del, func(ctx context.Context, c *Client) (Answer, error) { return c.DeleteFlow(ctx, testSID) }},
+			"create": {tt.creat, func(ctx context.Context, c *Client) (Answer, error) { return c.CreateFlow(ctx, url.Values{"A": {"b"}}) }},
 		}
 		for op, o := range ops {
 			t.Run(tt.name+"/"+op, func(t *testing.T) {
@@ -151,7 +153,7 @@ func TestTries(t *testing.T) {
 						cfg.Logger = slog.New(slog.NewTextHandler(&logged, nil))
 					})
 					start := time.Now()
-					a, err := o.do(c)
+					a, err := o.do(t.Context(), c)
 					if took := time.Since(start); took > 40*time.Second && !strings.HasPrefix(tt.name, "silent") || took >= 6*defaultTimeout {
 						t.Errorf("took %v", took)
 					}

@@ -92,7 +92,7 @@ func (k *call) fail(cause error) error {
 		Path:      k.url.Path,
 		Status:    o.status,
 		Attempts:  k.tries,
-		RequestID: c.clean(o.requestID(), 128),
+		RequestID: o.requestID,
 		Unknown:   k.open,
 		Err:       cause,
 	}

@@ -7,18 +7,24 @@ import (
 	"net/http"
 )
 
-const (
-	pageSize = "1000" // the most that Twilio gives at once
-	maxPages = 100_000
-)
+const maxPages = 100_000
+
+// pageSize is the most items that a product gives at once. In the OpenAPI
+// files the maximum of PageSize is 1000, and in that of Conversations 100.
+func pageSize(p Product) string {
+	if p == Conversations {
+		return "100"
+	}
+	return "1000"
+}
 
 // ListFlows reads all Flex Flows of the account; see [Client.List].
 func (c *Client) ListFlows(ctx context.Context, visit func(items []json.RawMessage) error) error {
 	return c.List(ctx, Flex, flowsPath, flowsKey, visit)
 }
 
-// List reads a collection to its end, 1000 items a page, and hands each page's
-// items to visit, in the API's order. The items are valid JSON and share the
+// List reads a collection to its end, the largest pages that there are, and
+// hands each page's items to visit, in the API's order. The items are valid JSON and share the
 // page's memory: one that is kept keeps its page. A page is an own request
 // with an own budget of tries.
 //
@@ -27,7 +33,7 @@ func (c *Client) ListFlows(ctx context.Context, visit func(items []json.RawMessa
 // it is. List does not look into items; whether one came twice is not its matter.
 func (c *Client) List(ctx context.Context, p Product, path, key string, visit func(items []json.RawMessage) error) error {
 	next := c.hosts.url(p, path)
-	next.RawQuery = "PageSize=" + pageSize
+	next.RawQuery = "PageSize=" + pageSize(p)
 	seen := map[string]bool{}
 	for {
 		link := next.String()

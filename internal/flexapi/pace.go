@@ -40,8 +40,8 @@ var errRefusedTooLong = errors.New("rate limited: the API kept answering 429 for
 // first 429 it is off and costs an atomic load.
 //
 // A refusal pauses everyone: as long as Retry-After says, else for a random
-// time that grows with each refusal in a row. After the pause one request goes
-// ahead as a probe; when it is not refused, the others follow at a rate. The
+// time that grows with each refusal in a row. When the pause was a guess, one
+// request goes ahead as a probe. Then all follow at a rate. The
 // first rate is a guess, what the API took in a second, and doubles in three
 // seconds. A refusal at a rate tells that this one is too much: from then on
 // the rate starts below it, nears it in 16 seconds, quickly and then slowly,
@@ -248,7 +248,8 @@ func (p *pacer) slowDown(now time.Time) {
 func (p *pacer) guess(now time.Time) float64 { return max(firstRateMin, p.taken.sum(now)) }
 
 func (p *pacer) pause(now time.Time, after time.Duration) {
-	if after <= 0 {
+	random := after <= 0
+	if random {
 		// Short pauses in a row do not add up to a reason for a long one.
 		row := max(time.Second, 2*now.Sub(p.firstRow))
 		bound := min(longestPause, shortestPause<<min(p.inRow-1, 10), row)
@@ -256,7 +257,7 @@ func (p *pacer) pause(now time.Time, after time.Duration) {
 	}
 	p.since = now.Add(min(after, longestPause))
 	p.next = p.since
-	p.probeDue = true
+	p.probeDue = random || p.inRow > 1 // else the API has said when
 }
 
 // window counts what happened in the last second, to a twentieth of it.

@@ -105,7 +105,7 @@ func (c *Client) do(ctx context.Context, r request) (Answer, error) {
 	case k.last.class != accepted:
 		return Answer{}, k.fail(nil)
 	}
-	return Answer{Body: k.last.body, Status: k.last.status, Attempts: k.tries, RequestID: k.last.requestID()}, nil
+	return Answer{Body: k.last.body, Status: k.last.status, Attempts: k.tries, RequestID: k.last.requestID}, nil
 }
 
 // again decides whether there is another try, and sets the wait before it.

@@ -38,6 +38,7 @@ type outcome struct {
 	class      class
 	status     int // 0 when no answer began
 	header     http.Header
+	requestID  string // Twilio-Request-Id, for Twilio's support
 	body       []byte
 	err        error         // why there is no answer, or none to use
 	open       bool          // it may have been carried out without a clear answer
@@ -46,8 +47,6 @@ type outcome struct {
 	retryAfter time.Duration // 0 is none
 	took       time.Duration
 }
-
-func (o *outcome) requestID() string { return cut(o.header.Get("Twilio-Request-Id"), 128) }
 
 // RoundTrip makes one try: it waits for its turn, sends the request under the
 // timeout, and reads the answer into memory. The response it returns only
@@ -94,7 +93,7 @@ func (k *call) record(ctx context.Context) {
 		slog.Duration("duration", k.last.took.Round(time.Millisecond)),
 	}
 	if k.last.status != 0 {
-		attrs = append(attrs, slog.Int("status", k.last.status), slog.String("request_id", k.last.requestID()))
+		attrs = append(attrs, slog.Int("status", k.last.status), slog.String("request_id", k.last.requestID))
 	}
 	if k.last.err != nil {
 		attrs = append(attrs, slog.Any("error", k.client.cleanErr(k.last.err)))
@@ -113,7 +112,7 @@ func (k *call) try(req *http.Request) outcome {
 		return o
 	}
 	defer resp.Body.Close()
-	o := outcome{status: resp.StatusCode, header: resp.Header}
+	o := outcome{status: resp.StatusCode, header: resp.Header, requestID: k.client.clean(resp.Header.Get("Twilio-Request-Id"), 128)}
 	success := 200 <= o.status && o.status < 300
 	limit := int64(maxErrorBody)
 	if success {

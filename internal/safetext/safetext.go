@@ -1,17 +1,25 @@
 // Package safetext makes foreign text safe to show to a person.
 //
 // Friendly names and API errors can hold anything: terminal escapes, bidi
-// overrides that reorder what follows, line breaks that forge a line of ours
-// (a GitHub workflow command, say), or 100 KB. What leaves this package is one
-// line of printable text of bounded length. It is for screens and comments
-// only: JSON and YAML have escapes of their own and keep every byte.
+// overrides that reorder what follows, line breaks that forge a line of ours,
+// commands to the job runner that reads the log, or 100 KB. What leaves this
+// package is one line of printable text of bounded length, for screens and
+// comments. JSON and YAML have escapes of their own and keep every byte; [JSON]
+// makes use of them.
+//
+// Of a runner's commands there are two forms: GitHub's `::name::`, which counts
+// at the start of a line, also after spaces, and its older `##[name]`, which
+// counts anywhere in one (actions/runner, ActionCommand.cs), like Azure's
+// `##vso[name]`.
 package safetext
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -22,23 +30,24 @@ const (
 )
 
 // Quote returns s in double quotes, everything that does not print escaped as
-// in Go, and cut after Limit
-// runes with the length in bytes behind it.
+// in Go, and so is one # of two; what is longer than Limit runes is cut, with
+// the length in bytes behind it.
 func Quote(s string) string {
 	head, cut := clip(s, Limit)
+	quoted := breakHashes(strconv.Quote(head))
 	if !cut {
-		return strconv.Quote(s)
+		return quoted
 	}
-	return fmt.Sprintf("%s… (%d bytes)", strings.TrimSuffix(strconv.Quote(head), `"`)+`"`, len(s))
+	return fmt.Sprintf("%s… (%d bytes)", quoted, len(s))
 }
 
 // Line returns s as one line without quotes: what does not print is escaped as
-// in Go, spaces around are cut, and a text that a job runner could read as a
-// command (`::` or `##[` in front) is set apart from the start of the line.
+// in Go, and so is one # of two, spaces around are cut, `::` in front gets a
+// backslash, and what is longer than LineLimit runes is cut as in Quote.
 func Line(s string) string {
 	head, cut := clip(strings.TrimSpace(s), LineLimit)
-	head = escape(head)
-	if strings.HasPrefix(head, "::") || strings.HasPrefix(head, "##") {
+	head = breakHashes(escape(head))
+	if strings.HasPrefix(head, "::") {
 		head = `\` + head
 	}
 	if cut {
@@ -46,6 +55,40 @@ func Line(s string) string {
 	}
 	return head
 }
+
+// breakHashes leaves no two # side by side.
+func breakHashes(s string) string { return strings.ReplaceAll(s, "##", `#\x23`) }
+
+// JSON returns a JSON text that says the same and is safe to print: what does
+// not print, and one # of two, is written as \u escapes. In valid JSON these
+// only stand in strings.
+func JSON(text []byte) []byte {
+	if !bytes.Contains(text, []byte("##")) && !bytes.ContainsFunc(text, isHidden) {
+		return text
+	}
+	safe := make([]byte, 0, len(text)+64)
+	var last rune
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		switch {
+		case r > 0xffff && isHidden(r):
+			high, low := utf16.EncodeRune(r)
+			safe = fmt.Appendf(safe, `\u%04x\u%04x`, high, low)
+		case isHidden(r), r == '#' && last == '#':
+			safe = fmt.Appendf(safe, `\u%04x`, r)
+			r = 0
+		default:
+			safe = append(safe, text[:size]...)
+		}
+		last = r
+		text = text[size:]
+	}
+	return safe
+}
+
+// isHidden reports whether a character of a JSON text does not print. Below 0x20
+// JSON has no more than its own line breaks.
+func isHidden(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }
 
 func escape(s string) string {
 	clean := true

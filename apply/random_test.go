@@ -1,0 +1,272 @@
+package apply_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"flexsync/apply"
+	"flexsync/internal/emulator"
+	"flexsync/plan"
+	"flexsync/schema"
+)
+
+var (
+	firstSeed = flag.Uint64("seed", 1, "first seed of TestRandomFaults")
+	seeds     = flag.Int("seeds", 300, "how many seeds TestRandomFaults tries")
+)
+
+// Whatever goes wrong, and however often: every report is true, nothing is
+// written that the plan did not show, and a run that nothing goes wrong in ends
+// with exactly what is declared. To repeat a failure: -seed N -seeds 1.
+func TestRandomFaults(t *testing.T) {
+	for seed := *firstSeed; seed < *firstSeed+uint64(*seeds); seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &schedule{t: t, Rand: rand.New(rand.NewPCG(seed, 0))}
+				s.run()
+			})
+		})
+	}
+}
+
+// schedule is one random course of events.
+type schedule struct {
+	*rand.Rand
+	t *testing.T
+	w *world
+	// late says that requests of an earlier run may still arrive.
+	late bool
+	// crowd says that several runs are under way.
+	crowd bool
+}
+
+func (s *schedule) run() {
+	var flows []map[string]any
+	for _, d := range s.config() {
+		flows = append(flows, inAccount(d))
+		if s.IntN(6) == 0 {
+			flows = append(flows, inAccount(d)) // a copy, left by a race
+		}
+	}
+	s.w = newWorld(s.t, emulator.Options{
+		Behaviour:   emulator.Behaviour{Collisions: s.IntN(2) == 0, ReplaceIntegration: s.IntN(2) == 0, NumbersAsStrings: s.IntN(4) == 0},
+		Latency:     time.Duration(s.IntN(300)) * time.Millisecond,
+		MaxPageSize: 1 + s.IntN(4),
+	}, flows...)
+	for range 1 + s.IntN(3) {
+		want := s.config()
+		for range s.IntN(4) {
+			s.faulty(want)
+		}
+		// Requests that are still on their way arrive before the run that has
+		// to set everything right.
+		s.w.setFault(nil)
+		s.setLate(nil)
+		time.Sleep(time.Minute)
+		s.late = false
+		for range 2 {
+			// The first may meet what stands in the way of its order (45210
+			// against a copy, say) and leave the rest to the second.
+			if r, _ := s.apply(s.t.Context(), want); r != nil && (r.Status == apply.Applied || r.Status == apply.Unchanged) {
+				break
+			}
+		}
+		if r, p := s.apply(s.t.Context(), want); r == nil || r.Status != apply.Unchanged || p.HasChanges() {
+			s.t.Errorf("not settled: %s", describe(r))
+		}
+		s.w.mustEqual(want)
+	}
+}
+
+// config is a random configuration without a collision of its own.
+func (s *schedule) config() []schema.Declared {
+	var ds []schema.Declared
+	identities := s.Perm(6)
+	for i, n := range s.Perm(6)[:s.IntN(7)] {
+		ds = append(ds, studio(fmt.Sprintf("Flow %c", 'A'+n), fmt.Sprintf("+1555000000%d", identities[i]), func(f *schema.Flow) {
+			f.Enabled = s.IntN(4) > 0
+			f.LongLived = s.IntN(2) == 0
+			f.RetryCount = s.Int64N(4)
+			if s.IntN(4) == 0 {
+				f.IntegrationType, f.FlowSID, f.RetryCount = schema.Task, "", 0
+				f.WorkspaceSID, f.WorkflowSID = "WS00000000000000000000000000000001", "WW00000000000000000000000000000001"
+				f.Channel, f.Timeout, f.Priority, f.CreationOnMessage = "chat", 60*s.Int64N(3), s.Int64N(3), schema.OptBoolOf(s.IntN(2) == 0)
+			}
+		}))
+	}
+	return ds
+}
+
+func (s *schedule) setLate(late func(*http.Request) time.Duration) {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	s.w.late = late
+}
+
+// faulty is a run, or several at once, in which things go wrong.
+func (s *schedule) faulty(want []schema.Declared) {
+	rate := s.Float64() * 0.4
+	var lateRate float64
+	if s.IntN(3) == 0 {
+		lateRate, s.late = 0.1, true
+	}
+	// The schedule's randomness is drawn under the world's lock.
+	s.w.setFault(func(r *http.Request) emulator.Fault {
+		if s.Float64() > rate {
+			return emulator.Fault{}
+		}
+		if s.IntN(5) == 0 {
+			return emulator.Fault{Status: 400}
+		}
+		return faults[s.IntN(len(faults))].fault
+	})
+	s.setLate(func(r *http.Request) time.Duration {
+		if isCreate(r) && s.Float64() < lateRate {
+			return time.Duration(s.IntN(20000)) * time.Millisecond
+		}
+		return 0
+	})
+	ctx, cancel := context.WithCancel(s.t.Context())
+	defer cancel()
+	if s.IntN(4) == 0 {
+		time.AfterFunc(time.Duration(s.IntN(10000))*time.Millisecond, cancel)
+	}
+	runs := 1
+	if s.IntN(4) == 0 {
+		runs = 2 + s.IntN(3)
+	}
+	s.crowd = runs > 1
+	defer func() { s.crowd = false }()
+	done := make(chan struct{})
+	for range runs {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			begun := len(s.w.server.Requests())
+			r, p := s.apply(ctx, want)
+			if r == nil {
+				return
+			}
+			if runs > 1 || s.late {
+				return
+			}
+			s.onlyPlanned(p, r, begun)
+			s.truthful(p, r)
+			if r.Status == apply.Applied {
+				if bad := s.w.differs(want); bad != "" {
+					s.t.Errorf("reported as applied, and %s\n%s", bad, describe(r))
+				}
+			}
+		}()
+	}
+	for range runs {
+		<-done
+	}
+}
+
+// apply is one run; nil when planning failed or was refused.
+func (s *schedule) apply(ctx context.Context, want []schema.Declared) (*apply.Report, *plan.Plan) {
+	c := s.w.client()
+	p, snap, err := s.w.plan(ctx, c, want)
+	if err != nil {
+		return nil, nil
+	}
+	if len(p.Refusals) > 0 {
+		// Only flows that differ under one name can be refused here, and no
+		// run of ours may leave those. A listing of several pages that another
+		// run writes between may show what never was at one time; to refuse
+		// that is right.
+		if !s.crowd {
+			s.t.Errorf("refused: %v", p.Refusals)
+		}
+		return nil, nil
+	}
+	r, err := apply.Run(ctx, c, p, snap, apply.Options{Parallelism: 1 + int(time.Now().UnixNano()%4)})
+	if err != nil {
+		s.t.Error(err)
+		return nil, nil
+	}
+	return r, p
+}
+
+// onlyPlanned holds every write that the account took against the plan.
+func (s *schedule) onlyPlanned(p *plan.Plan, r *apply.Report, begun int) {
+	allowed := map[string]bool{}
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		switch c.Action {
+		case plan.Create:
+			allowed["POST /v1/FlexFlows "+c.After.Form().Encode()] = true
+		case plan.Update:
+			allowed["POST /v1/FlexFlows/"+c.SID+" "+c.After.Form().Encode()] = true
+		case plan.Delete:
+			allowed["DELETE /v1/FlexFlows/"+c.SID+" "] = true
+		}
+	}
+	for i := range r.Results {
+		switch res := &r.Results[i]; res.Step {
+		case apply.StepEnable:
+			on := *res.Before
+			on.Enabled = true
+			allowed["POST /v1/FlexFlows/"+res.SID+" "+on.Form().Encode()] = true
+		case apply.StepSettle:
+			allowed["DELETE /v1/FlexFlows/"+res.SID+" "] = true
+		}
+	}
+	for _, req := range s.w.server.Requests()[begun:] {
+		if req.Method == http.MethodGet {
+			continue
+		}
+		if key := req.Method + " " + req.Path + " " + req.Form.Encode(); !allowed[key] {
+			s.t.Errorf("%s was sent, and the plan does not show it", key)
+		}
+	}
+}
+
+// truthful holds every result against the account, after a run that was alone.
+func (s *schedule) truthful(p *plan.Plan, r *apply.Report) {
+	bySID := map[string]schema.Flow{}
+	byName := map[string]int{}
+	for _, f := range s.w.flows() {
+		bySID[f.SID] = f.Flow
+		byName[f.FriendlyName]++
+	}
+	seen := map[string]bool{} // SIDs with a later step
+	for i := len(p.Changes) - 1; i >= 0; i-- {
+		c, res := &p.Changes[i], &r.Results[i]
+		if c.SID != "" && seen[c.SID] || c.Step != "" {
+			continue
+		}
+		seen[c.SID] = true
+		have, there := bySID[res.SID]
+		wrong := ""
+		switch {
+		case c.Action == plan.Create && res.Status == apply.Done && (!there || have != *c.After):
+			wrong = "created, and the account does not show it"
+		case c.Action == plan.Create && (res.Status == apply.Failed || res.Status == apply.Skipped) && byName[c.FriendlyName] > 0:
+			wrong = "not created, and the account has it"
+		case c.Action == plan.Update && res.Status == apply.Done && have != *c.After:
+			wrong = "updated, and the account does not show it"
+		case c.Action == plan.Update && (res.Status == apply.Failed || res.Status == apply.Skipped) && have == *c.After:
+			wrong = "not updated, and the account shows it"
+		case c.Action == plan.Delete && res.Status == apply.Done && there:
+			wrong = "deleted, and it is still there"
+		case c.Action == plan.Delete && (res.Status == apply.Failed || res.Status == apply.Skipped) && !there:
+			wrong = "not deleted, and it is gone"
+		}
+		if wrong != "" {
+			s.t.Errorf("%s %q: reported as %s (%v): %s", c.Action, c.FriendlyName, res.Status, res.Err, wrong)
+		}
+	}
+	for name := range r.Flows {
+		if strings.TrimSpace(name) == "" || byName[name] == 0 {
+			s.t.Errorf("flows has %q, and the account has not", name)
+		}
+	}
+}

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"encoding/base64"
+	"errors"
+	"flag"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"unicode"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The scripts in testdata/script run the real command as a process of its own
+// against an embedded API of their own; -update rewrites what they compare with
+// cmp. Beside testscript's commands they have those of the map in TestScript.
+
+var update = flag.Bool("update", false, "rewrite the expected output in the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"flexsync": main})
+}
+
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                "testdata/script",
+		UpdateScripts:      *update,
+		RequireUniqueNames: true,
+		Setup:              setup,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			// Running flexsync.
+			"exits":  cmdExits,  // CODE flexsync ARG…: runs it and checks the exit code
+			"start":  cmdStart,  // [-broken-stdout] flexsync ARG…: runs it in the background
+			"signal": cmdSignal, // INT|TERM|KILL…: signals it
+			"ended":  cmdEnded,  // CODE: waits for it and checks the exit code
+
+			// The account.
+			"account": cmdAccount, // [FLAG…]: starts an embedded API and points the environment at it
+			"fault":   cmdFault,   // METHOD[:TEXT] WHICH KIND[=ARG]…: see newFault
+			"await":   cmdAwait,   // waits until a request is held
+			"release": cmdRelease, // lets the held requests go on
+			"edit":    cmdEdit,    // add FILE | set NAME KEY=VALUE… | delete NAME: behind the API's back
+			"names":   cmdNames,   // NAME…: the friendly names in the account, sorted
+			"dump":    cmdDump,    // FILE: writes the account as JSON
+			"asked":   cmdAsked,   // METHOD=N…: how many requests came since it was last said
+			"writes":  cmdWrites,  // WHAT…: the writes that came since it was last said, in order
+
+			// Looking at results.
+			"json":   cmdJSON,   // [!] json FILE PATH [VALUE]: see cmdJSON
+			"steady": cmdSteady, // FILE OUT: copies FILE without what differs from run to run
+			"mode":   cmdMode,   // MODE FILE: checks a file's permissions
+			"text":   cmdText,   // FILE TEXT COUNT: writes a long text
+			"subst":  cmdSubst,  // FILE OLD NEW: edits a file
+			"cut":    cmdCut,    // FILE: leaves the first half of a file
+		},
+	})
+}
+
+// The marked credentials. The embedded API accepts no other password.
+const (
+	testAccount = "AC00000000000000000000000000000001"
+	testSecret  = "5ecret0fTheTestAccount0000000001"
+	testKey     = "SK00000000000000000000000000000001"
+)
+
+func setup(env *testscript.Env) error {
+	env.Setenv("HOME", filepath.Join(env.WorkDir, ".home"))
+	env.Setenv("AC", testAccount)
+	env.Setenv("SECRET", testSecret)
+	env.Setenv("KEY", testKey)
+	if os.Getenv("GORACE") == "" {
+		env.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise each process takes a second to end
+	}
+	env.Values[fixtureKey{}] = &fixture{}
+	return nil
+}
+
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || args[1] != "flexsync" {
+		ts.Fatalf("usage: exits CODE flexsync ARG...")
+	}
+	err := ts.Exec("flexsync", args[2:]...)
+	checkExit(ts, args[0], err)
+	checkOutput(ts, args[2:], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+}
+
+func checkExit(ts *testscript.TestScript, want string, err error) {
+	code := 0
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		code = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(code) != want {
+		ts.Fatalf("exit code %d, want %s", code, want)
+	}
+}
+
+// command is workflow commands of GitHub's runner: "::" at a line's start, also
+// after spaces, and "##[" anywhere.
+var command = regexp.MustCompile(`(?m)^\s*::|##\[`)
+
+// checkOutput holds every run against what is promised of all output: no
+// secret, nothing that a terminal or a job runner would obey, and with --format
+// json exactly one document.
+func checkOutput(ts *testscript.TestScript, args []string, stdout, stderr string) {
+	line := " " + strings.Join(args, " ") + " "
+	for name, text := range map[string]string{"stdout": stdout, "stderr": stderr} {
+		checkSecret(ts, name, text)
+		if m := command.FindString(text); m != "" {
+			ts.Fatalf("%s holds a workflow command, %q", name, m)
+		}
+		for _, r := range text {
+			if r != '\n' && r != '\t' && !unicode.IsPrint(r) && !(r == '\x1b' && strings.Contains(line, "--color")) {
+				ts.Fatalf("%s holds %U", name, r)
+			}
+		}
+	}
+	for name, text := range writtenFiles(ts) {
+		checkSecret(ts, name, text)
+	}
+	if strings.Contains(line, " --format json ") || strings.Contains(line, " --format=json ") {
+		if v, ok := parseJSON(ts, "stdout", stdout).(map[string]any); !ok || v["format_version"] != float64(1) {
+			ts.Fatalf("stdout is not a document of format_version 1")
+		}
+	}
+}
+
+func checkSecret(ts *testscript.TestScript, where, text string) {
+	for _, user := range []string{testAccount, testKey} {
+		if strings.Contains(text, testSecret) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(user+":"+testSecret))) {
+			ts.Fatalf("%s holds the secret", where)
+		}
+	}
+}
+
+// writtenFiles is every file below the script's directory, but for what the
+// script itself gives a secret to.
+func writtenFiles(ts *testscript.TestScript) map[string]string {
+	files := make(map[string]string)
+	err := filepath.WalkDir(ts.Getenv("WORK"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || strings.Contains(path, ".twilio-cli") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		files[path] = string(data)
+		return err
+	})
+	ts.Check(err)
+	return files
+}
+
+// process is a flexsync in the background.
+type process struct {
+	*exec.Cmd
+	args           []string
+	stdout, stderr strings.Builder
+	broken         bool
+}
+
+func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
+	broken := len(args) > 0 && args[0] == "-broken-stdout"
+	if broken {
+		args = args[1:]
+	}
+	if neg || len(args) < 1 || args[0] != "flexsync" {
+		ts.Fatalf("usage: start [-broken-stdout] flexsync ARG...")
+	}
+	path, err := exec.LookPath("flexsync") // the test's own PATH has it, too
+	ts.Check(err)
+	p := &process{Cmd: exec.Command(path, args[1:]...), args: args[1:], broken: broken}
+	p.Dir = ts.MkAbs(".")
+	for _, name := range []string{"HOME", "TMPDIR", "PATH", "GORACE", "GOCOVERDIR", "FLEXSYNC_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"} {
+		if v := ts.Getenv(name); v != "" {
+			p.Env = append(p.Env, name+"="+v)
+		}
+	}
+	p.Stdout, p.Stderr = &p.stdout, &p.stderr
+	if broken {
+		r, w, err := os.Pipe()
+		ts.Check(err)
+		ts.Check(r.Close())
+		defer w.Close()
+		p.Stdout = w
+	}
+	ts.Check(p.Start())
+	f := fixtureOf(ts)
+	f.process = p
+	ts.Defer(func() {
+		if f.process == p {
+			_ = p.Process.Kill()
+			_ = p.Wait()
+		}
+	})
+}
+
+func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
+	for _, name := range args {
+		s, ok := signals[name]
+		if !ok || neg {
+			ts.Fatalf("usage: signal INT|TERM|KILL...")
+		}
+		ts.Check(fixtureOf(ts).process.Process.Signal(s))
+	}
+}
+
+func cmdEnded(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: ended CODE")
+	}
+	f := fixtureOf(ts)
+	p := f.process
+	err := p.Wait()
+	f.process = nil
+	_, _ = ts.Stdout().Write([]byte(p.stdout.String()))
+	_, _ = ts.Stderr().Write([]byte(p.stderr.String()))
+	checkExit(ts, args[0], err)
+	if p.stdout.Len() > 0 {
+		checkOutput(ts, p.args, p.stdout.String(), p.stderr.String())
+	}
+}
+
+func cmdMode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: mode MODE FILE")
+	}
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if have := strconv.FormatUint(uint64(info.Mode().Perm()), 8); have != strings.TrimLeft(args[0], "0") {
+		ts.Fatalf("%s has mode %s, want %s", args[1], have, args[0])
+	}
+}
+
+func cmdText(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: text FILE TEXT COUNT")
+	}
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Repeat(args[1], n)), 0o600))
+}
+
+func cmdSubst(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: subst FILE OLD NEW")
+	}
+	text := ts.ReadFile(args[0])
+	if !strings.Contains(text, args[1]) {
+		ts.Fatalf("%s does not hold %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, args[1], args[2])), 0o600))
+}
+
+func cmdCut(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: cut FILE")
+	}
+	text := ts.ReadFile(args[0])
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text[:len(text)/2]), 0o600))
+}
+
+// unsteady is what differs from run to run.
+var unsteady = map[string]*regexp.Regexp{
+	"http://127.0.0.1:PORT":        regexp.MustCompile(`http://127\.0\.0\.1:\d+`),
+	`"created_at": "TIME"`:         regexp.MustCompile(`"created_at": "\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"`),
+	`"flexsync_version": "v0.0.0"`: regexp.MustCompile(`"flexsync_version": "[^"]+"`),
+	`sha256:DIGEST`:                regexp.MustCompile(`sha256:[0-9a-f]{64}`),
+	`"request_id":"RQ"`:            regexp.MustCompile(`"request_id":"RQ[0-9a-f]{32}"`),
+	`RQ`:                           regexp.MustCompile(`RQ[0-9a-f]{32}`),
+}
+
+func cmdSteady(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: steady FILE OUT")
+	}
+	text := ts.ReadFile(args[0])
+	for _, with := range slices.Sorted(maps.Keys(unsteady)) {
+		text = unsteady[with].ReplaceAllLiteralString(text, with)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
+}

@@ -1,0 +1,239 @@
+package plan
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"flexsync/schema"
+	"flexsync/state"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// The random tests are the same in every run, unless -rapid.seed=0 asks for
+// others; -rapid.checks=100000 for more of them.
+func TestMain(m *testing.M) {
+	for name, value := range map[string]string{"rapid.seed": "1", "rapid.checks": "400", "rapid.nofailfile": "true"} {
+		if err := flag.Set(name, value); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// The tables speak of flows in few words: declare("A", on("+1"), old("X")) is
+// a declared flow, have(1, "A", on("+1")) one of the account, with the SID
+// FO…1.
+
+type edit func(*schema.Declared)
+
+func declare(name string, edits ...edit) schema.Declared {
+	d := schema.Declared{
+		Flow: schema.Flow{
+			FriendlyName: name, ChatServiceSID: sid("IS", 1), ChannelType: "sms", Enabled: true,
+			IntegrationType: schema.Studio, FlowSID: sid("FW", 1), RetryCount: 3,
+		},
+		Pos: schema.Pos{File: "flows.yaml", Line: 10, Column: 5},
+	}
+	for _, e := range edits {
+		e(&d)
+	}
+	return d
+}
+
+func have(n int, name string, edits ...edit) state.Flow {
+	return state.Flow{SID: sid("FO", n), AccountSID: sid("AC", 1), DateCreated: "2026-01-01T00:00:00Z", Flow: declare(name, edits...).Flow}
+}
+
+func on(identity string) edit {
+	return func(d *schema.Declared) { d.Flow.ContactIdentity, d.Flow.Enabled = identity, true }
+}
+
+func off(identity string) edit {
+	return func(d *schema.Declared) { d.Flow.ContactIdentity, d.Flow.Enabled = identity, false }
+}
+
+func retry(n int64) edit { return func(d *schema.Declared) { d.Flow.RetryCount = n } }
+
+func task(d *schema.Declared) {
+	d.Flow.IntegrationType, d.Flow.FlowSID, d.Flow.RetryCount = schema.Task, "", 0
+	d.Flow.WorkspaceSID, d.Flow.WorkflowSID, d.Flow.Channel, d.Flow.Timeout = sid("WS", 1), sid("WW", 1), "default", 86400
+}
+
+func openIntegration(d *schema.Declared) {
+	d.Flow.IntegrationType, d.Flow.FlowSID, d.Flow.RetryCount = "", "", 0
+}
+
+func pin(n int) edit { return func(d *schema.Declared) { d.SID = sid("FO", n) } }
+
+func old(names ...string) edit { return func(d *schema.Declared) { d.RenamedFrom = names } }
+
+func leave(paths ...string) edit {
+	return func(d *schema.Declared) {
+		for _, path := range paths {
+			if path == "integration" {
+				d.IgnoreChanges |= schema.IntegrationFields
+			} else {
+				d.IgnoreChanges |= schema.FieldByPath(path).Bit()
+			}
+		}
+	}
+}
+
+func created(date string, f state.Flow) state.Flow {
+	f.DateCreated = date
+	return f
+}
+
+func sid(prefix string, n int) string { return fmt.Sprintf("%s%032x", prefix, n) }
+
+func config(flows ...schema.Declared) *schema.Config { return &schema.Config{Flows: flows} }
+
+// account makes a snapshot as the program does: of pages in any order.
+func account(flows ...state.Flow) *state.Snapshot {
+	items := make([]json.RawMessage, len(flows))
+	for i := range flows {
+		items[i] = apiJSON(&flows[i])
+	}
+	snap, err := state.Read(context.Background(), pages{items})
+	if err != nil {
+		panic(err)
+	}
+	return snap
+}
+
+type pages [][]json.RawMessage
+
+func (p pages) ListFlows(_ context.Context, visit func([]json.RawMessage) error) error {
+	for _, items := range p {
+		if err := visit(items); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// apiJSON is a flow as the API lists it.
+func apiJSON(f *state.Flow) json.RawMessage {
+	doc := map[string]any{
+		"sid": f.SID, "account_sid": f.AccountSID, "date_created": nil, "date_updated": "2026-02-03T04:05:06Z",
+		"contact_identity": nil, "integration": nil, "integration_type": nil, "url": "https://flex-api.twilio.com/v1/FlexFlows/" + f.SID,
+	}
+	if f.DateCreated != "" {
+		doc["date_created"] = f.DateCreated
+	}
+	integration := map[string]any{}
+	for i := range schema.Fields {
+		field := &schema.Fields[i]
+		v := field.Get(&f.Flow)
+		if v == nil {
+			continue
+		}
+		if sub, ok := strings.CutPrefix(field.Path, "integration."); ok {
+			integration[sub] = v
+			doc["integration"] = integration
+		} else {
+			doc[field.Path] = v
+		}
+	}
+	b, err := json.Marshal(doc)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+var someTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// anyDeletes takes the guard of deletions out of a test.
+var anyDeletes = mustLimit("100%")
+
+func mustLimit(s string) Limit {
+	l, err := ParseLimit(s)
+	if err != nil {
+		panic(err)
+	}
+	return l
+}
+
+func globs(patterns ...string) []schema.Glob {
+	gs, err := schema.CompileGlobs(patterns)
+	if err != nil {
+		panic(err)
+	}
+	return gs
+}
+
+func compute(t testing.TB, in Input) *Plan {
+	t.Helper()
+	if in.CreatedAt.IsZero() {
+		in.CreatedAt = someTime
+	}
+	p, err := Compute(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// changes says what a plan does, a change a line: "update A #1 was X".
+func changes(p *Plan) []string {
+	var lines []string
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		line := c.Action.String()
+		if c.Step != "" {
+			line = c.Step
+		}
+		line += " " + c.FriendlyName
+		if c.SID != "" {
+			line += " " + short(c.SID)
+		}
+		if c.RenamedFrom != "" {
+			line += " was " + c.RenamedFrom
+		}
+		if c.CopyOf != "" {
+			line += " copy of " + short(c.CopyOf)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func short(sid string) string { return "#" + strings.TrimLeft(sid[2:], "0") }
+
+func codes(notices []Notice) []string {
+	var codes []string
+	for _, n := range notices {
+		codes = append(codes, n.Code)
+	}
+	return codes
+}
+
+func asJSON(t interface{ Fatal(...any) }, p *Plan) []byte {
+	var b bytes.Buffer
+	if err := p.WriteJSON(&b, ""); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func contains(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q does not say %q", text, part)
+		}
+	}
+}
+
+// holds reports whether a list of lines has a line.
+func holds(lines []string, line string) bool { return slices.Contains(lines, line) }

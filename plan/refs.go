@@ -1,0 +1,183 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"flexsync/internal/safetext"
+	"flexsync/schema"
+	"flexsync/state"
+)
+
+// References returns what the account has to be asked for, beside its flows,
+// to plan in.Config: what names stand for and, with in.CheckRefs, what SIDs do.
+// It does not need in.Snapshot, so that both can be read at the same time;
+// therefore a flow counts as soon as its counterpart in the account may bring
+// it into the run.
+func References(in Input) state.Wanted {
+	var w state.Wanted
+	for i := range in.Config.Flows {
+		d := &in.Config.Flows[i]
+		if !in.mayLookAt(d) {
+			continue
+		}
+		workspace := state.Workspace{SID: d.Flow.WorkspaceSID}
+		for _, ref := range inOrder(d.Names) {
+			if ref.Field.SID == "WS" {
+				workspace = state.Workspace{Name: ref.Name}
+			}
+			w.Add(ref.Field.SID, workspace, "for the name at "+ref.Pos.String())
+		}
+		if !in.CheckRefs {
+			continue
+		}
+		for f, sid := range references(&d.Flow) {
+			if f.SID == "TC" && sid == f.Default {
+				continue
+			}
+			w.Add(f.SID, workspace, "for --check-refs")
+		}
+	}
+	return w
+}
+
+// mayLookAt reports whether a declared flow may be in the run, as far as can be
+// told without the account.
+func (in *Input) mayLookAt(d *schema.Declared) bool {
+	alone := match{want: d}
+	switch {
+	case alone.matches(in.Ignore):
+		return false
+	case len(in.Only) == 0 || alone.matches(in.Only) || d.SID != "":
+		return true
+	}
+	return slices.ContainsFunc(in.Only, func(g schema.Glob) bool {
+		return schema.IsSID("FO", g.String()) || slices.ContainsFunc(d.RenamedFrom, g.MatchName)
+	})
+}
+
+// references yields what a flow refers to: the fields that hold a SID or, for
+// a task channel, a unique name.
+func references(flow *schema.Flow) func(yield func(*schema.Field, string) bool) {
+	return func(yield func(*schema.Field, string) bool) {
+		for i := range schema.Fields {
+			f := &schema.Fields[i]
+			if f.SID == "" {
+				continue
+			}
+			if s, ok := f.Get(flow).(string); ok && !yield(f, s) {
+				return
+			}
+		}
+	}
+}
+
+// The codes of the warnings about what flows refer to.
+const (
+	warnRefMissing = "ref-missing"
+	warnRefDraft   = "ref-draft"
+)
+
+// checkRefs warns of what the declared flows refer to and the account does not
+// have, and of Studio flows that are drafts. What ignore_changes leaves as the
+// account has it is passed over, and so is the task channel "default", which
+// every workspace has. Many flows that refer to one thing make one warning.
+func (p *Plan) checkRefs(dir *state.Directory, matches []match) {
+	type finding struct{ code, message string }
+	type place struct {
+		blamed
+		pos schema.Pos
+	}
+	found := make(map[finding]*place)
+	for i := range matches {
+		want, have := matches[i].want, matches[i].have
+		if want == nil {
+			continue
+		}
+		var unused schema.FieldSet
+		if have != nil {
+			unused = leftAlone(want, &have.Flow)
+		}
+		for f, ref := range references(&want.Flow) {
+			if unused.Has(f) || f.SID == "TC" && ref == f.Default {
+				continue
+			}
+			var at finding
+			if at.code, at.message = checkRef(dir, f, ref, want.Flow.WorkspaceSID); at.code == "" {
+				continue
+			}
+			if known, ok := found[at]; ok {
+				known.more++
+				continue
+			}
+			found[at] = &place{blamed{first: want.Flow.FriendlyName}, want.Pos}
+		}
+	}
+	var notices []Notice
+	for at, known := range found {
+		notices = append(notices, Notice{Code: at.code, Message: fmt.Sprintf("%s: %s", &known.blamed, at.message), Source: &known.pos})
+	}
+	slices.SortFunc(notices, func(a, b Notice) int {
+		return cmp.Or(cmp.Compare(a.Source.File, b.Source.File), cmp.Compare(a.Source.Line, b.Source.Line), cmp.Compare(a.Message, b.Message))
+	})
+	p.Warnings = append(p.Warnings, notices...)
+}
+
+// checkRef holds one value against the account. An empty code is no complaint.
+func checkRef(dir *state.Directory, f *schema.Field, ref, workspace string) (code, message string) {
+	noun := state.Noun(f.SID)
+	parent, where := "", "the account"
+	if f.SID == "WW" || f.SID == "TC" {
+		parent, where = workspace, "workspace "+workspace
+	}
+	if f.SIDOrName && !schema.IsSID(f.SID, ref) {
+		if dir.Lacks(parent) || len(dir.Find(f.SID, parent, ref)) > 0 {
+			return "", ""
+		}
+		return warnRefMissing, fmt.Sprintf("%s: %s has no %s with the unique name %s", f.Path, where, noun, safetext.Quote(ref))
+	}
+	n, ok := dir.Lookup(ref)
+	switch {
+	case !ok && dir.Lacks(parent):
+		return warnRefMissing, fmt.Sprintf("%s: the account has no workspace %s, so no %s %s in it", f.Path, parent, noun, ref)
+	case !ok:
+		return warnRefMissing, fmt.Sprintf("%s: %s has no %s %s", f.Path, where, noun, ref)
+	case !strings.EqualFold(n.Parent, parent):
+		return warnRefMissing, fmt.Sprintf("%s: %s has no %s %s: it is in workspace %s", f.Path, where, noun, ref, n.Parent)
+	case n.Status == "draft":
+		return warnRefDraft, fmt.Sprintf("%s: %s %s (%s) is a draft: publish it in Studio", f.Path, noun, ref, safetext.Quote(n.Name))
+	}
+	return "", ""
+}
+
+// name adds the names of the SIDs that a change or a kept flow shows, as far
+// as they happen to be known.
+func (p *Plan) name(dir *state.Directory) {
+	if dir == nil {
+		return
+	}
+	add := func(flow *schema.Flow) {
+		if flow == nil {
+			return
+		}
+		for _, sid := range references(flow) {
+			n, ok := dir.Lookup(sid)
+			if !ok || n.Name == "" || p.Names[sid] != "" {
+				continue
+			}
+			if p.Names == nil {
+				p.Names = make(map[string]string)
+			}
+			p.Names[sid] = n.Name
+		}
+	}
+	for i := range p.Changes {
+		add(p.Changes[i].Before)
+		add(p.Changes[i].After)
+	}
+	for i := range p.Kept {
+		add(&p.Kept[i].Flow)
+	}
+}

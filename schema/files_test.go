@@ -1,0 +1,186 @@
+package schema
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// flowNamed is a file that declares one flow.
+func flowNamed(name string) string {
+	return "version: 1\nflows:\n  - {friendly_name: " + name + ", channel_type: web, chat_service_sid: IS00000000000000000000000000000001}\n"
+}
+
+func namesOf(c *Config) (names []string) {
+	for _, f := range c.Flows {
+		names = append(names, f.Flow.FriendlyName)
+	}
+	return names
+}
+
+func TestPaths(t *testing.T) {
+	dir := write(t, map[string]string{
+		"one.yaml":              flowNamed("one"),
+		"d/b.yml":               flowNamed("b"),
+		"d/a.yaml":              flowNamed("a"),
+		"d/sub/c.yaml":          flowNamed("c"),
+		"d/.hidden.yaml":        "no: flows",
+		"d/.git/config.yaml":    "no: flows",
+		"d/notes.txt":           "no flows",
+		"d/vars.yaml":           "x: y",
+		"empty/sub/read.me":     "",
+		"only-comments.yaml":    "# nothing\n",
+		"d2/sub.yaml/deep.yaml": flowNamed("deep"),
+	})
+	if runtime.GOOS != "windows" {
+		for link, target := range map[string]string{"d/z.yaml": "../one.yaml", "d/loop": "..", "d/sub/a-again.yaml": "../a.yaml", "link": "d"} {
+			if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	} else {
+		t.Skip("needs symbolic links")
+	}
+	tests := []struct {
+		name  string
+		paths []string
+		want  string // names of flows, or the error
+		files int
+	}{
+		{"file", []string{"one.yaml"}, "one", 1},
+		{"directory", []string{"d"}, "a b c one", 4},
+		{"link to a directory", []string{"link"}, "a b c one", 4},
+		{"twice", []string{"one.yaml", "./one.yaml", "d", "d/sub/../a.yaml"}, "one a b c", 4},
+		{"order given", []string{"d/b.yml", "d/a.yaml"}, "b a", 2},
+		{"directory with an extension", []string{"d2"}, "deep", 1},
+		{"comments beside", []string{"only-comments.yaml", "one.yaml"}, "one", 2},
+		{"stdin", []string{"-", "one.yaml", "-"}, "stdin one", 2},
+		{"absent", []string{"absent.yaml", "one.yaml/x"}, "absent.yaml: no such file or directory\none.yaml/x: not a directory", 0},
+		{"no YAML", []string{"empty"}, "empty: the directory has no *.yaml or *.yml file", 0},
+		{"only comments", []string{"only-comments.yaml"}, "only-comments.yaml: flows: there are no flows in the given files", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var paths []string
+			for _, p := range tt.paths {
+				if p != "-" {
+					p = dir + "/" + p
+				}
+				paths = append(paths, p)
+			}
+			config, err := Load(paths, Options{Stdin: strings.NewReader(flowNamed("stdin")), VarFiles: []string{filepath.Join(dir, "d", "vars.yaml")}})
+			if err != nil {
+				if _, ok := err.(Problems); !ok {
+					t.Fatalf("%v is no Problems", err)
+				}
+				if got := strings.ReplaceAll(err.Error(), dir+"/", ""); got != tt.want {
+					t.Errorf("got %s, want %s", got, tt.want)
+				}
+				return
+			}
+			if got := strings.Join(namesOf(config), " "); got != tt.want || config.Files != tt.files {
+				t.Errorf("got %s from %d files, want %s from %d", got, config.Files, tt.want, tt.files)
+			}
+		})
+	}
+}
+
+func TestDefaultPath(t *testing.T) {
+	tests := []struct {
+		name  string
+		files []string
+		want  string
+	}{
+		{"yaml", []string{"flows.yaml", "other.yaml"}, "flows.yaml"},
+		{"yml", []string{"flows.yml"}, "flows.yml"},
+		{"directory", []string{"flows/x.yaml"}, "flows/x.yaml"},
+		{"none", []string{"other.yaml", "flows"}, "none of flows.yaml, flows.yml, flows/"},
+		{"several", []string{"flows.yaml", "flows/x.yaml"}, "flows.yaml, flows are here"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			files := map[string]string{}
+			for _, f := range tt.files {
+				files[f] = flowNamed("x")
+			}
+			dir := write(t, files)
+			config, err := Load(nil, Options{Dir: dir})
+			if err != nil {
+				if problems, ok := err.(Problems); !ok || len(problems) != 1 || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("got %v, want %s", err, tt.want)
+				}
+				return
+			}
+			if got := config.Flows[0].Pos.File; got != filepath.Join(dir, filepath.FromSlash(tt.want)) {
+				t.Errorf("read %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestUnreadable is input that is no text, or too much of it.
+func TestUnreadable(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"UTF-8", "version: 1\nflows: \"\xff\"\n", "<stdin>:2:9: byte 0xff is not valid UTF-8"},
+		{"UTF-16", "\xff\xfev\x00e\x00", "<stdin>:1:1: byte 0xff is not valid UTF-8"},
+		{"control", "version: 1\n# é\x1b[31m\n", "<stdin>:2:4: control character U+001B is not allowed in YAML"},
+		{"NUL", "version: 1\r\n\x00", "<stdin>:2:1: control character U+0000 is not allowed in YAML"},
+		{"C1", "a: \u009b", "<stdin>:1:4: control character U+009B is not allowed in YAML"},
+		{"cut", "a: \xe2\x82", "<stdin>:1:4: byte 0xe2 is not valid UTF-8"},
+	}
+	for _, tt := range tests {
+		if _, err := loadText(tt.text, Options{}); err == nil || err.Error() != tt.want {
+			t.Errorf("%s: got %v, want %s", tt.name, err, tt.want)
+		}
+	}
+
+	endless := Options{Stdin: endlessReader{}}
+	if _, err := Load([]string{"-"}, endless); err == nil || err.Error() != "<stdin>: the file is larger than 64 MiB" {
+		t.Errorf("endless input: got %v", err)
+	}
+	broken := errors.New("broken")
+	if _, err := Load([]string{"-"}, Options{Stdin: iotest.ErrReader(broken)}); !errors.Is(err, broken) {
+		t.Errorf("broken input: got %v", err)
+	}
+	if _, err := Load([]string{"-"}, Options{}); err == nil {
+		t.Error("standard input is read without one")
+	}
+}
+
+type endlessReader struct{}
+
+func (endlessReader) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = '#'
+	}
+	return len(p), nil
+}
+
+var _ io.Reader = endlessReader{}
+
+// TestManyFiles is rules that hold across files.
+func TestManyFiles(t *testing.T) {
+	dir := write(t, map[string]string{
+		"a.yaml": "version: 1\naccount_sid: AC00000000000000000000000000000001\nignore: [\"B*\"]\n" + strings.TrimPrefix(flowNamed("A"), "version: 1\n"),
+		"b.yaml": "version: 1\naccount_sid: AC00000000000000000000000000000002\n" + strings.TrimPrefix(flowNamed("B"), "version: 1\n"),
+		"c.yaml": "version: 1\ndefaults: {channel_type: web}\n",
+		"d.yaml": "version: 1\nflows:\n  - {friendly_name: A, chat_service_sid: IS00000000000000000000000000000001, sid: FO00000000000000000000000000000001}\n",
+	})
+	_, err := Load([]string{dir}, Options{})
+	want := []string{
+		"b.yaml:2:14: account_sid: account_sid is AC00000000000000000000000000000002 here and AC00000000000000000000000000000001 at a.yaml:2:14",
+		"b.yaml:4:6: flows[0].friendly_name: flow \"B\" is declared, and ignore has \"B*\" at a.yaml:3:10",
+		"d.yaml:3:5: flows[0].channel_type: flow \"A\" has no channel_type", // defaults are those of one document
+		"d.yaml:3:6: flows[0].friendly_name: the name \"A\" is declared twice: here as a flow, and as a flow at a.yaml:5:6",
+	}
+	got := strings.Split(strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), ""), "\n")
+	if !slices.Equal(got, want) {
+		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

@@ -1,0 +1,42 @@
+package schema
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestNearest(t *testing.T) {
+	tests := []struct{ word, want string }{
+		{"chanel_type", "channel_type"},
+		{"channel_tpye", "channel_type"},
+		{"CHANNEL_TYPE", "channel_type"},
+		{"freindly_name", "friendly_name"},
+		{"enable", "enabled"},
+		{"colour", ""},
+		{"", ""},
+		{"x", ""},
+	}
+	for _, tt := range tests {
+		if got := nearest(tt.word, flowShape.names()); got != tt.want {
+			t.Errorf("nearest(%q) = %q, want %q", tt.word, got, tt.want)
+		}
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, tt := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"a", "", 1}, {"ab", "ba", 1}, {"abc", "acb", 1}, {"kitten", "sitting", 3}, {"é", "e", 1}} {
+		if got := distance(tt.a, tt.b); got != tt.want {
+			t.Errorf("distance(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := rapid.StringN(0, 8, -1).Draw(t, "a"), rapid.StringN(0, 8, -1).Draw(t, "b")
+		if d := distance(a, b); d != distance(b, a) || (d == 0) != (a == b) {
+			t.Fatalf("distance(%q, %q) = %d, and %d the other way", a, b, d, distance(b, a))
+		}
+	})
+}

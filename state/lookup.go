@@ -1,0 +1,260 @@
+package state
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"flexsync/internal/flexapi"
+	"flexsync/internal/safetext"
+	"flexsync/schema"
+)
+
+// Catalog lists the collections of Twilio's products. It is called by several
+// goroutines at once.
+type Catalog interface {
+	// List hands each page's items to visit, in order, and returns nil only
+	// after the last page. A collection that is not there is a *flexapi.Error
+	// with Status 404.
+	List(ctx context.Context, p flexapi.Product, path, key string, visit func(items []json.RawMessage) error) error
+}
+
+// The kinds of resource that a flow refers to, by the two letters that their
+// SIDs begin with.
+const (
+	kindService     = "IS"
+	kindStudioFlow  = "FW"
+	kindWorkspace   = "WS"
+	kindWorkflow    = "WW"
+	kindTaskChannel = "TC"
+)
+
+// collection is where a kind of resource is listed.
+type collection struct {
+	noun    string
+	product flexapi.Product
+	path    string // %s is the workspace's SID
+	key     string // of the items
+	name    string // the property that a name in the YAML is compared with
+}
+
+var collections = map[string]collection{
+	kindService:     {"chat service", flexapi.Conversations, "/v1/Services", "services", "friendly_name"},
+	kindStudioFlow:  {"Studio flow", flexapi.Studio, "/v2/Flows", "flows", "friendly_name"},
+	kindWorkspace:   {"workspace", flexapi.TaskRouter, "/v1/Workspaces", "workspaces", "friendly_name"},
+	kindWorkflow:    {"workflow", flexapi.TaskRouter, "/v1/Workspaces/%s/Workflows", "workflows", "friendly_name"},
+	kindTaskChannel: {"task channel", flexapi.TaskRouter, "/v1/Workspaces/%s/TaskChannels", "channels", "unique_name"},
+}
+
+// Noun is what a kind of resource is called: "chat service" for "IS".
+func Noun(kind string) string { return collections[kind].noun }
+
+// inWorkspace reports whether a kind is listed workspace by workspace.
+func inWorkspace(kind string) bool { return kind == kindWorkflow || kind == kindTaskChannel }
+
+// Workspace tells a workspace by its SID or, when that is empty, by its name.
+type Workspace struct{ SID, Name string }
+
+// Wanted is what a [Lookup] has to list. The zero value is nothing.
+type Wanted struct {
+	whole  map[string]string // kind → why
+	inside map[inside]string // → why
+}
+
+type inside struct {
+	kind string
+	of   Workspace
+}
+
+// Add asks for every resource of a kind; for workflows (WW) and task channels
+// (TC), for those of a workspace. why ends the sentence "list workspaces …"
+// when that fails; the first one given is kept.
+func (w *Wanted) Add(kind string, of Workspace, why string) {
+	if w.whole == nil {
+		w.whole, w.inside = make(map[string]string), make(map[inside]string)
+	}
+	if !inWorkspace(kind) {
+		if _, ok := w.whole[kind]; !ok {
+			w.whole[kind] = why
+		}
+		return
+	}
+	if of.SID != "" {
+		of.Name = ""
+	} else {
+		w.Add(kindWorkspace, Workspace{}, why)
+	}
+	if key := (inside{kind, of}); w.inside[key] == "" {
+		w.inside[key] = why
+	}
+}
+
+// Empty reports whether nothing is wanted.
+func (w *Wanted) Empty() bool { return len(w.whole)+len(w.inside) == 0 }
+
+// maxListings bounds the workspaces that are listed at once.
+const maxListings = 8
+
+// Lookup lists what is wanted, each collection once, at the same time; the
+// content of a workspace that is known by its name only, after the workspaces.
+// Every listing is whole or an error, as in [Read]. A workspace that the
+// account does not have is no error: the directory says so, see
+// [Directory.Lacks].
+func Lookup(ctx context.Context, c Catalog, w Wanted) (*Directory, error) {
+	l := &lookup{catalog: c, dir: &Directory{}}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, kind := range []string{kindService, kindStudioFlow} {
+		if why, ok := w.whole[kind]; ok {
+			g.Go(func() error { return l.list(ctx, kind, "", why) })
+		}
+	}
+	g.Go(func() error { return l.taskRouter(ctx, w) })
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return l.dir, nil
+}
+
+type lookup struct {
+	catalog Catalog
+	mu      sync.Mutex // guards dir
+	dir     *Directory
+}
+
+func (l *lookup) taskRouter(ctx context.Context, w Wanted) error {
+	why, listed := w.whole[kindWorkspace]
+	if listed {
+		if err := l.list(ctx, kindWorkspace, "", why); err != nil {
+			return err
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(maxListings)
+	for in, why := range l.place(w.inside, listed) {
+		g.Go(func() error {
+			err := l.list(ctx, in.kind, in.of.SID, why)
+			var api *flexapi.Error
+			if errors.As(err, &api) && api.Status == http.StatusNotFound {
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				l.dir.lose(in.of.SID)
+				return nil
+			}
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// place finds the SIDs of the workspaces to look into. One whose name the
+// account does not have, or has several times, is left out: that name is a
+// problem of its own.
+func (l *lookup) place(wanted map[inside]string, listed bool) map[inside]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	placed := make(map[inside]string, len(wanted))
+	order := func(a, b inside) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.of.SID, b.of.SID), cmp.Compare(a.of.Name, b.of.Name))
+	}
+	for _, in := range slices.SortedFunc(maps.Keys(wanted), order) {
+		key := inside{in.kind, Workspace{SID: in.of.SID}}
+		if in.of.SID == "" {
+			found := l.dir.Find(kindWorkspace, "", in.of.Name)
+			if len(found) != 1 {
+				continue
+			}
+			key.of.SID = found[0].SID
+		} else if listed {
+			found, ok := l.dir.Lookup(in.of.SID)
+			if !ok {
+				l.dir.lose(in.of.SID)
+				continue
+			}
+			key.of.SID = found.SID
+		}
+		if placed[key] == "" {
+			placed[key] = wanted[in]
+		}
+	}
+	return placed
+}
+
+// list adds one collection to the directory.
+func (l *lookup) list(ctx context.Context, kind, parent, why string) error {
+	c := collections[kind]
+	path := c.path
+	if parent != "" {
+		path = fmt.Sprintf(path, parent)
+	}
+	var t tally
+	var found []Named
+	err := l.catalog.List(ctx, c.product, path, c.key, func(items []json.RawMessage) error {
+		for _, item := range items {
+			n, account, err := decodeNamed(kind, parent, item)
+			if err != nil {
+				return fmt.Errorf("%s %d of the listing: %w", c.noun, len(found)+1, err)
+			}
+			if err := t.add(c.noun, n.SID, account); err != nil {
+				return err
+			}
+			found = append(found, n)
+		}
+		return nil
+	})
+	if err == nil {
+		err = l.add(found, t.account)
+	}
+	if err != nil {
+		return fmt.Errorf("list %ss %s: %w", c.noun, why, err)
+	}
+	return nil
+}
+
+func (l *lookup) add(found []Named, account string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d := l.dir
+	if account != "" && d.AccountSID != "" && account != d.AccountSID {
+		return fmt.Errorf("they belong to account %s, and other listings to account %s", safetext.Line(account), safetext.Line(d.AccountSID))
+	}
+	d.AccountSID = cmp.Or(d.AccountSID, account)
+	for _, n := range found {
+		d.Add(n)
+	}
+	return nil
+}
+
+// decodeNamed reads one item of a listing: its SID, which it must have, its
+// name, which may be null, and whose it is.
+func decodeNamed(kind, parent string, item json.RawMessage) (n Named, account string, err error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(item, &fields); err != nil || fields == nil {
+		return n, "", errors.New("not a JSON object")
+	}
+	var workspace string
+	for _, field := range [...]struct {
+		key string
+		to  *string
+	}{{"sid", &n.SID}, {"account_sid", &account}, {"workspace_sid", &workspace}, {"status", &n.Status}, {collections[kind].name, &n.Name}} {
+		if raw := fields[field.key]; !isNull(raw) && json.Unmarshal(raw, field.to) != nil {
+			return n, "", fmt.Errorf("%s: %s is not a string", field.key, safetext.Line(string(raw)))
+		}
+	}
+	switch {
+	case !schema.IsSID(kind, n.SID):
+		return n, "", fmt.Errorf("sid: %s is not the SID of a %s", safetext.Quote(n.SID), Noun(kind))
+	case parent != "" && workspace != "" && !strings.EqualFold(workspace, parent):
+		return n, "", fmt.Errorf("%s belongs to workspace %s, and %s was listed", n.SID, safetext.Line(workspace), parent)
+	}
+	n.Parent = parent
+	return n, account, nil
+}
