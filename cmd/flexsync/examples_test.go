@@ -56,12 +56,17 @@ func (a localAccount) run(want int, args ...string) string {
 	return stdout
 }
 
-// runOffline runs flexsync with an empty environment.
+// runOffline runs flexsync with an empty environment and nothing on stdin.
 func runOffline(t *testing.T, want int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	return runOfflineWith(t, "", want, args...)
+}
+
+func runOfflineWith(t *testing.T, stdin string, want int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	var out, conversation bytes.Buffer
 	noEnv := func(string) (string, bool) { return "", false }
-	if code := run(t.Context(), args, strings.NewReader(""), &out, &conversation, noEnv); code != want {
+	if code := run(t.Context(), args, strings.NewReader(stdin), &out, &conversation, noEnv); code != want {
 		t.Fatalf("flexsync %s: exit %d, want %d\nstdout:\n%s\nstderr:\n%s", strings.Join(args, " "), code, want, &out, &conversation)
 	}
 	return out.String(), conversation.String()

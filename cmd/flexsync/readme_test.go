@@ -1,0 +1,404 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+
+	"flexsync/schema"
+)
+
+const repository = "../.."
+
+// readme returns the text of a Markdown file of the repository.
+func readme(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(repository, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// A block of a Markdown file that a test looks at: commands in a fence that
+// begins with "sh run", commands that stand for what the reader does in an
+// editor, in a comment that begins so, and the output of the commands above, in
+// a fence that begins with "text output". A word behind "run" names the place.
+var blockRE = regexp.MustCompile("(?ms)^(?:```|<!-- )(sh run|text output) ?(\\w*)\n(.*?)^(?:```|-->)$")
+
+type block struct {
+	place  string // "", or "account"
+	script string
+	output string // what stdout has to hold
+}
+
+func blocks(t *testing.T, text string) []block {
+	t.Helper()
+	var found []block
+	for _, m := range blockRE.FindAllStringSubmatch(text, -1) {
+		if m[1] == "sh run" {
+			found = append(found, block{place: m[2], script: m[3]})
+			continue
+		}
+		if len(found) == 0 {
+			t.Fatalf("an output comes before any command:\n%s", m[3])
+		}
+		found[len(found)-1].output = m[3]
+	}
+	return found
+}
+
+// readmeAccount is the account of the README's reader.
+const readmeAccount = `{"flows": [
+	{"sid": "FO000000000000000000000000000000a1", "friendly_name": "Support SMS", "channel_type": "sms", "contact_identity": "+15005550001",
+	 "chat_service_sid": "IS00000000000000000000000000000001", "integration": {"flow_sid": "FW00000000000000000000000000000002"}},
+	{"sid": "FO000000000000000000000000000000a2", "friendly_name": "Web Chat", "channel_type": "web",
+	 "chat_service_sid": "IS00000000000000000000000000000001", "integration": {"flow_sid": "FW00000000000000000000000000000001"}},
+	{"sid": "FO000000000000000000000000000000a4", "friendly_name": "Old Chat", "channel_type": "web",
+	 "chat_service_sid": "IS00000000000000000000000000000001", "integration": {"flow_sid": "FW00000000000000000000000000000001"}}]}`
+
+// TestREADMERuns follows the README and the examples' README: every command
+// that is marked to run does, in a copy of the repository or, where the account
+// is meant, in an empty directory with an embedded account.
+func TestREADMERuns(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the README's commands are for a POSIX shell")
+	}
+	t.Parallel()
+	tmp := t.TempDir()
+	clone, home, bin := filepath.Join(tmp, "clone"), filepath.Join(tmp, "home"), filepath.Join(tmp, "bin")
+	for _, dir := range []string{clone, home, bin} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	linkRepository(t, clone)
+	seed := filepath.Join(tmp, "account.json")
+	writeText(t, seed, readmeAccount)
+
+	env := []string{
+		"HOME=" + home, "PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "GOBIN=" + bin,
+		// Without paths, what is built here is what the other tests have built.
+		"GOFLAGS=" + strings.TrimSpace(os.Getenv("GOFLAGS")+" -trimpath -buildvcs=false"),
+		"GIT_AUTHOR_NAME=reader", "GIT_AUTHOR_EMAIL=reader@example.com", "GIT_COMMITTER_NAME=reader", "GIT_COMMITTER_EMAIL=reader@example.com",
+	}
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN"} {
+		value, err := exec.CommandContext(t.Context(), "go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		env = append(env, name+"="+strings.TrimSpace(string(value)))
+	}
+
+	run := func(file, place, dir string, more ...string) {
+		script, outputs := "set -eux\n", []string{}
+		const mark = "-- the next block --\n"
+		for _, b := range blocks(t, readme(t, file)) {
+			if b.place == place {
+				script += b.script + "echo '" + strings.TrimSpace(mark) + "'\n"
+				outputs = append(outputs, b.output)
+			}
+		}
+		if len(outputs) == 0 {
+			t.Fatalf("%s has no command to run in place %q", file, place)
+		}
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
+		cmd.Dir, cmd.Env = dir, append(slices.Clone(env), more...)
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("%s: %v\nstdout:\n%s\nstderr, with the commands:\n%s", file, err, &stdout, &stderr)
+		}
+		printed := strings.Split(stdout.String(), mark)
+		for i, want := range outputs {
+			if !strings.Contains(printed[i], want) {
+				t.Errorf("%s says that a command prints\n%s\nand it prints\n%s", file, want, printed[i])
+			}
+		}
+	}
+	run("README.md", "", clone)
+	run("examples/README.md", "", clone)
+	run("README.md", "account", home, "FLEXSYNC_LOCAL="+seed)
+}
+
+// linkRepository makes a directory that looks like the repository, so that
+// what commands make there stays out of it.
+func linkRepository(t *testing.T, dir string) {
+	t.Helper()
+	root, err := filepath.Abs(repository)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.IsDir() || strings.HasPrefix(e.Name(), "go.") {
+			if err := os.Symlink(filepath.Join(root, e.Name()), filepath.Join(dir, e.Name())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestREADMELinks holds that what the README links to is there.
+func TestREADMELinks(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"README.md", "examples/README.md"} {
+		text := readme(t, file)
+		headings := make(map[string]bool)
+		for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+			headings["#"+strings.ReplaceAll(strings.ToLower(m[1]), " ", "-")] = true
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(text, -1) {
+			switch target := m[1]; {
+			case strings.HasPrefix(target, "https://"):
+			case strings.HasPrefix(target, "#"):
+				if !headings[target] {
+					t.Errorf("%s links to %s, and has no such heading", file, target)
+				}
+			default:
+				if _, err := os.Stat(filepath.Join(repository, filepath.Dir(file), target)); err != nil {
+					t.Errorf("%s: %v", file, err)
+				}
+			}
+		}
+	}
+}
+
+// table returns the rows of the first table below a heading, without its head.
+func table(t *testing.T, heading string) [][]string {
+	t.Helper()
+	_, below, ok := strings.Cut(readme(t, "README.md"), "\n"+heading+"\n")
+	if !ok {
+		t.Fatalf("the README has no heading %q", heading)
+	}
+	var rows [][]string
+	for line := range strings.Lines(below) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "|") {
+			if len(rows) > 0 {
+				break
+			}
+			continue
+		}
+		cells := strings.Split(strings.ReplaceAll(strings.Trim(line, "|"), `\|`, "\x00"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(strings.ReplaceAll(cells[i], "\x00", "|"))
+		}
+		rows = append(rows, cells)
+	}
+	if len(rows) < 3 {
+		t.Fatalf("the README has no table below %q", heading)
+	}
+	return rows[2:]
+}
+
+var codeRE = regexp.MustCompile("`([^`]+)`")
+
+// firstCode is what stands first in a cell as code.
+func firstCode(t *testing.T, cell string) string {
+	t.Helper()
+	m := codeRE.FindStringSubmatch(cell)
+	if m == nil {
+		t.Fatalf("cell %q names nothing", cell)
+	}
+	return m[1]
+}
+
+// compareSets reports what one side has and the other has not.
+func compareSets(t *testing.T, what string, readme, code []string) {
+	t.Helper()
+	for _, x := range code {
+		if !slices.Contains(readme, x) {
+			t.Errorf("the code has %s %s, and the README has not", what, x)
+		}
+	}
+	for i, x := range readme {
+		if !slices.Contains(code, x) {
+			t.Errorf("the README has %s %s, and the code has not", what, x)
+		}
+		if slices.Contains(readme[:i], x) {
+			t.Errorf("the README has %s %s twice", what, x)
+		}
+	}
+}
+
+// TestREADMEKeys holds the reference of the YAML against package schema.
+func TestREADMEKeys(t *testing.T) {
+	t.Parallel()
+	compareSets(t, "document key", firstColumn(t, table(t, "### Keys of a document")), knownKeys(t, "version: 1\nzzzzzzzz: 1\nflows: []\n"))
+
+	flowKeys := knownKeys(t, "version: 1\nflows: [{zzzzzzzz: 1}]\n")
+	for i := range schema.Fields {
+		f := &schema.Fields[i]
+		if strings.HasPrefix(f.Path, "integration.") {
+			flowKeys = append(flowKeys, f.Path)
+		}
+		// The row of the SID tells of the key for the name.
+		flowKeys = slices.DeleteFunc(flowKeys, func(key string) bool { return key == f.Name })
+	}
+	rows := table(t, "### Keys of a flow")
+	compareSets(t, "key", firstColumn(t, rows), flowKeys)
+
+	for _, row := range rows {
+		f := schema.FieldByPath(firstCode(t, row[0]))
+		if f == nil {
+			continue
+		}
+		rule, omitted := row[1], row[2]
+		for _, word := range f.Enum {
+			if !strings.Contains(rule, "`"+word+"`") {
+				t.Errorf("%s: the README does not name the value %s", f.Path, word)
+			}
+		}
+		for _, typ := range f.Types {
+			if !strings.Contains(rule, "`"+typ+"`") {
+				t.Errorf("%s: the README does not say that it belongs to %s", f.Path, typ)
+			}
+		}
+		if f.SID != "" && !strings.Contains(rule, "`"+f.SID+"`") {
+			t.Errorf("%s: the README does not say that it begins with %s", f.Path, f.SID)
+		}
+		if f.Required != strings.HasPrefix(omitted, "error: ") {
+			t.Errorf("%s: it is required: %v; the README says %q", f.Path, f.Required, omitted)
+		}
+		if f.Default != nil && omitted != fmt.Sprintf("`%v`", f.Default) {
+			t.Errorf("%s: its default is %v; the README says %q", f.Path, f.Default, omitted)
+		}
+		if f.Max > 0 && !strings.Contains(rule, fmt.Sprintf("%d to %d", f.Min, f.Max)) {
+			t.Errorf("%s: it is %d to %d; the README says %q", f.Path, f.Min, f.Max, rule)
+		}
+	}
+}
+
+func firstColumn(t *testing.T, rows [][]string) []string {
+	t.Helper()
+	var names []string
+	for _, row := range rows {
+		names = append(names, firstCode(t, row[0]))
+	}
+	return names
+}
+
+// knownKeys asks the loader which keys there are, with one that there is not.
+func knownKeys(t *testing.T, yaml string) []string {
+	t.Helper()
+	stdout, stderr := runOfflineWith(t, yaml, exitInput, "validate", "-")
+	_, list, ok := strings.Cut(stderr, " are ")
+	if !ok {
+		t.Fatalf("validate does not name the keys:\n%s%s", stdout, stderr)
+	}
+	list, _, _ = strings.Cut(list, "\n")
+	return strings.Split(list, ", ")
+}
+
+// commands are the grammar's commands by name.
+func commands(t *testing.T) (map[string]*kong.Node, []*kong.Flag) {
+	t.Helper()
+	parser, err := kong.New(&grammar{}, kong.Name("flexsync"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	byName := make(map[string]*kong.Node)
+	for _, node := range parser.Model.Children {
+		if !node.Hidden {
+			byName[node.Name] = node
+		}
+	}
+	return byName, parser.Model.Flags
+}
+
+func TestREADMECommands(t *testing.T) {
+	t.Parallel()
+	byName, _ := commands(t)
+	rows := table(t, "## Commands")
+	var names []string
+	for _, row := range rows {
+		name, args, _ := strings.Cut(firstCode(t, row[0]), " ")
+		names = append(names, name)
+		if node := byName[name]; node != nil && (args != "") != (len(node.Positional) > 0) {
+			t.Errorf("command %s has %d arguments; the README says %q", name, len(node.Positional), args)
+		}
+	}
+	compareSets(t, "command", names, slices.Collect(maps.Keys(byName)))
+}
+
+// TestREADMEFlags holds the table of flags against the grammar: every flag of
+// every command, its short form, and its default.
+func TestREADMEFlags(t *testing.T) {
+	t.Parallel()
+	byName, global := commands(t)
+	grammar := make(map[string]*kong.Flag) // "plan --out"
+	for _, f := range global {
+		grammar["all --"+f.Name] = f
+	}
+	for name, node := range byName {
+		for _, f := range node.Flags {
+			if !f.Hidden {
+				grammar[name+" --"+f.Name] = f
+			}
+		}
+	}
+	var documented []string
+	for _, row := range table(t, "### Flags") {
+		long, _, _ := strings.Cut(firstCode(t, row[0]), " ")
+		for name := range strings.SplitSeq(row[1], ", ") {
+			key := name + " " + long
+			documented = append(documented, key)
+			f := grammar[key]
+			if f == nil {
+				continue // compareSets says so
+			}
+			if short := fmt.Sprintf("`-%c`", f.Short); f.Short != 0 && !strings.Contains(row[0], short) {
+				t.Errorf("the README does not say that %s is %s", long, short)
+			}
+			if f.HasDefault && !strings.Contains(row[2], f.Default) {
+				t.Errorf("%s: the default is %s; the README says %q", key, f.Default, row[2])
+			}
+			for _, word := range f.EnumSlice() {
+				if !strings.Contains(row[2], "`"+word+"`") {
+					t.Errorf("%s: the README does not name the value %s", key, word)
+				}
+			}
+		}
+	}
+	compareSets(t, "flag", documented, slices.Sorted(maps.Keys(grammar)))
+}
+
+// TestREADMEExitCodes holds the table of exit codes against the constants.
+func TestREADMEExitCodes(t *testing.T) {
+	t.Parallel()
+	file, err := parser.ParseFile(token.NewFileSet(), "cli.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codes []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok && len(spec.Values) == 1 && strings.HasPrefix(spec.Names[0].Name, "exit") {
+			if value, ok := spec.Values[0].(*ast.BasicLit); ok {
+				codes = append(codes, value.Value)
+			}
+		}
+		return true
+	})
+	var documented []string
+	for _, row := range table(t, "### Exit codes") {
+		documented = append(documented, row[0])
+	}
+	compareSets(t, "exit code", documented, codes)
+}
