@@ -29,6 +29,10 @@ type API interface {
 // lost may still be on its way.
 const AbsentAfter = 2 * time.Second
 
+// Farewell is how long the last listing and the settlement may take once the
+// context has ended.
+const Farewell = 20 * time.Second
+
 // maxCreates is how often one create is sent.
 const maxCreates = 6
 

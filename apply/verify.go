@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"flexsync/internal/flexapi"
 	"flexsync/plan"
@@ -18,8 +19,11 @@ import (
 // it may be another run that is about to finish.
 //
 // It comes after an interruption, too: without it the report would not be true.
+// But then someone waits, and an API that makes it wait for longer than
+// [Farewell] gets no listing.
 func (r *run) verify(ctx context.Context, report *Report, before *state.Snapshot) {
-	unending := context.WithoutCancel(ctx)
+	unending, cancel := outlive(ctx, Farewell)
+	defer cancel()
 	for look := 0; ; look++ {
 		after, err := r.list(unending)
 		if err != nil {
@@ -50,6 +54,16 @@ func (r *run) verify(ctx context.Context, report *Report, before *state.Snapshot
 			return a.SID == m.SID && a.Path == m.Path && a.Have == m.Have
 		})
 	})...)
+}
+
+// outlive returns a context that ends d after ctx, and not before.
+func outlive(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if ctx.Err() != nil {
+		return context.WithTimeout(context.WithoutCancel(ctx), d)
+	}
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(d, cancel) })
+	return longer, func() { stop(); cancel() }
 }
 
 // list reads the account, and refuses another one than the plan is for.

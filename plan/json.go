@@ -98,6 +98,14 @@ type document struct {
 }
 
 func (d *document) value(v any) {
+	if m, ok := v.(json.Marshaler); ok { // the encoder would go over it again
+		text, err := m.MarshalJSON()
+		if err != nil && d.err == nil {
+			d.err = err
+		}
+		d.w.Write(safetext.JSON(text))
+		return
+	}
 	d.buf.Reset()
 	enc := json.NewEncoder(&d.buf)
 	enc.SetEscapeHTML(false)

@@ -34,7 +34,8 @@ func (p *Plan) WriteMarkdown(w io.Writer, maxBytes int) error {
 	}
 
 	const trailer = 400 // room for the line of what was cut, and open tags
-	budget := max(maxBytes, MinMarkdownBytes) - trailer
+	maxBytes = max(maxBytes, MinMarkdownBytes)
+	budget := maxBytes - trailer
 	fits := func(s string) bool { return b.Len()+len(s) <= budget }
 
 	changes := p.byHarm()
@@ -43,7 +44,7 @@ func (p *Plan) WriteMarkdown(w io.Writer, maxBytes int) error {
 		harmful++
 	}
 	names := make([]string, harmful) // the harmful changes by name alone
-	reserved := 0                    // room for those that are still to come
+	reserved := len("\n")            // room for those that are still to come
 	for i := range names {
 		names[i] = nameLine(changes[i])
 		reserved += len(names[i])
@@ -91,7 +92,7 @@ func (p *Plan) WriteMarkdown(w io.Writer, maxBytes int) error {
 	folded := false
 	if len(changes) >= foldFrom && len(rest) > 0 && cut == 0 {
 		open := fmt.Sprintf("\n<details><summary>%d more changes</summary>\n", len(rest))
-		if fits(open) {
+		if fits(open + p.block(rest[0])) {
 			b.WriteString(open)
 			folded = true
 		}

@@ -60,6 +60,16 @@ func (m *matcher) claim(f *state.Flow) {
 	}
 }
 
+// claimAll claims and returns the flows of a name.
+func (m *matcher) claimAll(name string) []*state.Flow {
+	found := m.byName[name]
+	delete(m.byName, name)
+	for _, f := range found {
+		delete(m.bySID, strings.ToLower(f.SID))
+	}
+	return found
+}
+
 // match pairs every declared flow; what stays unclaimed in m is undeclared.
 func (m *matcher) match(declared []schema.Declared) []match {
 	matches := make([]match, len(declared))
@@ -96,10 +106,7 @@ func (m *matcher) match(declared []schema.Declared) []match {
 			}
 		}
 		if mt.refuse != nil && mt.have == nil && mt.also == nil { // the pin is absent
-			mt.also = slices.Clone(m.byName[mt.want.Flow.FriendlyName])
-			for _, f := range mt.also {
-				m.claim(f)
-			}
+			mt.also = m.claimAll(mt.want.Flow.FriendlyName)
 		}
 	}
 	return matches
@@ -136,7 +143,7 @@ func (m *matcher) leftOver(flows []*state.Flow, matches []match) []match {
 }
 
 func (m *matcher) matchName(mt *match, name string) {
-	found := slices.Clone(m.byName[name])
+	found := m.claimAll(name)
 	if len(found) == 0 {
 		return
 	}
@@ -147,9 +154,6 @@ func (m *matcher) matchName(mt *match, name string) {
 		if f.Older(keep) {
 			keep = f
 		}
-	}
-	for _, f := range found {
-		m.claim(f)
 	}
 	if equal {
 		mt.have = keep

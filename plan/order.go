@@ -87,6 +87,8 @@ func orderByIdentity(changes []Change) []Change {
 		}
 	}
 
+	ordered := breakRings(changes, waits, next, rank)
+
 	q := &queue{changes: changes, rank: rank}
 	for i := range changes {
 		if waits[i] == 0 {
@@ -94,41 +96,68 @@ func orderByIdentity(changes []Change) []Change {
 		}
 	}
 	heap.Init(q)
-	ordered := make([]Change, 0, len(changes))
-	var disables []Change
-	done := make([]bool, len(changes))
-	release := func(i int) {
+	for q.Len() > 0 {
+		i := heap.Pop(q).(int)
+		ordered = append(ordered, changes[i])
 		for _, j := range next[i] {
 			if waits[j]--; waits[j] == 0 {
 				heap.Push(q, j)
 			}
 		}
-		next[i] = nil
 	}
-	for left := len(changes); left > 0; left-- {
-		for q.Len() == 0 {
-			for _, i := range rings(changes, next) {
-				disables = append(disables, disableStep(&changes[i]))
-				// The step frees the identity in place of the update, which
-				// becomes one that nobody waits for.
-				release(i)
-				rank[i] = rankOf(Update)
+	return ordered
+}
+
+// breakRings takes one write of each ring out of the waiting and returns the
+// steps that make up for it. A step frees the identity in place of its write,
+// which becomes one that nobody waits for.
+func breakRings(changes []Change, waits []int, next [][]int, rank []int) (steps []Change) {
+	left := slices.Clone(waits)
+	done := make([]bool, len(changes)) // waits for no ring
+	var ready []int
+	for i := range changes {
+		if left[i] == 0 {
+			ready = append(ready, i)
+		}
+	}
+	for count := 0; ; {
+		for ; len(ready) > 0; count++ {
+			i := ready[len(ready)-1]
+			ready = ready[:len(ready)-1]
+			done[i] = true
+			for _, j := range next[i] {
+				if left[j]--; left[j] == 0 {
+					ready = append(ready, j)
+				}
 			}
 		}
-		i := heap.Pop(q).(int)
-		done[i] = true
-		ordered = append(ordered, changes[i])
-		release(i)
+		if count == len(changes) {
+			slices.SortFunc(steps, func(a, b Change) int { return compare(&a, &b) })
+			return steps
+		}
+		for _, i := range rings(changes, next, done) {
+			steps = append(steps, disableStep(&changes[i]))
+			for _, j := range next[i] {
+				waits[j]--
+				if left[j]--; left[j] == 0 {
+					ready = append(ready, j)
+				}
+			}
+			next[i] = nil
+			rank[i] = rankOf(Update)
+		}
 	}
-	return append(disables, ordered...)
 }
 
 // rings returns one write of every ring of writes that wait for each other:
-// the first by name. It is called when each write that is left waits for
-// another that is left, so walking backwards from any of them ends in a ring.
-func rings(changes []Change, next [][]int) []int {
+// the first by name. Each write that is not done waits for another that is not
+// done, so walking backwards from any of them ends in a ring.
+func rings(changes []Change, next [][]int, done []bool) []int {
 	prev := make(map[int]int)
 	for i := range changes {
+		if done[i] {
+			continue
+		}
 		for _, j := range next[i] {
 			prev[j] = i
 		}
@@ -157,7 +186,6 @@ func rings(changes []Change, next [][]int) []int {
 			seen[i] = walked
 		}
 	}
-	slices.SortFunc(firsts, func(a, b int) int { return compare(&changes[a], &changes[b]) })
 	return firsts
 }
 
@@ -214,8 +242,8 @@ func (q *queue) Pop() any {
 
 // Dependencies returns, for each change, the earlier ones that have to succeed
 // before it may begin: those that free the identity it takes, earlier steps of
-// the same flow, and the deletes of its copies. It is derived from the changes alone, so a saved
-// plan has the same.
+// the same flow, and the deletes of its copies. It is derived from the changes
+// alone, so a saved plan has the same.
 func Dependencies(changes []Change) [][]int {
 	deps := make([][]int, len(changes))
 	freers := make(map[claim][]int)

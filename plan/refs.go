@@ -54,7 +54,7 @@ func (in *Input) mayLookAt(d *schema.Declared) bool {
 		return true
 	}
 	return slices.ContainsFunc(in.Only, func(g schema.Glob) bool {
-		return schema.IsSID("FO", g.String()) || slices.ContainsFunc(d.RenamedFrom, g.MatchName)
+		return slices.ContainsFunc(d.RenamedFrom, g.MatchName)
 	})
 }
 

@@ -63,7 +63,7 @@ func Load(paths []string, opts Options) (*Config, error) {
 			case problem != nil:
 				parts[i].problems = Problems{*problem}
 			default:
-				parts[i] = newDecoder(src, vars).file()
+				parts[i] = src.read(vars, pieceSize)
 			}
 			return nil
 		})
@@ -101,6 +101,12 @@ func join(parts []contents) *contents {
 		return &parts[0]
 	}
 	whole := &contents{}
+	flows := 0
+	for i := range parts {
+		flows += len(parts[i].flows)
+	}
+	whole.flows = make([]Declared, 0, flows)
+	whole.facts = make([]facts, 0, flows)
 	for i := range parts {
 		p := &parts[i]
 		whole.problems = append(whole.problems, p.problems...)

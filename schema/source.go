@@ -12,9 +12,10 @@ const maxFileSize = 64 << 20
 
 // source is the text of one file, for the positions in it.
 type source struct {
-	name  string
-	data  []byte
-	lines []int // offset of each line's start, see index
+	name   string
+	data   []byte
+	before int   // lines of the file before data, when data is a piece of it
+	lines  []int // offset of each line's start, see index
 }
 
 // newSource checks that data can be YAML at all. A byte order mark is taken
@@ -55,7 +56,7 @@ func unreadable(data []byte) (offset int, message string) {
 
 // pos is where a node stands.
 func (src *source) pos(n *node) Pos {
-	return Pos{File: src.name, Line: n.Line, Column: n.Column}
+	return Pos{File: src.name, Line: src.before + n.Line, Column: n.Column}
 }
 
 // index finds the lines, by the breaks that the YAML parser counts.

@@ -24,19 +24,19 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
+func TestEditDistance(t *testing.T) {
 	for _, tt := range []struct {
 		a, b string
 		want int
 	}{{"", "", 0}, {"a", "", 1}, {"ab", "ba", 1}, {"abc", "acb", 1}, {"kitten", "sitting", 3}, {"é", "e", 1}} {
-		if got := distance(tt.a, tt.b); got != tt.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)
+		if got := editDistance(tt.a, tt.b, 9); got != tt.want {
+			t.Errorf("editDistance(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.StringN(0, 8, -1).Draw(t, "a"), rapid.StringN(0, 8, -1).Draw(t, "b")
-		if d := distance(a, b); d != distance(b, a) || (d == 0) != (a == b) {
-			t.Fatalf("distance(%q, %q) = %d, and %d the other way", a, b, d, distance(b, a))
+		if d := editDistance(a, b, 9); d != editDistance(b, a, 9) || (d == 0) != (a == b) {
+			t.Fatalf("editDistance(%q, %q) = %d, and %d the other way", a, b, d, editDistance(b, a, 9))
 		}
 	})
 }

@@ -128,6 +128,9 @@ const (
 // checkAliases refuses a document with an alias inside of what it stands for,
 // and one that grows beyond the budget. It looks at each written node once.
 func (src *source) checkAliases(root *node) *Problem {
+	if !hasAnchor(root) {
+		return nil
+	}
 	var problem *Problem
 	budget := aliasBudgetBase + aliasBudgetFactor*countNodes(root)
 	sizes := map[*node]int{} // of the anchored nodes, once they are complete
@@ -158,6 +161,11 @@ func (src *source) checkAliases(root *node) *Problem {
 	}
 	size(root)
 	return problem
+}
+
+// hasAnchor reports whether any node has one: without it there are no aliases.
+func hasAnchor(n *node) bool {
+	return n.Anchor != "" || slices.ContainsFunc(n.Content, hasAnchor)
 }
 
 func countNodes(n *node) int {

@@ -20,26 +20,33 @@ type ExportOptions struct {
 // Export returns the account as a configuration that plans to no change. SIDs
 // of flows are left out, so that it rebuilds an empty account, except where
 // several flows have one name and only the SID tells them apart. A flow that
-// the YAML cannot declare is ignored by its SID, with the reason and its
-// content in a comment.
+// the YAML cannot declare is ignored by its SID, or with opts.Names by its name,
+// with the reason and its content in a comment.
 func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 	e := schema.Export{Names: opts.Names}
 	count := make(map[string]int, len(s.Flows))
 	all := make(map[string]int, len(s.Flows))
+	sids := make(map[string]bool, len(s.Flows))
 	for i := range s.Flows {
+		sids[s.Flows[i].SID] = true
 		all[s.Flows[i].FriendlyName]++
 		if len(s.Flows[i].Problems()) == 0 {
 			count[s.Flows[i].FriendlyName]++
 		}
 	}
 	named := func(f *Flow) bool {
-		return opts.Names != nil && all[f.FriendlyName] == 1 && isPortable(f.FriendlyName)
+		return opts.Names != nil && all[f.FriendlyName] == 1 && !sids[f.FriendlyName] && isPortable(f.FriendlyName)
 	}
 	type claim struct{ channel, identity, integration string }
 	holders := make(map[claim]*Flow)
 	for i := range s.Flows {
 		f := &s.Flows[i]
 		why := strings.Join(f.Problems(), "; ")
+		if why == "" && sids[f.FriendlyName] {
+			// A pattern of ignore could not tell the two apart.
+			why = "its name is the SID of a flow"
+			count[f.FriendlyName]--
+		}
 		if k := (claim{f.ChannelType, f.ContactIdentity, f.IntegrationType}); why == "" && f.Enabled && f.ContactIdentity != "" && f.IntegrationType != "" {
 			// Twilio refuses such a pair (45210), and so does the YAML.
 			if other := holders[k]; other != nil {

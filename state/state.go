@@ -218,7 +218,7 @@ func lenient(field *schema.Field, raw json.RawMessage) (schema.Value, error) {
 			return int64(x), nil
 		}
 	}
-	return nil, fmt.Errorf("%s is not a %s", safetext.Line(string(raw)), field.Kind)
+	return nil, fmt.Errorf("%s is no %s", safetext.Line(string(raw)), field.Kind)
 }
 
 func lenientString(raw json.RawMessage) (s string, ok bool, err error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,8 @@ import (
 
 	"flexsync/internal/emulator"
 	"flexsync/internal/flexapi"
+	"flexsync/internal/safetext"
+	"flexsync/state"
 )
 
 // account is where the flows are.
@@ -70,6 +73,29 @@ func newAccount(cfg flexapi.Config, shown string) (*account, error) {
 		return nil, err
 	}
 	return &account{Client: client, sid: cfg.Credentials.AccountSID, baseURL: cmp.Or(shown, client.BaseURL(flexapi.Flex))}, nil
+}
+
+// read lists the account's flows for a command that only shows them. A listing
+// from another account than the credentials are said to be for is refused: it
+// would pass for this one's.
+func (acct *account) read(ctx context.Context) (*state.Snapshot, error) {
+	snap, err := state.Read(ctx, acct)
+	if err != nil {
+		return nil, err
+	}
+	return snap, acct.owns("the flows belong", snap.AccountSID)
+}
+
+// owns refuses what belongs to another account; "" is nobody's.
+func (acct *account) owns(what, sid string) error {
+	if sid == "" || sid == acct.sid {
+		return nil
+	}
+	return &exitWith{
+		code: exitRefused,
+		err:  fmt.Errorf("the credentials are for account %s, and %s to account %s", acct.sid, what, safetext.Line(sid)),
+		hint: "check TWILIO_ACCOUNT_SID and the API key",
+	}
 }
 
 // profilePath is where twilio-cli keeps its profiles.

@@ -55,7 +55,7 @@ func (a *app) fail(err error, asJSON bool) int {
 		a.hint(hintOf(err))
 	}
 	if asJSON {
-		if werr := a.writeError(err, problems); werr != nil {
+		if werr := a.writeError(code, err, problems); werr != nil {
 			a.say("the result could not be written: %v", werr)
 		}
 	}
@@ -113,13 +113,16 @@ type jsonProblem struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
-func (a *app) writeError(err error, problems schema.Problems) error {
+func (a *app) writeError(code int, err error, problems schema.Problems) error {
 	doc := struct {
 		FormatVersion int              `json:"format_version"`
 		Status        string           `json:"status"`
 		Error         *apply.JSONError `json:"error"`
 		Problems      []jsonProblem    `json:"problems"`
 	}{plan.FormatVersion, "error", apply.NewJSONError(err), []jsonProblem{}}
+	if code == exitInterrupted {
+		doc.Status = string(apply.Interrupted)
+	}
 	if hint := hintOf(err); doc.Error.Hint == "" {
 		doc.Error.Hint = hint
 	}

@@ -15,7 +15,7 @@ func (c *exportCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	snap, err := state.Read(a.ctx, acct)
+	snap, err := acct.read(a.ctx)
 	if err != nil {
 		return err
 	}
@@ -25,6 +25,9 @@ func (c *exportCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
+		if err := acct.owns("what the flows refer to belongs", dir.AccountSID); err != nil {
+			return err
+		}
 		opts.Names = snap.Names(dir)
 	}
 	e := snap.Export(opts)
@@ -32,7 +35,7 @@ func (c *exportCmd) Run(a *app) error {
 		return written(err)
 	}
 	if n := len(e.Ignore); n > 0 {
-		a.say("%s cannot be declared in YAML, so it is ignored by its SID; the reasons are in the comments", count(n, "flow"))
+		a.say("%s cannot be declared in YAML, so it is ignored; the reasons are in the comments", count(n, "flow"))
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func (c *listCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	snap, err := state.Read(a.ctx, acct)
+	snap, err := acct.read(a.ctx)
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/google/renameio/v2"
-
 	"flexsync/plan"
 )
 
@@ -66,11 +64,6 @@ func (a *app) show(p *plan.Plan, format, status string, maxBytes int) error {
 		return written(p.WriteMarkdown(a.stdout, maxBytes))
 	}
 	return written(p.WriteText(a.stdout, a.style(a.stdout)))
-}
-
-// writeFile makes a file with mode 0600, whole or not at all.
-func writeFile(path string, data []byte) error {
-	return renameio.WriteFile(path, data, 0o600, renameio.WithStaticPermissions(0o600))
 }
 
 // readAll reads a stream that has a limit.

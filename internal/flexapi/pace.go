@@ -89,6 +89,9 @@ func (p *pacer) enter(ctx context.Context, left time.Duration) (pass, error) {
 		return sent, nil
 	}
 	end := time.Now().Add(left)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(end) {
+		end = deadline // a pause that outlasts it is not begun
+	}
 	limited, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	ended := func() (pass, error) {

@@ -26,9 +26,14 @@ func Fence(language string, lines []string) string {
 	return ticks + language + "\n" + strings.Join(lines, "\n") + "\n" + ticks + "\n"
 }
 
-// Comment returns s for the inside of an HTML comment, which ends at "-->".
+// Comment returns s for the inside of an HTML comment, which ends at "-->" and
+// may have no "--" before that.
 func Comment(s string) string {
-	return strings.NewReplacer("--", "- -", ">", "", "<", "").Replace(Line(s))
+	s = strings.NewReplacer("<", "", ">", "").Replace(Line(s))
+	for strings.Contains(s, "--") {
+		s = strings.ReplaceAll(s, "--", "- -")
+	}
+	return s
 }
 
 func longestRun(s string, c byte) int {

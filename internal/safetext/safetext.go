@@ -63,8 +63,8 @@ func breakHashes(s string) string { return strings.ReplaceAll(s, "##", `#\x23`) 
 // not print, and one # of two, is written as \u escapes. In valid JSON these
 // only stand in strings.
 func JSON(text []byte) []byte {
-	if !bytes.Contains(text, []byte("##")) && !bytes.ContainsFunc(text, isHidden) {
-		return text
+	if !bytes.ContainsFunc(text, func(r rune) bool { return r == '#' || r >= 0x7f }) {
+		return text // as nearly all are
 	}
 	safe := make([]byte, 0, len(text)+64)
 	var last rune

@@ -1,0 +1,166 @@
+// Package internal has no code: only the test of what may import what.
+package internal
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// layers are the packages of this module and what each may import of it, from
+// the top to the bottom: cmd > apply > plan > state > schema. A package that is
+// not here is an error: whoever adds one decides where it belongs.
+var layers = []struct {
+	path string
+	may  []string
+}{
+	{"cmd/flexsync", []string{"apply", "plan", "state", "schema", "internal/flexapi", "internal/emulator", "internal/safetext"}},
+	{"apply", []string{"plan", "state", "schema", "internal/flexapi", "internal/safetext"}},
+	{"plan", []string{"state", "schema", "internal/safetext"}},
+	{"state", []string{"schema", "internal/flexapi", "internal/safetext"}},
+	{"schema", []string{"internal/safetext"}},
+	// The client knows nothing of flows, and the emulator nothing of either: a
+	// type that two of them share could hide a mistake in both.
+	{"internal/flexapi", nil},
+	{"internal/emulator", nil},
+	{"internal/safetext", nil},
+}
+
+// isTool reports whether a package measures the others: it may import them, and
+// the program has nothing of it.
+func isTool(path string) bool {
+	return path == "internal/bench" || strings.HasPrefix(path, "internal/bench/")
+}
+
+// onlyInTests are modules that the program is not made of.
+var onlyInTests = []string{
+	"github.com/google/go-cmp", "pgregory.net/rapid", "github.com/getkin/kin-openapi",
+	"github.com/rogpeppe/go-internal", "github.com/santhosh-tekuri/jsonschema", "testing",
+}
+
+const yaml = "gopkg.in/yaml.v3"
+
+type goPackage struct {
+	Dir, ImportPath string
+	Module          struct{ Path string }
+
+	GoFiles, IgnoredGoFiles, CgoFiles []string
+}
+
+func listPackages(t *testing.T) []goPackage {
+	t.Helper()
+	list := exec.Command("go", "list", "-json=Dir,ImportPath,Module,GoFiles,IgnoredGoFiles,CgoFiles", "./...")
+	list.Dir = ".."
+	var stderr bytes.Buffer
+	list.Stderr = &stderr
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	var packages []goPackage
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+func TestLayers(t *testing.T) {
+	known := make(map[string][]string)
+	for _, l := range slices.Backward(layers) {
+		for _, below := range l.may {
+			if _, ok := known[below]; !ok {
+				t.Errorf("%s may import %s, which is not below it", l.path, below)
+			}
+		}
+		known[l.path] = l.may
+	}
+	found := make(map[string]bool)
+	for _, p := range listPackages(t) {
+		prefix := p.Module.Path + "/"
+		path := strings.TrimPrefix(p.ImportPath, prefix)
+		files := slices.Concat(p.GoFiles, p.CgoFiles, p.IgnoredGoFiles)
+		if len(files) == 0 || isTool(path) {
+			continue
+		}
+		may, ok := known[path]
+		if !ok {
+			t.Errorf("%s has no place among the layers", p.ImportPath)
+			continue
+		}
+		found[path] = true
+		for _, imported := range importsOf(t, p, files) {
+			below, ours := strings.CutPrefix(imported.path, prefix)
+			if ours && !slices.Contains(may, below) {
+				t.Errorf("%s imports %s", imported.file, below)
+			}
+			for _, module := range onlyInTests {
+				if imported.path == module || strings.HasPrefix(imported.path, module+"/") {
+					t.Errorf("%s imports %s, which is for tests", imported.file, imported.path)
+				}
+			}
+		}
+	}
+	for _, l := range layers {
+		if !found[l.path] {
+			t.Errorf("there is no package %s", l.path)
+		}
+	}
+}
+
+// The YAML library is frozen: one file imports it, so that moving to its twin
+// is one line.
+func TestYAMLIsImportedOnce(t *testing.T) {
+	var files []string
+	for _, p := range listPackages(t) {
+		if isTool(strings.TrimPrefix(p.ImportPath, p.Module.Path+"/")) {
+			continue
+		}
+		for _, imported := range importsOf(t, p, slices.Concat(p.GoFiles, p.CgoFiles, p.IgnoredGoFiles)) {
+			if imported.path == yaml || strings.HasPrefix(imported.path, "go.yaml.in/") {
+				files = append(files, imported.file)
+			}
+		}
+	}
+	if len(files) != 1 {
+		t.Errorf("%s is imported by %q, and it should be by one file", yaml, files)
+	}
+}
+
+type imported struct{ file, path string }
+
+// importsOf reads the files, those that other systems build too.
+func importsOf(t *testing.T, p goPackage, files []string) []imported {
+	t.Helper()
+	var all []imported
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range file.Imports {
+			path, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, imported{filepath.ToSlash(filepath.Join(p.ImportPath, name)), path})
+		}
+	}
+	return all
+}

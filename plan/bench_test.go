@@ -1,0 +1,202 @@
+package plan
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"flexsync/internal/safetext"
+	"flexsync/schema"
+	"flexsync/state"
+)
+
+const many = 100_000
+
+// crowd is as many declared flows and flows of an account.
+func crowd(n int, declared func(i int) schema.Declared, has func(i int) state.Flow) Input {
+	in := Input{Config: &schema.Config{}, Snapshot: &state.Snapshot{AccountSID: sid("AC", 1)}, MaxDeletes: anyDeletes, CreatedAt: someTime}
+	for i := range n {
+		if declared != nil {
+			in.Config.Flows = append(in.Config.Flows, declared(i))
+		}
+		if has != nil {
+			in.Snapshot.Flows = append(in.Snapshot.Flows, has(i))
+		}
+	}
+	return in
+}
+
+func number(i int) (name, identity string) {
+	return fmt.Sprintf("Flow %06d", i), fmt.Sprintf("+1555%07d", i)
+}
+
+func unchanged(n int) Input {
+	return crowd(n,
+		func(i int) schema.Declared { name, id := number(i); return declare(name, on(id)) },
+		func(i int) state.Flow { name, id := number(i); return have(i, name, on(id)) })
+}
+
+// changed has as many updates, with creates and deletes among them.
+func changed(n int) Input {
+	return crowd(n,
+		func(i int) schema.Declared {
+			name, id := number(i)
+			if i%4 == 1 {
+				name = "New " + name
+			}
+			return declare(name, on(id), retry(1))
+		},
+		func(i int) state.Flow { name, id := number(i); return have(i, name, on(id)) })
+}
+
+// swapped is pairs of flows that exchange their identities.
+func swapped(n int) Input {
+	return crowd(2*n,
+		func(i int) schema.Declared {
+			name, _ := number(i)
+			_, id := number(i ^ 1)
+			return declare(name, on(id))
+		},
+		func(i int) state.Flow { name, id := number(i); return have(i, name, on(id)) })
+}
+
+// shifted is one chain: each flow takes the identity of the next.
+func shifted(n int, ring bool) Input {
+	return crowd(n,
+		func(i int) schema.Declared {
+			name, _ := number(i)
+			next := i + 1
+			if ring && next == n {
+				next = 0
+			}
+			_, id := number(next)
+			return declare(name, on(id))
+		},
+		func(i int) state.Flow { name, id := number(i); return have(i, name, on(id)) })
+}
+
+// renamed is every flow under an old name, with a copy.
+func renamedCopies(n int) Input {
+	in := crowd(n,
+		func(i int) schema.Declared { name, _ := number(i); return declare("New "+name, old(name)) },
+		func(i int) state.Flow { name, _ := number(i / 2); return have(i, name) })
+	return in
+}
+
+var inputs = []struct {
+	name string
+	make func(n int) Input
+}{
+	{"unchanged", unchanged},
+	{"changed", changed},
+	{"swaps", func(n int) Input { return swapped(n / 2) }},
+	{"chain", func(n int) Input { return shifted(n, false) }},
+	{"ring", func(n int) Input { return shifted(n, true) }},
+	{"copies", renamedCopies},
+	{"one name", func(n int) Input { // the same flow over and over
+		return crowd(n, nil, func(i int) state.Flow { return have(i, "A") })
+	}},
+	{"copies of one name", func(n int) Input {
+		in := crowd(n, nil, func(i int) state.Flow { return have(i, "A") })
+		in.Config.Flows = []schema.Declared{declare("A", retry(1))}
+		return in
+	}},
+}
+
+func BenchmarkCompute(b *testing.B) {
+	for _, test := range inputs {
+		in := test.make(many)
+		b.Run(test.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Compute(in); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkDependencies(b *testing.B) {
+	for _, test := range inputs {
+		p := compute(b, test.make(many))
+		b.Run(test.name, func(b *testing.B) {
+			for b.Loop() {
+				Dependencies(p.Changes)
+			}
+		})
+	}
+}
+
+func BenchmarkStale(b *testing.B) {
+	in := unchanged(many)
+	p := compute(b, in)
+	for b.Loop() {
+		if moved, err := p.Stale(in.Snapshot, ""); len(moved) > 0 || err != nil {
+			b.Fatal(moved, err)
+		}
+	}
+}
+
+func BenchmarkViews(b *testing.B) {
+	p := compute(b, changed(many))
+	for name, write := range map[string]func(io.Writer) error{
+		"text":     func(w io.Writer) error { return p.WriteText(w, safetext.Style{}) },
+		"json":     func(w io.Writer) error { return p.WriteJSON(w, "") },
+		"markdown": func(w io.Writer) error { return p.WriteMarkdown(w, 65_000) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := write(io.Discard); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	var doc bytes.Buffer
+	if err := compute(b, changed(many)).WriteJSON(&doc, ""); err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(doc.Len()))
+	for b.Loop() {
+		if _, err := Read(doc.Bytes()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// TestNearLinear guards against work that grows with the square of the flows:
+// ten times as many must not take fifty times as long. It measures time, so it
+// is generous, and takes the best of three.
+func TestNearLinear(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a few seconds")
+	}
+	const few = 2_000
+	for _, test := range inputs {
+		small, large := test.make(few), test.make(10*few)
+		best := func(in Input) time.Duration {
+			shortest := time.Hour
+			for range 3 {
+				start := time.Now()
+				p, err := Compute(in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				Dependencies(p.Changes)
+				shortest = min(shortest, time.Since(start))
+			}
+			return shortest
+		}
+		a, b := best(small), best(large)
+		if b > 50*a && b > 200*time.Millisecond {
+			t.Errorf("%s: %d flows take %v, %d take %v", test.name, few, a, 10*few, b)
+		}
+	}
+}

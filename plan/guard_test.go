@@ -1,0 +1,204 @@
+package plan
+
+import (
+	"fmt"
+	"testing"
+
+	"flexsync/schema"
+	"flexsync/state"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseLimit(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		of   map[int]int // looked at → may be deleted
+	}{
+		{"0", map[int]int{0: 0, 100: 0}},
+		{"3", map[int]int{0: 3, 100: 3}},
+		{"0%", map[int]int{0: 0, 100: 0}},
+		{"1%", map[int]int{0: 0, 1: 1, 100: 1, 101: 2}},
+		{"25%", map[int]int{1: 1, 4: 1, 5: 2, 8: 2, 9: 3}},
+		{"100%", map[int]int{0: 0, 7: 7}},
+	} {
+		l, err := ParseLimit(test.text)
+		if err != nil {
+			t.Errorf("%s: %v", test.text, err)
+			continue
+		}
+		if l.String() != test.text {
+			t.Errorf("%s is shown as %s", test.text, l)
+		}
+		for looked, want := range test.of {
+			if got := l.Of(looked); got != want {
+				t.Errorf("%s of %d is %d, want %d", test.text, looked, got, want)
+			}
+		}
+	}
+	for looked, want := range map[int]int{0: 0, 1: 1, 2: 1, 4: 1, 5: 2, 100: 25, 101: 26} {
+		if got := (Limit{}).Of(looked); got != want {
+			t.Errorf("by default %d of %d may be deleted, want %d", got, looked, want)
+		}
+	}
+	for _, text := range []string{"", "%", "-1", "+1", "101%", "2.5%", "x", "1 %", "0x1", "1_0", "99999999999999999999"} {
+		if l, err := ParseLimit(text); err == nil {
+			t.Errorf("%q is read as %s", text, l)
+		}
+	}
+}
+
+func TestMaxDeletes(t *testing.T) {
+	// Eight flows, the first of which stays.
+	flows := func(gone int) []state.Flow {
+		var fs []state.Flow
+		for i := range 8 {
+			name := "A"
+			if i > 7-gone {
+				name = "X"
+			}
+			fs = append(fs, have(i+1, fmt.Sprintf("%s%d", name, i)))
+		}
+		return fs
+	}
+	keep := func(fs []state.Flow) []schema.Declared {
+		var ds []schema.Declared
+		for _, f := range fs {
+			if f.FriendlyName[0] == 'A' {
+				ds = append(ds, declare(f.FriendlyName))
+			}
+		}
+		return ds
+	}
+	for _, test := range []struct {
+		name  string
+		gone  int
+		in    Input
+		more  []state.Flow
+		codes []string
+		says  []string
+	}{
+		{name: "a quarter", gone: 2},
+		{name: "more than a quarter", gone: 3, codes: []string{"max-deletes"}, says: []string{"3 of the 8 flows", "limit is 2 (25%)", "--max-deletes 3"}},
+		{name: "a number", gone: 3, in: Input{MaxDeletes: mustLimit("3")}},
+		{name: "more than a number", gone: 4, in: Input{MaxDeletes: mustLimit("3")}, codes: []string{"max-deletes"}, says: []string{"limit is 3 (3)"}},
+		{name: "rounded up", gone: 3, in: Input{MaxDeletes: mustLimit("26%")}},
+		{name: "none", gone: 1, in: Input{MaxDeletes: mustLimit("0%")}, codes: []string{"max-deletes"}},
+		{name: "copies do not count", gone: 2, more: []state.Flow{have(11, "A0"), have(12, "A0"), have(13, "A0")}},
+		{name: "copies are looked at", gone: 3, more: []state.Flow{have(11, "A0")}},
+		{name: "nothing is deleted", gone: 7, in: Input{NoDelete: true}},
+		{name: "ignored ones are not looked at", gone: 2, in: Input{Ignore: globs("A0")}, codes: nil},
+		{name: "nor are they in the share", gone: 2, in: Input{Ignore: globs("A0", "A1", "A2", "A3")}, codes: []string{"max-deletes"}, says: []string{"2 of the 4 flows"}},
+		{name: "only what is looked at", gone: 4, in: Input{Only: globs("X4", "A*")}, says: nil},
+		{name: "only what is looked at, and too much of it", gone: 2, in: Input{Only: globs("X*")}, codes: []string{"max-deletes"}, says: []string{"2 of the 2 flows"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			fs := flows(test.gone)
+			in := test.in
+			in.Config, in.Snapshot = config(keep(fs)...), account(append(fs, test.more...)...)
+			if len(test.in.Only) > 0 && len(in.Config.Flows) == 0 {
+				in.Config = config(declare("A0"))
+			}
+			p := compute(t, in)
+			if diff := cmp.Diff(test.codes, codes(p.Refusals)); diff != "" {
+				t.Errorf("%v (-want +got):\n%s", p.Refusals, diff)
+			}
+			if len(p.Refusals) > 0 {
+				contains(t, p.Refusals[0].Message, test.says...)
+			}
+		})
+	}
+}
+
+func TestOneOfFewMayGo(t *testing.T) {
+	p := compute(t, Input{Config: config(declare("A")), Snapshot: account(have(1, "A"), have(2, "B"))})
+	if len(p.Refusals) > 0 {
+		t.Error(p.Refusals)
+	}
+}
+
+func TestEmptyConfig(t *testing.T) {
+	three := account(have(1, "A"), have(2, "B"), have(3, "C"))
+	for _, test := range []struct {
+		name  string
+		in    Input
+		codes []string
+	}{
+		{"refused", Input{Snapshot: three}, []string{"empty-config", "max-deletes"}},
+		{"refused for one flow, too", Input{Snapshot: account(have(1, "A"))}, []string{"empty-config"}},
+		{"covered", Input{Snapshot: three, MaxDeletes: mustLimit("3")}, nil},
+		{"covered by a share", Input{Snapshot: three, MaxDeletes: mustLimit("100%")}, nil},
+		{"not covered", Input{Snapshot: three, MaxDeletes: mustLimit("2")}, []string{"empty-config", "max-deletes"}},
+		{"an empty account", Input{Snapshot: account()}, nil},
+		{"nothing is deleted", Input{Snapshot: three, NoDelete: true}, nil},
+		{"all ignored", Input{Snapshot: three, Ignore: globs("*")}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.in.Config = config()
+			p := compute(t, test.in)
+			if diff := cmp.Diff(test.codes, codes(p.Refusals)); diff != "" {
+				t.Errorf("%v (-want +got):\n%s", p.Refusals, diff)
+			}
+		})
+	}
+}
+
+func TestWrongAccount(t *testing.T) {
+	one, two, three := sid("AC", 1), sid("AC", 2), sid("AC", 3)
+	full := account(have(1, "A")) // of account one
+	for _, test := range []struct {
+		name          string
+		yaml, expects string
+		snapshot      *state.Snapshot
+		refused       bool
+		says          []string
+		shown         string
+	}{
+		{name: "nobody says", snapshot: account()},
+		{name: "only the flows say", snapshot: full, shown: one},
+		{name: "all say the same", yaml: one, expects: one, snapshot: full, shown: one},
+		{name: "the YAML says another than the flows", yaml: two, snapshot: full, refused: true, shown: one,
+			says: []string{"flows.yaml:2", two, "the flows belong to account " + one}},
+		{name: "the YAML says another than the credentials", yaml: two, expects: one, snapshot: account(), refused: true, shown: one,
+			says: []string{two, "the credentials are for account " + one}},
+		{name: "the flows say another than the credentials", expects: two, snapshot: full, refused: true, shown: one,
+			says: []string{"TWILIO_ACCOUNT_SID", one, two}},
+		{name: "the flows say another than both", yaml: two, expects: two, snapshot: full, refused: true, shown: one},
+		{name: "the flows say another than the credentials, and what the YAML says", yaml: one, expects: two, snapshot: full, refused: true, shown: one},
+		{name: "three accounts", yaml: three, expects: two, snapshot: full, refused: true, shown: one},
+		{name: "the YAML alone says", yaml: one, snapshot: account(), shown: one},
+		{name: "the credentials alone say", expects: one, snapshot: account(), shown: one},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cfg := config(declare("A"))
+			cfg.AccountSID, cfg.AccountSIDPos = test.yaml, schema.Pos{File: "flows.yaml", Line: 2}
+			p := compute(t, Input{Config: cfg, Snapshot: test.snapshot, ExpectAccount: test.expects})
+			if got := len(p.Refusals) > 0; got != test.refused {
+				t.Fatalf("refusals: %v", p.Refusals)
+			}
+			if test.refused {
+				if p.Refusals[0].Code != RefuseWrongAccount {
+					t.Error(p.Refusals)
+				}
+				contains(t, p.Refusals[0].Message, test.says...)
+			}
+			if p.AccountSID != test.shown {
+				t.Errorf("account %q, want %q", p.AccountSID, test.shown)
+			}
+		})
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	cfg := config(
+		declare("A", func(d *schema.Declared) { d.Flow.ChatServiceSID = sid("IS", 2) }),
+		declare("B", on("+1")),
+		declare("C"),
+	)
+	cfg.Warnings = []schema.Warning{{Code: "identity-format", Message: "odd", Pos: schema.Pos{File: "flows.yaml", Line: 3}}}
+	p := compute(t, Input{Config: cfg, Snapshot: account(have(1, "A"), have(2, "X", on("+1")), have(3, "Y"))})
+	if diff := cmp.Diff([]string{"identity-format", "chat-service-change", "likely-rename"}, codes(p.Warnings)); diff != "" {
+		t.Fatal(diff)
+	}
+	contains(t, p.Warnings[2].Message, `"B"`, `renamed_from: ["X"]`)
+}

@@ -1,0 +1,799 @@
+package plan
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"flexsync/internal/safetext"
+	"flexsync/schema"
+	"flexsync/state"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// world is a configuration and an account that have something to do with each
+// other: few names and few identities, so that renames, duplicates, pins and
+// swaps are common.
+type world struct {
+	config *schema.Config
+	flows  []state.Flow
+}
+
+var (
+	someNames      = []string{"A", "B", "C", "D", "E", "F"}
+	someIdentities = []string{"", "+1", "+2", "+3"}
+	someGlobs      = []string{"A", "[BC]", "D*", "?", "*", "[!A-C]", sid("FO", 1), sid("FO", 2)}
+)
+
+func genContent(t *rapid.T, name string) schema.Flow {
+	pick := func(label string, of ...string) string { return rapid.SampledFrom(of).Draw(t, label) }
+	f := schema.Flow{
+		FriendlyName:    name,
+		ChatServiceSID:  sid("IS", rapid.IntRange(1, 2).Draw(t, "service")),
+		ChannelType:     pick("channel", "sms", "sms", "whatsapp"),
+		ContactIdentity: rapid.SampledFrom(someIdentities).Draw(t, "identity"),
+		Enabled:         rapid.IntRange(0, 3).Draw(t, "enabled") > 0,
+		LongLived:       rapid.Bool().Draw(t, "long lived"),
+		IntegrationType: pick("integration", "studio", "studio", "task", "external", ""),
+	}
+	setIntegration(t, &f)
+	return f
+}
+
+func setIntegration(t *rapid.T, f *schema.Flow) {
+	switch n := rapid.IntRange(1, 2).Draw(t, "integration value"); f.IntegrationType {
+	case schema.Studio:
+		f.FlowSID, f.RetryCount = sid("FW", n), int64(n)
+	case schema.External:
+		f.URL, f.RetryCount = fmt.Sprintf("https://example.com/%d", n), int64(n)
+	case schema.Task:
+		f.WorkspaceSID, f.WorkflowSID, f.Channel, f.Timeout, f.Priority = sid("WS", n), sid("WW", n), "chat", int64(n), int64(n)
+		f.CreationOnMessage = rapid.SampledFrom([]schema.OptBool{schema.Unset, schema.False, schema.True}).Draw(t, "on message")
+	}
+}
+
+// genWorld draws a configuration that holds every rule of the YAML, and an
+// account that holds none of ours.
+func genWorld(t *rapid.T) world {
+	var w world
+	w.config = &schema.Config{}
+	names := rapid.Permutation(someNames).Draw(t, "names")
+	next := func() string { name := names[0]; names = names[1:]; return name }
+	claims := map[claim]bool{}
+	pins := rapid.Permutation([]int{1, 2, 3, 4, 5, 6, 99}).Draw(t, "pins")
+	for range rapid.IntRange(0, 4).Draw(t, "declared") {
+		if len(names) == 0 {
+			break
+		}
+		d := schema.Declared{Pos: schema.Pos{File: "flows.yaml", Line: len(w.config.Flows) + 1}}
+		if last := len(w.config.Flows) - 1; last >= 0 && w.config.Flows[last].SID != "" && rapid.IntRange(0, 3).Draw(t, "same name") == 0 {
+			d.Flow = genContent(t, w.config.Flows[last].Flow.FriendlyName) // both are pinned
+			d.SID = sid("FO", pins[len(w.config.Flows)])
+		} else {
+			d.Flow = genContent(t, next())
+			if rapid.IntRange(0, 3).Draw(t, "pinned") == 0 {
+				d.SID = sid("FO", pins[len(w.config.Flows)])
+			}
+		}
+		for range rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "old names") {
+			if len(names) > 0 {
+				d.RenamedFrom = append(d.RenamedFrom, next())
+			}
+		}
+		if rapid.IntRange(0, 2).Draw(t, "leaves") == 0 {
+			paths := rapid.SliceOfN(rapid.SampledFrom([]string{
+				"enabled", "contact_identity", "chat_service_sid", "channel_type", "integration", "integration_type",
+				"integration.timeout", "integration.retry_count", "integration.creation_on_message",
+			}), 1, 2).Draw(t, "ignore_changes")
+			leave(paths...)(&d)
+		}
+		if k := claimOf(&d.Flow); claims[k] {
+			d.Flow.Enabled = false
+		} else if k != (claim{}) {
+			claims[k] = true
+		}
+		w.config.Flows = append(w.config.Flows, d)
+	}
+	w.flows = genAccount(t, w.config)
+	if rapid.IntRange(0, 3).Draw(t, "ignores") == 0 {
+		for _, g := range rapid.SliceOfN(rapid.SampledFrom(someGlobs), 1, 2).Draw(t, "ignore") {
+			glob := globs(g)[0]
+			declared := slices.ContainsFunc(w.config.Flows, func(d schema.Declared) bool {
+				return glob.MatchName(d.Flow.FriendlyName) || glob.MatchSID(d.SID) || slices.ContainsFunc(d.RenamedFrom, glob.MatchName)
+			})
+			if !declared {
+				w.config.Ignore = append(w.config.Ignore, glob)
+			}
+		}
+	}
+	return w
+}
+
+func genAccount(t *rapid.T, cfg *schema.Config) []state.Flow {
+	var flows []state.Flow
+	add := func(f schema.Flow) {
+		date := rapid.SampledFrom([]string{"", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"}).Draw(t, "date")
+		flows = append(flows, state.Flow{SID: sid("FO", len(flows)+1), AccountSID: sid("AC", 1), DateCreated: date, Flow: f})
+	}
+	// What was applied before, with the identities moved around.
+	if rapid.Bool().Draw(t, "like the YAML") && len(cfg.Flows) > 0 {
+		identities := make([]string, len(cfg.Flows))
+		for i := range cfg.Flows {
+			identities[i] = cfg.Flows[i].Flow.ContactIdentity
+		}
+		identities = rapid.Permutation(identities).Draw(t, "identities")
+		for i := range cfg.Flows {
+			f := cfg.Flows[i].Flow
+			f.ContactIdentity = identities[i]
+			if len(cfg.Flows[i].RenamedFrom) > 0 && rapid.Bool().Draw(t, "by its old name") {
+				f.FriendlyName = cfg.Flows[i].RenamedFrom[0]
+			}
+			add(f)
+		}
+	}
+	for range rapid.IntRange(0, 4).Draw(t, "in the account") {
+		switch {
+		case len(flows) > 0 && rapid.IntRange(0, 3).Draw(t, "copy") == 0:
+			add(flows[rapid.IntRange(0, len(flows)-1).Draw(t, "of")].Flow)
+		default:
+			f := genContent(t, rapid.SampledFrom(someNames).Draw(t, "name"))
+			switch rapid.IntRange(0, 9).Draw(t, "odd") {
+			case 0:
+				f.ChatServiceSID = ""
+			case 1:
+				f.ChannelType = "voice"
+			case 2:
+				f.FriendlyName = rapid.SampledFrom([]string{"", "A\n", "x\u202ey", "${a}"}).Draw(t, "odd name")
+			}
+			add(f)
+		}
+	}
+	if rapid.Bool().Draw(t, "holds Twilio's rule") {
+		held := map[claim]bool{}
+		for i := range flows {
+			if k := claimOf(&flows[i].Flow); held[k] && k != (claim{}) {
+				flows[i].Enabled = false
+			} else {
+				held[k] = true
+			}
+		}
+	}
+	return flows
+}
+
+// model is an account that refuses what Twilio refuses.
+type model struct {
+	flows map[string]schema.Flow
+	next  int
+}
+
+func newModel(flows []state.Flow) *model {
+	m := &model{flows: map[string]schema.Flow{}, next: 1000}
+	for _, f := range flows {
+		m.flows[f.SID] = f.Flow
+	}
+	return m
+}
+
+// collision returns the SID of another flow that holds what f would take.
+func (m *model) collision(sid string, f *schema.Flow) string {
+	if !f.Enabled || f.ContactIdentity == "" {
+		return ""
+	}
+	for other, g := range m.flows {
+		if other != sid && g.Enabled && g.ChannelType == f.ChannelType && g.ContactIdentity == f.ContactIdentity && g.IntegrationType == f.IntegrationType {
+			return other
+		}
+	}
+	return ""
+}
+
+// write carries out one change. It returns an error for what the API would
+// refuse, if the account enforces the rule on identities.
+func (m *model) write(c *Change, enforce bool) error {
+	before, there := m.flows[c.SID]
+	switch {
+	case (c.Action == Create) == there:
+		return fmt.Errorf("%s of %q: there is %v", c.Action, c.SID, there)
+	case there && c.Step == "" && c.Action == Delete && before != *c.Before:
+		return fmt.Errorf("%s is not what the plan says it was", c.SID)
+	}
+	to := c.SID
+	switch c.Action {
+	case Delete:
+		delete(m.flows, c.SID)
+		return nil
+	case Create:
+		for taken := true; taken; _, taken = m.flows[to] {
+			m.next++
+			to = sid("FO", m.next)
+		}
+	}
+	after := *c.After
+	if taken := claimOf(&after); enforce && taken != claimOf(&before) {
+		if other := m.collision(to, &after); other != "" {
+			return fmt.Errorf("45210: %s %q collides with %s", c.Action, c.FriendlyName, other)
+		}
+	}
+	m.flows[to] = after
+	return nil
+}
+
+func (m *model) snapshot() []state.Flow {
+	var flows []state.Flow
+	for _, sid := range slices.Sorted(maps.Keys(m.flows)) {
+		flows = append(flows, state.Flow{SID: sid, AccountSID: "AC1", Flow: m.flows[sid]})
+	}
+	return flows
+}
+
+func (m *model) collides() bool {
+	for sid, f := range m.flows {
+		if m.collision(sid, &f) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// carryOut applies the plan to an account and fails the test when Twilio would
+// refuse a write, unless the account is not going to hold the rule anyway.
+func carryOut(t *rapid.T, p *Plan, flows []state.Flow) *model {
+	end := newModel(flows)
+	for i := range p.Changes {
+		if err := end.write(&p.Changes[i], false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if end.collides() {
+		return end
+	}
+	m := newModel(flows)
+	for i := range p.Changes {
+		if err := m.write(&p.Changes[i], true); err != nil {
+			t.Fatalf("%v\nafter %s", err, strings.Join(changes(p)[:i], "\n"))
+		}
+	}
+	return m
+}
+
+func (w *world) input() Input {
+	return Input{Config: w.config, Snapshot: account(w.flows...), MaxDeletes: anyDeletes, CreatedAt: someTime}
+}
+
+// Applying a plan makes the account as declared, in an order that Twilio
+// takes, and planning again finds nothing to do.
+func TestLawApply(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := genWorld(t)
+		p := compute2(t, w.input())
+		if len(p.Refusals) > 0 {
+			return
+		}
+		m := carryOut(t, p, w.flows)
+
+		ignored := 0
+		before := newModel(w.flows).flows
+		for id, f := range before {
+			if ignoresFlow(w.config.Ignore, &state.Flow{SID: id, Flow: f}) {
+				ignored++
+				if m.flows[id] != f {
+					t.Fatalf("%s is ignored, and it was changed", id)
+				}
+			}
+		}
+		if len(m.flows) != len(w.config.Flows)+ignored {
+			t.Fatalf("%d flows, %d declared, %d ignored", len(m.flows), len(w.config.Flows), ignored)
+		}
+		for i := range w.config.Flows {
+			d := &w.config.Flows[i]
+			id := d.SID
+			for other, f := range m.flows {
+				if id == "" && f.FriendlyName == d.Flow.FriendlyName && !ignoresFlow(w.config.Ignore, &state.Flow{SID: other, Flow: f}) {
+					id = other
+				}
+			}
+			is, there := m.flows[id]
+			if !there {
+				t.Fatalf("%q is not there", d.Flow.FriendlyName)
+			}
+			was, existed := before[id]
+			for i := range schema.Fields {
+				f := &schema.Fields[i]
+				want := f.Get(&d.Flow)
+				open := d.Flow.IntegrationType == "" || d.IgnoreChanges.Has(schema.FieldIntegrationType) && existed && was.IntegrationType != d.Flow.IntegrationType
+				switch {
+				case !existed && f == schema.FieldCreationOnMessage && want == nil:
+					continue
+				case !existed:
+				case open && schema.IntegrationFields.Has(f):
+					want = f.Get(&was)
+				case f == schema.FieldCreationOnMessage && want == nil:
+					want = f.Get(&was)
+					if !f.AppliesTo(is.IntegrationType) {
+						want = nil
+					}
+				case d.IgnoreChanges.Has(f) && (f.Types == nil || f.AppliesTo(was.IntegrationType) && f.AppliesTo(is.IntegrationType)):
+					want = f.Get(&was)
+				}
+				if got := f.Get(&is); got != want {
+					t.Fatalf("%q: %s is %v, want %v", d.Flow.FriendlyName, f.Path, got, want)
+				}
+			}
+		}
+
+		again := w
+		again.flows = m.snapshot()
+		q := compute2(t, again.input())
+		if q.HasChanges() || len(q.Refusals) > 0 {
+			t.Fatalf("planning again finds %q, %v", changes(q), q.Refusals)
+		}
+		if q.Summary.Unchanged != len(w.config.Flows) {
+			t.Fatalf("%d unchanged, %d declared", q.Summary.Unchanged, len(w.config.Flows))
+		}
+	})
+}
+
+func compute2(t *rapid.T, in Input) *Plan {
+	p, err := Compute(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// A run that ends anywhere, and another one after it, end in the same account.
+func TestLawInterrupted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := genWorld(t)
+		for i := range w.config.Flows { // what is left as it was depends on what was
+			w.config.Flows[i].IgnoreChanges = 0
+			if f := &w.config.Flows[i].Flow; f.IntegrationType == "" {
+				f.IntegrationType = schema.External
+				f.URL = "https://example.com/"
+				f.Enabled = false
+			} else if f.IntegrationType == schema.Task {
+				f.CreationOnMessage = schema.True
+			}
+		}
+		p := compute2(t, w.input())
+		if len(p.Refusals) > 0 || len(p.Changes) == 0 {
+			return
+		}
+		want := carryOut(t, p, w.flows)
+		m := newModel(w.flows)
+		for i := range rapid.IntRange(0, len(p.Changes)-1).Draw(t, "changes done") {
+			if err := m.write(&p.Changes[i], false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		again := w
+		again.flows = m.snapshot()
+		q := compute2(t, again.input())
+		if len(q.Refusals) > 0 {
+			t.Fatalf("the next run is refused: %v\nafter part of %q", q.Refusals, changes(p))
+		}
+		got := carryOut(t, q, again.flows)
+		contents := func(m *model) (all []schema.Flow) {
+			for _, f := range m.snapshot() {
+				all = append(all, f.Flow)
+			}
+			slices.SortFunc(all, func(a, b schema.Flow) int { return bytes.Compare(a.AppendJSON(nil), b.AppendJSON(nil)) })
+			return all
+		}
+		if diff := cmp.Diff(contents(want), contents(got)); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+// A plan is the same whatever the order of flows, globs and pages.
+func TestLawOrderDoesNotMatter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := genWorld(t)
+		in := w.input()
+		in.NoDelete = rapid.Bool().Draw(t, "no-delete")
+		in.Ignore = genGlobs(t, "--ignore")
+		in.Only = genGlobs(t, "--only")
+		p, err := Compute(in)
+
+		shuffled := in
+		cfg := *w.config
+		cfg.Flows = rapid.Permutation(cfg.Flows).Draw(t, "flows")
+		cfg.Ignore = rapid.Permutation(cfg.Ignore).Draw(t, "ignore")
+		shuffled.Config = &cfg
+		shuffled.Ignore = rapid.Permutation(in.Ignore).Draw(t, "--ignore")
+		shuffled.Only = rapid.Permutation(in.Only).Draw(t, "--only")
+		shuffled.CreatedAt = someTime
+		var listing pages
+		for _, f := range rapid.Permutation(w.flows).Draw(t, "listing") {
+			if len(listing) == 0 || rapid.Bool().Draw(t, "new page") {
+				listing = append(listing, nil)
+			}
+			last := len(listing) - 1
+			listing[last] = append(listing[last], apiJSON(&f))
+		}
+		if shuffled.Snapshot, _ = state.Read(context.Background(), listing); shuffled.Snapshot == nil {
+			t.Fatal("the listing is not read")
+		}
+		q, err2 := Compute(shuffled)
+		if (err == nil) != (err2 == nil) {
+			t.Fatal(err, err2)
+		}
+		if err == nil {
+			if diff := cmp.Diff(string(asJSON(t, p)), string(asJSON(t, q))); diff != "" {
+				t.Fatal(diff)
+			}
+		}
+	})
+}
+
+func genGlobs(t *rapid.T, label string) []schema.Glob {
+	if rapid.IntRange(0, 2).Draw(t, label+" given") > 0 {
+		return nil
+	}
+	return globs(rapid.SliceOfN(rapid.SampledFrom(someGlobs), 1, 2).Draw(t, label)...)
+}
+
+// What the files or the flags leave out is in no change, nor is the other side
+// of it; nothing is planned that would not be planned without the flags.
+func TestLawLeftOut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := genWorld(t)
+		in := w.input()
+		whole := compute2(t, in)
+		in.Ignore = genGlobs(t, "--ignore")
+		in.Only = genGlobs(t, "--only")
+		in.NoDelete = rapid.Bool().Draw(t, "no-delete")
+		p, err := Compute(in)
+		var unmatched *UnmatchedError
+		if errors.As(err, &unmatched) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		planned := map[string]bool{}
+		for i := range whole.Changes {
+			planned[changeKey(&whole.Changes[i])] = true
+		}
+		names := map[string]string{} // SID → the name that the plan gives it
+		for i := range p.Changes {
+			if c := &p.Changes[i]; c.Step == "" && c.SID != "" {
+				names[c.SID] = c.FriendlyName
+			}
+		}
+		for i := range p.Changes {
+			c := &p.Changes[i]
+			if c.Step == "" && !planned[changeKey(c)] {
+				t.Fatalf("%s is only planned with the flags", changeKey(c))
+			}
+			sides := []string{c.FriendlyName}
+			if name, ok := names[c.SID]; ok {
+				sides = append(sides, name)
+			}
+			if c.Before != nil {
+				sides = append(sides, c.Before.FriendlyName)
+			}
+			matches := func(gs []schema.Glob) bool {
+				return slices.ContainsFunc(gs, func(g schema.Glob) bool {
+					return slices.ContainsFunc(sides, g.MatchName) || g.MatchSID(c.SID)
+				})
+			}
+			switch {
+			case c.Before != nil && ignoresFlow(w.config.Ignore, &state.Flow{SID: c.SID, Flow: *c.Before}):
+				t.Fatalf("%s: the files ignore it", changeKey(c))
+			case matches(in.Ignore):
+				t.Fatalf("%s: --ignore leaves it out", changeKey(c))
+			case len(in.Only) > 0 && c.CopyOf == "" && !matches(in.Only):
+				t.Fatalf("%s: --only leaves it out", changeKey(c))
+			case in.NoDelete && c.Action == Delete:
+				t.Fatalf("%s in spite of --no-delete", changeKey(c))
+			}
+		}
+		if moved, err := p.Stale(in.Snapshot, sid("AC", 1)); err != nil || len(moved) > 0 {
+			t.Fatalf("stale at once: %v, %v", moved, err)
+		}
+	})
+}
+
+func changeKey(c *Change) string { return fmt.Sprintf("%s %q %s", c.Action, c.FriendlyName, c.SID) }
+
+// A change comes after all that it needs, and what Dependencies says it needs
+// is what it needs: everything that frees the identity that it takes.
+func TestLawDependencies(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := genWorld(t)
+		p := compute2(t, w.input())
+		deps := Dependencies(p.Changes)
+		freed := func(c *Change) (k claim) {
+			if c.Before != nil && c.Before.Enabled && c.Before.ContactIdentity != "" && claimOf(c.After) != claimOf(c.Before) {
+				k = claimOf(c.Before)
+			}
+			return k
+		}
+		disabled := map[string]bool{}
+		for i := range p.Changes {
+			c := &p.Changes[i]
+			for _, d := range deps[i] {
+				if d >= i {
+					t.Fatalf("%s waits for %s, which is later", changeKey(c), changeKey(&p.Changes[d]))
+				}
+			}
+			if !slices.IsSorted(deps[i]) {
+				t.Fatal("not sorted")
+			}
+			if disabled[c.SID] && c.Step == StepDisable {
+				t.Fatalf("%s is disabled twice", c.SID)
+			}
+			disabled[c.SID] = disabled[c.SID] || c.Step == StepDisable
+			k, takes := c.takes()
+			for j := range p.Changes {
+				o := &p.Changes[j]
+				switch {
+				case j == i || o.SID == c.SID && c.SID != "":
+				case takes && freed(o) == k && !(j > i && disabled[o.SID]) && !slices.Contains(deps[i], j):
+					t.Fatalf("%s takes what %s frees, and does not wait for it", changeKey(c), changeKey(o))
+				case c.Action == Update && o.CopyOf == c.SID && !slices.Contains(deps[i], j):
+					t.Fatalf("%s does not wait until the copy %s is gone", changeKey(c), o.SID)
+				}
+			}
+		}
+		// A saved plan has the same.
+		q, err := Read(asJSON(t, p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(deps, Dependencies(q.Changes)); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+// A plan is refused exactly when a declared flow cannot be told in the
+// account: its pin is not there, or its name is there several times and not
+// for the same content.
+func TestLawRefusals(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := genWorld(t)
+		if len(w.config.Flows) == 0 {
+			return
+		}
+		p := compute2(t, w.input())
+
+		var free []state.Flow // not ignored, not pinned
+		pinned := map[string]bool{}
+		for i := range w.config.Flows {
+			pinned[w.config.Flows[i].SID] = true
+		}
+		there := map[string]bool{}
+		for _, f := range w.flows {
+			if !ignoresFlow(w.config.Ignore, &f) {
+				there[f.SID] = true
+				if !pinned[f.SID] {
+					free = append(free, f)
+				}
+			}
+		}
+		var want []string
+		for i := range w.config.Flows {
+			d := &w.config.Flows[i]
+			if d.SID != "" {
+				if !there[d.SID] {
+					want = append(want, RefuseSIDAbsent)
+				}
+				continue
+			}
+			for _, name := range append([]string{d.Flow.FriendlyName}, d.RenamedFrom...) {
+				var contents []schema.Flow
+				for _, f := range free {
+					if f.FriendlyName == name && !slices.Contains(contents, f.Flow) {
+						contents = append(contents, f.Flow)
+					}
+				}
+				if len(contents) > 1 {
+					want = append(want, RefuseDuplicateRemote)
+				}
+				if len(contents) > 0 {
+					break
+				}
+			}
+		}
+		got := codes(p.Refusals)
+		slices.Sort(got)
+		slices.Sort(want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// The summary counts the changes, and every flow of the account and of the
+// YAML once.
+func TestLawSummary(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := genWorld(t)
+		in := w.input()
+		in.NoDelete = rapid.Bool().Draw(t, "no-delete")
+		in.Ignore = genGlobs(t, "--ignore")
+		p := compute2(t, in)
+		var got Summary
+		for i := range p.Changes {
+			switch c := &p.Changes[i]; {
+			case c.Step != "":
+			case c.Action == Create:
+				got.Create++
+			case c.Action == Update:
+				got.Update++
+			case c.Action == Delete:
+				got.Delete++
+			}
+		}
+		got.Unchanged, got.Ignored, got.Kept = p.Summary.Unchanged, p.Summary.Ignored, len(p.Kept)
+		if diff := cmp.Diff(got, p.Summary); diff != "" {
+			t.Fatal(diff)
+		}
+		if len(p.State)+got.Ignored != len(w.flows) {
+			t.Fatalf("%d flows, %d seen, %d ignored", len(w.flows), len(p.State), got.Ignored)
+		}
+		if len(p.Refusals) == 0 && got.Update+got.Delete+got.Unchanged+got.Kept+got.Ignored != len(w.flows) {
+			t.Fatalf("%d flows, and %+v", len(w.flows), got)
+		}
+	})
+}
+
+// What was saved is read back, and what was changed since is not taken for it.
+func TestLawSavedPlan(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := genWorld(t)
+		in := w.input()
+		in.NoDelete = rapid.Bool().Draw(t, "no-delete")
+		in.Ignore = genGlobs(t, "--ignore")
+		in.BaseURL, in.FlexsyncVersion = rapid.String().Draw(t, "base URL"), rapid.String().Draw(t, "version")
+		p := compute2(t, in)
+		doc := asJSON(t, p)
+		q, err := Read(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again := asJSON(t, q); !bytes.Equal(doc, again) {
+			t.Fatal(cmp.Diff(string(doc), string(again)))
+		}
+		for range 50 {
+			at := rapid.IntRange(0, len(doc)-1).Draw(t, "at")
+			damaged := slices.Clone(doc)
+			switch rapid.IntRange(0, 3).Draw(t, "damage") {
+			case 0:
+				damaged[at] = rapid.Byte().Draw(t, "byte")
+			case 1:
+				damaged = damaged[:at]
+			case 2:
+				damaged = slices.Delete(damaged, at, at+1)
+			case 3:
+				damaged = slices.Insert(damaged, at, rapid.Byte().Draw(t, "byte"))
+			}
+			checkDamaged(t, doc, damaged)
+		}
+	})
+}
+
+// checkDamaged demands that a document is refused as damaged, or says the same
+// as the whole one: white space, or the case of a key.
+func checkDamaged(t interface {
+	Fatal(...any)
+	Fatalf(string, ...any)
+}, doc, damaged []byte) {
+	q, err := Read(damaged)
+	if err != nil {
+		var e *DamagedError
+		if !errors.As(err, &e) {
+			t.Fatalf("not a *DamagedError: %v", err)
+		}
+		return
+	}
+	if !bytes.Equal(asJSON(t, q), doc) {
+		t.Fatalf("taken for a plan: %s", damaged)
+	}
+}
+
+// An export is a configuration: it plans to no change, and it rebuilds the
+// account from nothing.
+func TestLawExport(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := genWorld(t)
+		for i := range w.flows {
+			if rapid.IntRange(0, 5).Draw(t, "odd name") == 0 {
+				w.flows[i].FriendlyName = rapid.SampledFrom([]string{"", "a\nb", "yes", "${x}", "# x", sid("FO", 1), sid("FO", 2), "*", "[", "::error::x", "\u202e"}).Draw(t, "name")
+			}
+		}
+		snap := account(w.flows...)
+		text := snap.Export(state.ExportOptions{}).Encode()
+		cfg, err := schema.Load([]string{"-"}, schema.Options{Stdin: bytes.NewReader(text)})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		p := compute2(t, Input{Config: cfg, Snapshot: snap})
+		if p.HasChanges() || len(p.Refusals) > 0 {
+			t.Fatalf("%q %v\n%s", changes(p), p.Refusals, text)
+		}
+		if p.Summary.Unchanged+p.Summary.Ignored != len(w.flows) || p.Summary.Unchanged != len(cfg.Flows) {
+			t.Fatalf("%+v", p.Summary)
+		}
+
+		for i := range cfg.Flows {
+			if cfg.Flows[i].SID != "" {
+				return // duplicates are told apart by their SIDs, which another account does not have
+			}
+		}
+		rebuilt := compute2(t, Input{Config: cfg, Snapshot: account()})
+		m := carryOut(t, rebuilt, nil)
+		var want []schema.Flow
+		for i := range snap.Flows {
+			if !ignoresFlow(cfg.Ignore, &snap.Flows[i]) {
+				want = append(want, snap.Flows[i].Flow)
+			}
+		}
+		if diff := cmp.Diff(want, contentsByName(m)); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+func contentsByName(m *model) []schema.Flow {
+	var flows []schema.Flow
+	for _, f := range m.snapshot() {
+		flows = append(flows, f.Flow)
+	}
+	slices.SortStableFunc(flows, func(a, b schema.Flow) int { return strings.Compare(a.FriendlyName, b.FriendlyName) })
+	return flows
+}
+
+// Whatever the names: the views keep to their forms.
+func TestLawViews(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := genWorld(t)
+		odd := rapid.OneOf(rapid.SampledFrom(hostile), rapid.String())
+		for i := range w.config.Flows {
+			if f := &w.config.Flows[i].Flow; rapid.IntRange(0, 2).Draw(t, "odd identity") == 0 {
+				f.ContactIdentity = odd.Draw(t, "identity")
+			}
+		}
+		for i := range w.flows {
+			if f := &w.flows[i]; rapid.IntRange(0, 2).Draw(t, "odd flow") == 0 {
+				f.FriendlyName, f.ChannelType = odd.Draw(t, "name"), odd.Draw(t, "channel")
+			}
+		}
+		in := w.input()
+		in.MaxDeletes = Limit{}
+		in.NoDelete = rapid.IntRange(0, 3).Draw(t, "no-delete") == 0
+		p := compute2(t, in)
+
+		for _, style := range []safetext.Style{{}, {Color: true}} {
+			var b bytes.Buffer
+			if err := p.WriteText(&b, style); err != nil {
+				t.Fatal(err)
+			}
+			checkText(t, b.String(), style)
+			if lines := strings.Split(b.String(), "\n"); lines[len(lines)-1] != "" || !strings.HasPrefix(lines[len(lines)-2], "Plan: ") {
+				t.Fatalf("the last line is not the total:\n%s", b.String())
+			}
+		}
+		limit := rapid.SampledFrom([]int{0, MinMarkdownBytes, 3000, 65000}).Draw(t, "limit")
+		var b bytes.Buffer
+		if err := p.WriteMarkdown(&b, limit); err != nil {
+			t.Fatal(err)
+		}
+		checkMarkdown(t, p, b.String(), limit)
+		checkPrintable(t, string(asJSON(t, p)), "")
+		if !json.Valid(asJSON(t, p)) {
+			t.Fatal("not JSON")
+		}
+	})
+}

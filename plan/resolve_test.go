@@ -1,0 +1,391 @@
+package plan
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"flexsync/internal/flexapi"
+	"flexsync/internal/safetext"
+	"flexsync/schema"
+	"flexsync/state"
+)
+
+// named gives a field of a flow by name, as line 20 of the file says.
+func named(path, name string) edit {
+	return func(d *schema.Declared) {
+		f := schema.FieldByPath(path)
+		if err := f.Set(&d.Flow, nil); err != nil {
+			panic(err)
+		}
+		d.Names = append(d.Names, schema.NameRef{Field: f, Name: name, Pos: schema.Pos{File: "flows.yaml", Line: 20, Column: 7}})
+	}
+}
+
+// listings is what an account has of the other products: by path, items as
+// SID=name. It notes what it is asked for.
+type listings struct {
+	items map[string][]string
+
+	mu    sync.Mutex
+	asked []string
+}
+
+func (l *listings) List(_ context.Context, _ flexapi.Product, path, _ string, visit func([]json.RawMessage) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked = append(l.asked, path)
+	list, ok := l.items[path]
+	if !ok {
+		return &flexapi.Error{Method: http.MethodGet, Path: path, Status: http.StatusNotFound}
+	}
+	var page []json.RawMessage
+	for _, item := range list {
+		id, name, _ := strings.Cut(item, "=")
+		status := "published"
+		if n, draft := strings.CutSuffix(name, " DRAFT"); draft {
+			name, status = n, "draft"
+		}
+		page = append(page, json.RawMessage(fmt.Sprintf(`{"sid": %q, "account_sid": %q, "friendly_name": %q, "unique_name": %[3]q, "status": %[4]q}`,
+			id, sid("AC", 1), name, status)))
+	}
+	return visit(page)
+}
+
+// ourListings is an account that has, among others, what the flows of declare
+// refer to.
+func ourListings() *listings {
+	return &listings{items: map[string][]string{
+		"/v1/Services":   {sid("IS", 1) + "=Flex Chat Service", sid("IS", 2) + "=Twice", sid("IS", 3) + "=Twice"},
+		"/v2/Flows":      {sid("FW", 1) + "=Messaging IVR", sid("FW", 2) + "=Old IVR", sid("FW", 3) + "=Next IVR DRAFT"},
+		"/v1/Workspaces": {sid("WS", 1) + "=Flex", sid("WS", 2) + "=Back Office"},
+		"/v1/Workspaces/" + sid("WS", 1) + "/Workflows":    {sid("WW", 1) + "=Anyone", sid("WW", 2) + "=Members"},
+		"/v1/Workspaces/" + sid("WS", 2) + "/Workflows":    {sid("WW", 3) + "=Anyone"},
+		"/v1/Workspaces/" + sid("WS", 1) + "/TaskChannels": {sid("TC", 1) + "=default", sid("TC", 2) + "=sms"},
+		"/v1/Workspaces/" + sid("WS", 2) + "/TaskChannels": {},
+	}}
+}
+
+// lookUp plans as the program does.
+func lookUp(t *testing.T, in Input, l *listings) (*Plan, error) {
+	t.Helper()
+	in.CreatedAt, in.MaxDeletes = someTime, anyDeletes
+	if in.Snapshot == nil {
+		in.Snapshot = account()
+	}
+	if w := References(in); !w.Empty() {
+		var err error
+		if in.Directory, err = state.Lookup(t.Context(), l, w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return Compute(in)
+}
+
+func TestResolve(t *testing.T) {
+	p, err := lookUp(t, Input{Config: config(
+		declare("A", named("chat_service_sid", "Flex Chat Service"), named("integration.flow_sid", "Messaging IVR")),
+		// The workspace comes from defaults, behind the workflow.
+		declare("B", task, named("integration.workflow_sid", "Anyone"), named("integration.workspace_sid", "Back Office")),
+		declare("C", task, named("integration.workflow_sid", "Members")),
+	)}, ourListings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []schema.Flow{
+		{ChatServiceSID: sid("IS", 1), FlowSID: sid("FW", 1)},
+		{ChatServiceSID: sid("IS", 1), WorkspaceSID: sid("WS", 2), WorkflowSID: sid("WW", 3)},
+		{ChatServiceSID: sid("IS", 1), WorkspaceSID: sid("WS", 1), WorkflowSID: sid("WW", 2)},
+	} {
+		have := p.Changes[i].After
+		if have.ChatServiceSID != want.ChatServiceSID || have.FlowSID != want.FlowSID || have.WorkspaceSID != want.WorkspaceSID || have.WorkflowSID != want.WorkflowSID {
+			t.Errorf("flow %s: %+v, want %+v", have.FriendlyName, have, want)
+		}
+	}
+	if want := map[string]string{
+		sid("IS", 1): "Flex Chat Service", sid("FW", 1): "Messaging IVR", sid("WS", 1): "Flex", sid("WS", 2): "Back Office", sid("WW", 3): "Anyone", sid("WW", 2): "Members",
+	}; !reflect.DeepEqual(p.Names, want) {
+		t.Errorf("names %v, want %v", p.Names, want)
+	}
+}
+
+// TestResolveProblems is the errors about names: each at its position, with
+// what helps to correct it.
+func TestResolveProblems(t *testing.T) {
+	for name, test := range map[string]struct {
+		flow edit
+		want string
+		hint string
+	}{
+		"none":         {named("chat_service_sid", "Flex Chat Servise"), `chat_service: flow "A": the account has no chat service named "Flex Chat Servise"`, `did you mean "Flex Chat Service"?`},
+		"case":         {named("integration.flow_sid", "messaging ivr"), `integration.studio_flow: flow "A": the account has no Studio flow named "messaging ivr"`, `upper and lower case count: there is "Messaging IVR"`},
+		"nothing near": {named("integration.flow_sid", "Zebra crossing"), "no Studio flow named", `there is "Messaging IVR", "Next IVR", "Old IVR"`},
+		"several":      {named("chat_service_sid", "Twice"), `the account has 2 chat services named "Twice": ` + sid("IS", 2) + ", " + sid("IS", 3), "write chat_service_sid with the SID"},
+		"workflow":     {func(d *schema.Declared) { task(d); named("integration.workflow_sid", "anyone")(d) }, `workspace ` + sid("WS", 1) + ` has no workflow named "anyone"`, `there is "Anyone"`},
+		"elsewhere": {func(d *schema.Declared) {
+			task(d)
+			named("integration.workspace_sid", "Back Office")(d)
+			named("integration.workflow_sid", "Members")(d)
+		}, `workspace ` + sid("WS", 2) + ` ("Back Office") has no workflow named "Members"`, `there is "Anyone"`},
+		"no workspace": {func(d *schema.Declared) {
+			task(d)
+			d.Flow.WorkspaceSID = sid("WS", 9)
+			named("integration.workflow_sid", "Anyone")(d)
+		}, `the account has no workspace ` + sid("WS", 9), "correct integration.workspace_sid"},
+		"no such one": {func(d *schema.Declared) {
+			task(d)
+			named("integration.workspace_sid", "None")(d)
+			named("integration.workflow_sid", "Anyone")(d)
+		}, `integration.workspace: flow "A": the account has no workspace named "None"`, `"Back Office"`},
+		"hostile":         {named("chat_service_sid", "x\x1b[2J"), `named "x\x1b[2J"`, ""},
+		"SID is no name":  {named("integration.flow_sid", sid("IS", 1)), "no Studio flow named", ""},
+		"parent is no WW": {named("integration.flow_sid", "Anyone"), "no Studio flow named", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := lookUp(t, Input{Config: config(declare("A", test.flow))}, ourListings())
+			var problems schema.Problems
+			if !errors.As(err, &problems) || len(problems) != 1 {
+				t.Fatalf("error %v, want one problem", err)
+			}
+			contains(t, problems[0].String(), "flows.yaml:20:7: ", test.want)
+			contains(t, problems[0].Hint, test.hint)
+		})
+	}
+}
+
+// TestResolveProblemsOnce shows that a name in defaults is one problem, and
+// that problems are sorted.
+func TestResolveProblemsOnce(t *testing.T) {
+	early := declare("Z", named("chat_service_sid", "No"))
+	early.Names[0].Pos.Line = 3
+	_, err := lookUp(t, Input{Config: config(
+		declare("C", named("integration.flow_sid", "None")), declare("A", named("integration.flow_sid", "None")), declare("B", named("integration.flow_sid", "None")), early,
+	)}, ourListings())
+	var problems schema.Problems
+	if !errors.As(err, &problems) || len(problems) != 2 {
+		t.Fatalf("error %v, want two problems", err)
+	}
+	contains(t, problems[0].String(), "flows.yaml:3:7")
+	contains(t, problems[1].String(), `flow "A" and 2 more: the account has no Studio flow named "None"`)
+}
+
+// TestResolveWhatIsLookedAt shows that names of flows outside the run are
+// neither looked up nor missed.
+func TestResolveWhatIsLookedAt(t *testing.T) {
+	bad := named("chat_service_sid", "None")
+	for name, in := range map[string]Input{
+		"only":          {Config: config(declare("A"), declare("B", bad)), Only: globs("A")},
+		"ignored":       {Config: config(declare("A"), declare("B", bad)), Ignore: globs("B")},
+		"ignored by ID": {Config: config(declare("A"), declare("B", bad, pin(2))), Ignore: globs(sid("FO", 2))},
+		"no names":      {Config: config(declare("A"), declare("B"))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := ourListings()
+			if _, err := lookUp(t, in, l); err != nil || len(l.asked) > 0 {
+				t.Errorf("error %v, asked for %v", err, l.asked)
+			}
+		})
+	}
+	// The counterpart's name brings a flow into the run.
+	for name, in := range map[string]Input{
+		"renamed": {Config: config(declare("New", old("Old"), bad)), Snapshot: account(have(1, "Old")), Only: globs("Old")},
+		"pinned":  {Config: config(declare("New", pin(1), bad)), Snapshot: account(have(1, "Old")), Only: globs("Old")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var problems schema.Problems
+			if _, err := lookUp(t, in, ourListings()); !errors.As(err, &problems) {
+				t.Errorf("error %v, want a problem", err)
+			}
+		})
+	}
+}
+
+func TestReferencesAsksForLittle(t *testing.T) {
+	services, studio, workspaces := "/v1/Services", "/v2/Flows", "/v1/Workspaces"
+	one := "/v1/Workspaces/" + sid("WS", 1)
+	for name, test := range map[string]struct {
+		flow  edit
+		check bool
+		want  []string
+	}{
+		"service":           {named("chat_service_sid", "Flex Chat Service"), false, []string{services}},
+		"studio":            {named("integration.flow_sid", "Old IVR"), false, []string{studio}},
+		"workspace":         {func(d *schema.Declared) { task(d); named("integration.workspace_sid", "Flex")(d) }, false, []string{workspaces}},
+		"workflow of a SID": {func(d *schema.Declared) { task(d); named("integration.workflow_sid", "Anyone")(d) }, false, []string{one + "/Workflows"}},
+		"workflow of a name": {func(d *schema.Declared) {
+			task(d)
+			named("integration.workspace_sid", "Flex")(d)
+			named("integration.workflow_sid", "Anyone")(d)
+		}, false, []string{workspaces, one + "/Workflows"}},
+		"check studio":               {func(*schema.Declared) {}, true, []string{services, studio}},
+		"check task":                 {task, true, []string{services, workspaces, one + "/Workflows"}},
+		"check task and its channel": {func(d *schema.Declared) { task(d); d.Flow.Channel = "sms" }, true, []string{services, workspaces, one + "/TaskChannels", one + "/Workflows"}},
+		"check no integration":       {openIntegration, true, []string{services}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := ourListings()
+			in := Input{Config: config(declare("A", test.flow), declare("B", test.flow)), CheckRefs: test.check}
+			if _, err := lookUp(t, in, l); err != nil {
+				t.Fatal(err)
+			}
+			if slices.Sort(l.asked); !slices.Equal(l.asked, test.want) {
+				t.Errorf("asked for\n%q, want\n%q", l.asked, test.want)
+			}
+		})
+	}
+}
+
+// TestResolveIgnored is ignore_changes over a name: it counts for a create
+// only, and what is there may refer to anything.
+func TestResolveIgnored(t *testing.T) {
+	in := Input{Config: config(declare("A", named("integration.flow_sid", "Gone"), leave("integration.flow_sid")))}
+	var problems schema.Problems
+	if _, err := lookUp(t, in, ourListings()); !errors.As(err, &problems) {
+		t.Errorf("a create: error %v, want a problem", err)
+	}
+	other := func(d *schema.Declared) { d.Flow.FlowSID = sid("FW", 2) }
+	in.Snapshot = account(have(1, "A", other))
+	p, err := lookUp(t, in, ourListings())
+	if err != nil || p.HasChanges() {
+		t.Errorf("a flow that is there: %v, %v", err, p)
+	}
+	in.Config = config(declare("A", named("integration.flow_sid", "Messaging IVR"), leave("integration.flow_sid"), retry(1)))
+	if p, err = lookUp(t, in, ourListings()); err != nil || p.Changes[0].After.FlowSID != sid("FW", 2) {
+		t.Errorf("an ignored name is written: %v", err)
+	}
+}
+
+// TestResolveWrongAccount shows that the account is what is said to be wrong,
+// and not the names that it does not have.
+func TestResolveWrongAccount(t *testing.T) {
+	cfg := config(declare("A", named("chat_service_sid", "Of Ours")))
+	cfg.AccountSID, cfg.AccountSIDPos = sid("AC", 7), schema.Pos{File: "flows.yaml", Line: 2, Column: 14}
+	p, err := lookUp(t, Input{Config: cfg, ExpectAccount: sid("AC", 1)}, ourListings())
+	if err != nil || !slices.Equal(codes(p.Refusals), []string{RefuseWrongAccount}) || p.HasChanges() {
+		t.Errorf("error %v, plan %+v", err, p)
+	}
+	// The account has no flow: what is looked up tells whose it is.
+	cfg = config(declare("A", named("chat_service_sid", "Flex Chat Service")))
+	p, err = lookUp(t, Input{Config: cfg, ExpectAccount: sid("AC", 7)}, ourListings())
+	if err != nil || !slices.Equal(codes(p.Refusals), []string{RefuseWrongAccount}) {
+		t.Errorf("error %v, plan %+v", err, p)
+	}
+	other := have(1, "A")
+	other.AccountSID = sid("AC", 7)
+	p, err = lookUp(t, Input{Config: cfg, Snapshot: account(other), ExpectAccount: sid("AC", 7)}, ourListings())
+	if err != nil || !slices.Equal(codes(p.Refusals), []string{RefuseWrongAccount}) {
+		t.Errorf("error %v, plan %+v", err, p)
+	}
+}
+
+// TestNamesAreShown is the names beside the SIDs, in all views and in a saved
+// plan; those of what is replaced or deleted, too.
+func TestNamesAreShown(t *testing.T) {
+	flow := func(n int) edit { return func(d *schema.Declared) { d.Flow.FlowSID = sid("FW", n) } }
+	p, err := lookUp(t, Input{
+		Config:   config(declare("A", named("integration.flow_sid", "Messaging IVR"))),
+		Snapshot: account(have(1, "A", flow(2)), have(2, "Gone", flow(3))),
+	}, ourListings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := sid("FW", 2) + " (Old IVR) → " + sid("FW", 1) + " (Messaging IVR)"
+	data := asJSON(t, p)
+	saved, err := Read(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range map[string]*Plan{"fresh": p, "saved": saved} {
+		var text, markdown bytes.Buffer
+		if err := p.WriteText(&text, safetext.Style{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.WriteMarkdown(&markdown, 65000); err != nil {
+			t.Fatal(err)
+		}
+		t.Log(name)
+		contains(t, text.String(), line, "studio "+sid("FW", 3)+" (Next IVR)")
+		contains(t, markdown.String(), "- integration.flow_sid: "+sid("FW", 2)+" (Old IVR)", "+ integration.flow_sid: "+sid("FW", 1)+" (Messaging IVR)")
+	}
+	contains(t, string(data), fmt.Sprintf(`"names": {"%s":"Messaging IVR","%s":"Old IVR","%s":"Next IVR"}`, sid("FW", 1), sid("FW", 2), sid("FW", 3)))
+}
+
+func TestCheckRefs(t *testing.T) {
+	flow := func(path, value string) edit {
+		return func(d *schema.Declared) {
+			if err := schema.FieldByPath(path).Set(&d.Flow, value); err != nil {
+				panic(err)
+			}
+		}
+	}
+	inTask := func(edits ...edit) edit {
+		return func(d *schema.Declared) {
+			for _, e := range append([]edit{task}, edits...) {
+				e(d)
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		flow edit
+		want []string // code and what the message says
+	}{
+		"all there":         {inTask(flow("integration.channel", "sms")), nil},
+		"all there by SID":  {inTask(flow("integration.channel", sid("TC", 2))), nil},
+		"service":           {flow("chat_service_sid", sid("IS", 9)), []string{"ref-missing", "chat_service_sid: the account has no chat service " + sid("IS", 9)}},
+		"studio flow":       {flow("integration.flow_sid", sid("FW", 9)), []string{"ref-missing", "integration.flow_sid: the account has no Studio flow " + sid("FW", 9)}},
+		"draft":             {flow("integration.flow_sid", sid("FW", 3)), []string{"ref-draft", `Studio flow ` + sid("FW", 3) + ` ("Next IVR") is a draft`}},
+		"draft by name":     {named("integration.flow_sid", "Next IVR"), []string{"ref-draft", `is a draft`}},
+		"workflow":          {inTask(flow("integration.workflow_sid", sid("WW", 9))), []string{"ref-missing", "workspace " + sid("WS", 1) + " has no workflow " + sid("WW", 9)}},
+		"task channel":      {inTask(flow("integration.channel", "fax")), []string{"ref-missing", `has no task channel with the unique name "fax"`}},
+		"task channel SID":  {inTask(flow("integration.channel", sid("TC", 9))), []string{"ref-missing", "has no task channel " + sid("TC", 9)}},
+		"default":           {inTask(flow("integration.workspace_sid", sid("WS", 2)), flow("integration.workflow_sid", sid("WW", 3))), nil},
+		"no workspace":      {inTask(flow("integration.workspace_sid", sid("WS", 9)), flow("integration.channel", "sms")), []string{"ref-missing", "so no workflow", "ref-missing", "the account has no workspace " + sid("WS", 9)}},
+		"nothing specified": {openIntegration, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := lookUp(t, Input{Config: config(declare("B", test.flow), declare("A", test.flow)), CheckRefs: true}, ourListings())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(p.Warnings)*2 != len(test.want) {
+				t.Fatalf("warnings %+v, want %q", p.Warnings, test.want)
+			}
+			for i, w := range p.Warnings {
+				if w.Code != test.want[2*i] || w.Source == nil || w.Source.Line != 10 {
+					t.Errorf("warning %+v, want %s at line 10", w, test.want[2*i])
+				}
+				contains(t, w.Message, `flow "A" and 1 more: `, test.want[2*i+1])
+			}
+		})
+	}
+	t.Run("elsewhere", func(t *testing.T) {
+		p, err := lookUp(t, Input{CheckRefs: true, Config: config(
+			declare("A", inTask(flow("integration.workflow_sid", sid("WW", 3)))),
+			declare("B", inTask(flow("integration.workspace_sid", sid("WS", 2)), flow("integration.workflow_sid", sid("WW", 3)))),
+		)}, ourListings())
+		if err != nil || len(p.Warnings) != 1 {
+			t.Fatalf("error %v, plan %+v", err, p)
+		}
+		contains(t, p.Warnings[0].Message, "it is in workspace "+sid("WS", 2))
+	})
+	t.Run("left alone", func(t *testing.T) {
+		in := Input{Config: config(declare("A", flow("integration.flow_sid", sid("FW", 9)), leave("integration.flow_sid"))), CheckRefs: true}
+		in.Snapshot = account(have(1, "A"))
+		if p, err := lookUp(t, in, ourListings()); err != nil || len(p.Warnings) > 0 {
+			t.Errorf("error %v, plan %+v", err, p)
+		}
+	})
+	t.Run("not asked to", func(t *testing.T) {
+		if p, err := lookUp(t, Input{Config: config(declare("A", flow("integration.flow_sid", sid("FW", 9))))}, ourListings()); err != nil || len(p.Warnings) > 0 {
+			t.Errorf("error %v, plan %+v", err, p)
+		}
+	})
+}

@@ -1,0 +1,376 @@
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+)
+
+// JSONSchema returns the JSON Schema (2020-12) of one YAML document, for
+// editors. It is made from [Fields].
+//
+// It accepts every document that Load may accept, whatever the values of its
+// variables, and refuses what no value of them makes right, as far as one
+// document and its JSON values can tell. What is beyond it: rules across flows
+// (names, identities, ignore), how a value is spelled (tags, 1.0 for 1, a key
+// that is twice in a mapping), and the inside of globs' classes and of URLs.
+//
+// YAML's anchors, aliases and << are not its business: what reads the YAML has
+// resolved them, editors included.
+func JSONSchema() []byte {
+	flow, defaults := flowKeys(), defaultsKeys()
+	nullable := func(o object) object { return o.with("type", []any{"object", "null"}) }
+	document := object{
+		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+		{"title", "flexsync"},
+		{"description", "The Flex Flows of a Twilio account, kept by flexsync."},
+		{"type", []any{"object", "null"}},
+		{"properties", object{
+			{"version", object{
+				{"description", "The version of this format: 1 is the only one."},
+				{"anyOf", []any{object{{"const", int64(1)}}, withVariable}},
+			}},
+			{"account_sid", sidSchema("AC").with("description", "The only account that may be touched.")},
+			{"ignore", listOf(globSchema).with("description",
+				"Flows that are never changed or deleted: names, globs (* ? [a-z]), or SIDs.")},
+			{"defaults", nullable(defaults).with("description",
+				"Keys that are laid under every flow of this document, key by key, those of integration too. A flow takes those that belong to its integration type.")},
+			{"flows", object{
+				{"description", "The flows. An empty list says that there are to be none."},
+				{"type", []any{"array", "null"}},
+				{"items", object{{"$ref", "#/$defs/flow"}}},
+			}},
+		}},
+		{"required", []any{"version"}},
+		{"additionalProperties", false},
+		{"allOf", documentRules()},
+		{"$defs", object{
+			{"flow", flow.with("type", "object").with("description", "One Flex Flow.")},
+			{"integration", nullable(integrationKeys()).with("description", "What handles inbound messages: the keys of the flow's integration_type.")},
+		}},
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, appendJSON(nil, document), "", "  "); err != nil {
+		panic("schema: " + err.Error())
+	}
+	out.WriteByte('\n')
+	return out.Bytes()
+}
+
+// object is a JSON object that keeps its order, which is the order in which
+// editors offer keys.
+type object []member
+
+type member struct {
+	key   string
+	value any
+}
+
+// with returns the object and one more member; an old one of that key goes.
+func (o object) with(key string, value any) object {
+	kept := slices.DeleteFunc(slices.Clone(o), func(m member) bool { return m.key == key })
+	return append(kept, member{key, value})
+}
+
+func appendJSON(b []byte, value any) []byte {
+	switch v := value.(type) {
+	case object:
+		b = append(b, '{')
+		for i, m := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(appendString(b, m.key), ':')
+			b = appendJSON(b, m.value)
+		}
+		return append(b, '}')
+	case []any:
+		b = append(b, '[')
+		for i, item := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendJSON(b, item)
+		}
+		return append(b, ']')
+	}
+	return AppendValue(b, value)
+}
+
+// The patterns, in what Go and ECMAScript have in common. A text is a run of
+// references to variables and of literals, each of which can be read in one
+// way only, so that no text makes matching slow.
+const (
+	rePart      = `[^$]|\$\$+\{|\$+[^${]` // $${ is a literal ${
+	reReference = `\$\{[A-Za-z_][A-Za-z0-9_]*\}`
+	reText      = `^(?:` + rePart + `|` + reReference + `)*\$*$`
+	reVariable  = `^(?:` + rePart + `)*` + reReference + `(?:` + rePart + `|` + reReference + `)*\$*$`
+	reControl   = `[\x00-\x1f\x7f-\x9f]`
+	reURL       = `^[Hh][Tt][Tt][Pp][Ss]?://(?:[^\s/?#@]*@)?(?:\[[^\s/?#@\[\]]+\]|[^\s/?#@:\[\]]+)(?::[0-9]*)?(?:[/?#]\S*)?$`
+	// The characters, the escaped ones, and the classes, whose first character
+	// may be a ].
+	reGlob = `^(?:[^\\[]|\\[\s\S]|\[(?:[!^](?:\][^\]]*|[^\]]+)|\][^\]]*|[^\]!^][^\]]*)\])+$`
+)
+
+func reSID(prefix string) string { return prefix + `[0-9a-fA-F]{32}` }
+
+var (
+	nullSchema = object{{"type", "null"}}
+
+	// textSchema is a string whose references to variables are well-formed.
+	textSchema = object{{"type", "string"}, {"pattern", reText}, {"patternErrorMessage", "a variable is written ${name}; a literal ${ is $${"}}
+
+	// withVariable is a string that may become anything.
+	withVariable = object{{"type", "string"}, {"pattern", reVariable}, {"patternErrorMessage", "not a text with a variable like ${name}"}}
+)
+
+// orVariable is a text that matches a pattern, or that may become anything.
+func orVariable(pattern, message string) object {
+	return textSchema.with("allOf", []any{object{{"pattern", "(?:" + pattern + ")|(?:" + reVariable + ")"}, {"patternErrorMessage", message}}})
+}
+
+func orNull(o object) object { return o.with("type", []any{"string", "null"}) }
+
+func sidSchema(prefix string) object {
+	return orNull(orVariable("^"+reSID(prefix)+"$", "write "+sidForm(prefix)))
+}
+
+func listOf(items object) object {
+	return object{{"type", []any{"array", "null"}}, {"items", items}}
+}
+
+var (
+	globSchema = orVariable(reGlob, `not a glob: a \ is alone, or a [ has no ]`)
+	nameSchema = textSchema.with("minLength", int64(1)).
+			with("not", object{{"pattern", reControl}}).
+			with("errorMessage", "a name is a text without control characters; quote it if it looks like a number or a bool")
+)
+
+// textRules are what the `rule` column says of texts, as far as a pattern can.
+var textRules = map[string]func() object{
+	"friendly_name": func() object { return nameSchema },
+	"integration.url": func() object {
+		return orVariable(reURL, "write an absolute http or https URL with a host")
+	},
+}
+
+// valueSchema is what the field's key takes.
+func (f *Field) valueSchema() object {
+	var o object
+	switch {
+	case f.Kind == Bool:
+		o = object{{"anyOf", []any{object{{"type", "boolean"}}, withVariable, nullSchema}}}
+	case f.Kind == Int:
+		most := f.Max
+		if most == 0 {
+			most = math.MaxInt64
+		}
+		number := object{{"type", "integer"}, {"minimum", f.Min}, {"maximum", most}}
+		o = object{{"anyOf", []any{number, withVariable, nullSchema}}}
+	case f.Enum != nil:
+		words := make([]any, len(f.Enum))
+		for i, w := range f.Enum {
+			words[i] = w
+		}
+		o = object{{"anyOf", []any{object{{"enum", words}}, withVariable, nullSchema}}}
+	case f.SIDOrName:
+		o = orNull(textSchema).with("minLength", int64(1)).with("anyOf", []any{
+			object{{"type", "null"}},
+			object{{"pattern", "^" + reSID(f.SID) + "$"}},
+			object{{"not", object{{"pattern", "^" + reSID("[A-Z]{2}") + "$"}}}},
+		})
+	case f.SID != "":
+		o = sidSchema(f.SID)
+	case textRules[f.Path] != nil:
+		o = textRules[f.Path]()
+		if f != FieldFriendlyName {
+			o = orNull(o)
+		}
+	default:
+		o = orNull(textSchema).with("errorMessage", "this is a text: quote it if it looks like a number or a bool")
+	}
+	if f.Default != nil {
+		o = append(object{{"default", f.Default}}, o...)
+	}
+	return append(object{{"description", f.describe()}}, o...)
+}
+
+// referenceSchema is what the key for the field's name takes.
+func (f *Field) referenceSchema() object {
+	o := orNull(textSchema).with("minLength", int64(1)).with("not", object{{"type", "string"}, {"pattern", "^" + reSID(f.SID) + "$"}})
+	return append(object{{"description", fmt.Sprintf("The name in place of %s, looked up in the account.", f.Path)}}, o...)
+}
+
+// describe is the field's Doc, with what the other columns say.
+func (f *Field) describe() string {
+	parts := []string{f.Doc}
+	if f.Types != nil {
+		parts = append(parts, "For integration_type "+strings.Join(f.Types, " and ")+".")
+	}
+	if f.SID != "" {
+		parts = append(parts, "A SID is "+sidForm(f.SID)+".")
+	}
+	if f.Name != "" {
+		parts = append(parts, "Or give "+f.Name+".")
+	}
+	if f.Default != nil {
+		parts = append(parts, fmt.Sprintf("Default: %v.", f.Default))
+	}
+	return strings.Join(parts, " ")
+}
+
+// keysOf are the field's keys in its mapping, the one for the SID first.
+func (f *Field) keysOf() []string {
+	keys := []string{strings.TrimPrefix(f.Path, integrationPrefix)}
+	if f.Name != "" {
+		keys = append(keys, strings.TrimPrefix(f.Name, integrationPrefix))
+	}
+	return keys
+}
+
+// fieldKeys are the properties of the fields, and the rule that a field is
+// given once.
+func fieldKeys(inIntegration bool) (properties object, rules []any) {
+	for i := range Fields {
+		f := &Fields[i]
+		if _, below := f.integrationKey(); below != inIntegration {
+			continue
+		}
+		keys := f.keysOf()
+		properties = append(properties, member{keys[0], f.valueSchema()})
+		if len(keys) > 1 {
+			properties = append(properties, member{keys[1], f.referenceSchema()})
+			both := object{{"type", "object"}, {"allOf", []any{has(keys[0]), has(keys[1])}}}
+			rules = append(rules, object{{"not", both}, {"errorMessage", fmt.Sprintf("%s and %s are one thing: give one", keys[0], keys[1])}})
+		}
+	}
+	return properties, rules
+}
+
+func integrationKeys() object {
+	properties, rules := fieldKeys(true)
+	return object{{"properties", properties}, {"additionalProperties", false}, {"allOf", rules}}
+}
+
+// layerKeys are what a flow and defaults have in common.
+func layerKeys() (properties object, rules []any) {
+	properties, rules = fieldKeys(false)
+	var paths []any
+	for _, p := range slices.Sorted(maps.Keys(changeable)) {
+		paths = append(paths, p)
+	}
+	properties = append(properties,
+		member{"integration", object{{"$ref", "#/$defs/integration"}}},
+		member{"ignore_changes", listOf(object{{"anyOf", []any{object{{"enum", paths}}, withVariable}}}).
+			with("description", "Fields that are left as the account has them, by path; integration is all of it.")},
+	)
+	return properties, rules
+}
+
+func flowKeys() object {
+	properties, rules := layerKeys()
+	properties = append(properties,
+		member{"sid", sidSchema("FO").with("description", "Pins the flow to this resource: it wins over the name.")},
+		member{"renamed_from", listOf(nameSchema).with("uniqueItems", true).
+			with("description", "Old names: the flow is renamed in place, and keeps its SID.")},
+	)
+	for _, typ := range IntegrationTypes {
+		rules = append(rules, object{{"if", isType(typ)}, {"then", onlyKeysOf(typ)}})
+	}
+	return object{{"properties", properties}, {"required", []any{FieldFriendlyName.Path}}, {"additionalProperties", false}, {"allOf", rules}}
+}
+
+func defaultsKeys() object {
+	properties, rules := layerKeys()
+	properties = slices.DeleteFunc(properties, func(m member) bool { return m.key == FieldFriendlyName.Path })
+	return object{{"properties", properties}, {"additionalProperties", false}, {"allOf", rules}}
+}
+
+// The conditions. A key that is null is the same as one that is left out, and
+// what is no mapping at all is the business of `type`.
+
+func has(key string) object {
+	return object{{"required", []any{key}}, {"properties", object{{key, object{{"not", nullSchema}}}}}}
+}
+
+func hasOneOf(keys []string) object {
+	if len(keys) == 1 {
+		return has(keys[0])
+	}
+	var each []any
+	for _, k := range keys {
+		each = append(each, has(k))
+	}
+	return object{{"anyOf", each}}
+}
+
+func lacks(key string) object { return object{{"properties", object{{key, nullSchema}}}} }
+
+// within is a key that is there, with a value that meets a condition.
+func within(key string, condition object) object {
+	return object{{"required", []any{key}}, {"properties", object{{key, object{{"type", "object"}}.and(condition)}}}}
+}
+
+// and adds the members of a condition that has none of the object's keys.
+func (o object) and(condition object) object { return append(slices.Clone(o), condition...) }
+
+func isType(typ string) object {
+	path := FieldIntegrationType.Path
+	return object{{"required", []any{path}}, {"properties", object{{path, object{{"const", typ}}}}}}
+}
+
+func eachFlow(condition object) object {
+	return object{{"properties", object{{"flows", object{{"items", condition}}}}}}
+}
+
+// onlyKeysOf holds a flow's own integration against a type.
+func onlyKeysOf(typ string) object {
+	var wrong object
+	for f := range (fieldsOf[""] | IntegrationFields).all {
+		if f.AppliesTo(typ) {
+			continue
+		}
+		for _, key := range f.keysOf() {
+			wrong = append(wrong, member{key, nullSchema.with("errorMessage",
+				fmt.Sprintf("%s belongs to integration_type %s, and this flow's is %s", key, strings.Join(f.Types, " or "), typ))})
+		}
+	}
+	return object{{"properties", object{{"integration", object{{"properties", wrong}}}}}}
+}
+
+// documentRules are what a flow has to have, unless defaults has it.
+func documentRules() []any {
+	var rules []any
+	typePath := FieldIntegrationType.Path
+	byDefault := func(typ string) object { return within("defaults", isType(typ)) }
+	untyped := lacks(typePath)
+	for i := range Fields {
+		f := &Fields[i]
+		switch {
+		case !f.Required || f == FieldFriendlyName:
+			continue
+		case f.Types == nil:
+			given := hasOneOf(f.keysOf())
+			rules = append(rules, object{{"if", within("defaults", given)}, {"else", eachFlow(given)}})
+			continue
+		}
+		given := within("integration", hasOneOf(f.keysOf()))
+		for _, typ := range f.Types {
+			needed := func(of object) object { return eachFlow(object{{"if", of}, {"then", given}}) }
+			rules = append(rules, object{{"if", within("defaults", given)}, {"else", object{{"allOf", []any{
+				needed(isType(typ)),
+				object{{"if", byDefault(typ)}, {"then", needed(untyped)}},
+			}}}}})
+		}
+	}
+	for _, typ := range IntegrationTypes {
+		rules = append(rules, object{{"if", byDefault(typ)}, {"then", eachFlow(object{{"if", untyped}, {"then", onlyKeysOf(typ)}})}})
+	}
+	noType := object{{"properties", object{{"integration", nullSchema.with("errorMessage", "integration is given without integration_type")}}}}
+	rules = append(rules, object{{"if", within("defaults", has(typePath))}, {"else", eachFlow(object{{"if", untyped}, {"then", noType}})}})
+	return rules
+}

@@ -1,0 +1,408 @@
+package state
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"flexsync/schema"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// pages is a listing, each page's items as JSON.
+type pages [][]string
+
+func (p pages) ListFlows(_ context.Context, visit func([]json.RawMessage) error) error {
+	for _, page := range p {
+		var items []json.RawMessage
+		for _, item := range page {
+			items = append(items, json.RawMessage(item))
+		}
+		if err := visit(items); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func read(p pages) (*Snapshot, error) { return Read(context.Background(), p) }
+
+func sidOf(prefix string, n int) string { return fmt.Sprintf("%s%032x", prefix, n) }
+
+// listed is a flow as the API lists it, with more or other members.
+func listed(n int, name string, members ...string) string {
+	doc := map[string]json.RawMessage{
+		"sid":          json.RawMessage(`"` + sidOf("FO", n) + `"`),
+		"account_sid":  json.RawMessage(`"` + sidOf("AC", 1) + `"`),
+		"date_created": json.RawMessage(`"2026-01-01T00:00:00Z"`),
+		"date_updated": json.RawMessage(`"2026-01-02T00:00:00Z"`),
+		"url":          json.RawMessage(`"https://flex-api.twilio.com/v1/FlexFlows/` + sidOf("FO", n) + `"`),
+	}
+	doc["friendly_name"], _ = json.Marshal(name)
+	for _, m := range members {
+		var more map[string]json.RawMessage
+		if err := json.Unmarshal([]byte("{"+m+"}"), &more); err != nil {
+			panic(err)
+		}
+		for k, v := range more {
+			doc[k] = v
+		}
+	}
+	b, err := json.Marshal(doc)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+func TestRead(t *testing.T) {
+	items := []string{listed(3, "b"), listed(2, "b"), listed(9, "B"), listed(1, "ä"), listed(4, ""), listed(5, "a")}
+	want := []string{sidOf("FO", 4), sidOf("FO", 9), sidOf("FO", 5), sidOf("FO", 2), sidOf("FO", 3), sidOf("FO", 1)}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		random.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
+		var p pages
+		for rest := items; len(rest) > 0; {
+			n := 1 + random.IntN(len(rest))
+			p = append(p, rest[:n], nil)
+			rest = rest[n:]
+		}
+		snap, err := read(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range snap.Flows {
+			got = append(got, f.SID)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatal(diff)
+		}
+		if snap.AccountSID != sidOf("AC", 1) {
+			t.Errorf("account %q", snap.AccountSID)
+		}
+	}
+	if snap, err := read(nil); err != nil || len(snap.Flows) > 0 || snap.AccountSID != "" {
+		t.Errorf("%v, %v", snap, err)
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	other := `"account_sid": "` + sidOf("AC", 2) + `"`
+	for _, test := range []struct {
+		name  string
+		pages pages
+		says  []string
+	}{
+		{"a SID twice in a page", pages{{listed(1, "A"), listed(1, "A")}}, []string{"twice", sidOf("FO", 1), "run again"}},
+		{"a SID twice over pages", pages{{listed(1, "A")}, {listed(2, "A")}, {listed(1, "C")}}, []string{"twice", sidOf("FO", 1)}},
+		{"two accounts in a page", pages{{listed(1, "A"), listed(2, "B", other)}}, []string{"mixes", sidOf("AC", 1), sidOf("AC", 2)}},
+		{"two accounts over pages", pages{{listed(1, "A")}, {listed(2, "B", other)}}, []string{"mixes"}},
+		{"two accounts, and one that does not tell between them", pages{{listed(1, "A"), listed(2, "B", `"account_sid": null`), listed(3, "C", other)}}, []string{"mixes"}},
+		{"null", pages{{"null"}}, []string{"flow 1 of the listing"}},
+		{"a text", pages{{listed(1, "A"), `"x"`}}, []string{"flow 2 of the listing", "not a JSON object"}},
+		{"a list", pages{{"[]"}}, []string{"not a JSON object"}},
+		{"an empty object", pages{{"{}"}}, []string{"sid", "flow 1"}},
+		{"a cut one", pages{{`{"sid": "FO`}}, []string{"not a JSON object"}},
+		{"no SID", pages{{listed(1, "A", `"sid": null`)}}, []string{"is not the SID of a flow"}},
+		{"another kind of SID", pages{{listed(1, "A", `"sid": "`+sidOf("FW", 1)+`"`)}}, []string{"is not the SID of a flow"}},
+		{"a SID that is a path", pages{{listed(1, "A", `"sid": "FO/../../x"`)}}, []string{"is not the SID of a flow"}},
+		{"a SID that is a number", pages{{listed(1, "A", `"sid": 1`)}}, []string{"sid: 1 is not a string"}},
+		{"an integration that is a text", pages{{listed(1, "A", `"integration": "x"`)}}, []string{sidOf("FO", 1), "integration"}},
+		{"an integration that is a list", pages{{listed(1, "A", `"integration": []`)}}, []string{"integration"}},
+		{"a bool that is a number", pages{{listed(1, "A", `"enabled": 1`)}}, []string{"enabled: 1 is no bool"}},
+		{"a bool that is a word", pages{{listed(1, "A", `"enabled": "yes"`)}}, []string{"enabled"}},
+		{"a name that is a list", pages{{listed(1, "A", `"friendly_name": ["A"]`)}}, []string{"friendly_name"}},
+		{"an identity that is a number", pages{{listed(1, "A", `"contact_identity": 15551230000`)}}, []string{"contact_identity"}},
+		{"a number with a fraction", pages{{listed(1, "A", `"integration_type": "studio"`, `"integration": {"retry_count": 1.5}`)}}, []string{"integration.retry_count: 1.5 is no integer"}},
+		{"a number that is a word", pages{{listed(1, "A", `"integration_type": "task"`, `"integration": {"timeout": "soon"}`)}}, []string{"integration.timeout"}},
+		{"a number that is huge", pages{{listed(1, "A", `"integration_type": "task"`, `"integration": {"timeout": 1e300}`)}}, []string{"integration.timeout"}},
+		{"no number", pages{{listed(1, "A", `"integration_type": "task"`, `"integration": {"timeout": "NaN"}`)}}, []string{"integration.timeout"}},
+		{"hostile text", pages{{listed(1, "A", `"enabled": "\u001b[31m"`)}}, []string{"enabled", `\u001b[31m`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			snap, err := read(test.pages)
+			if err == nil {
+				t.Fatalf("%+v", snap)
+			}
+			if snap != nil {
+				t.Error("there is a snapshot all the same")
+			}
+			for _, part := range append(test.says, "list flows: ") {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%q does not say %q", err, part)
+				}
+			}
+			if strings.ContainsAny(err.Error(), "\x1b\n") {
+				t.Errorf("%q", err)
+			}
+		})
+	}
+}
+
+// An error of the listing is passed on, and what came before it is nothing.
+func TestReadFails(t *testing.T) {
+	broken := errors.New("broken")
+	snap, err := Read(context.Background(), failing{pages{{listed(1, "A")}}, broken})
+	if snap != nil || !errors.Is(err, broken) {
+		t.Errorf("%v, %v", snap, err)
+	}
+}
+
+type failing struct {
+	pages
+	err error
+}
+
+func (f failing) ListFlows(ctx context.Context, visit func([]json.RawMessage) error) error {
+	if err := f.pages.ListFlows(ctx, visit); err != nil {
+		return err
+	}
+	return f.err
+}
+
+func TestDecode(t *testing.T) {
+	studio := schema.Flow{FriendlyName: "A", IntegrationType: "studio", FlowSID: sidOf("FW", 1), RetryCount: 3}
+	external := schema.Flow{FriendlyName: "A", IntegrationType: "external", URL: "https://example.com/", RetryCount: 3}
+	task := schema.Flow{FriendlyName: "A", IntegrationType: "task", WorkspaceSID: sidOf("WS", 1), WorkflowSID: sidOf("WW", 1), Channel: "default", Timeout: 86400}
+	with := func(f schema.Flow, edit func(*schema.Flow)) schema.Flow { edit(&f); return f }
+	studioJSON := `"integration_type": "studio", "integration": {"flow_sid": "` + sidOf("FW", 1) + `"`
+	taskJSON := `"integration_type": "task", "integration": {"workspace_sid": "` + sidOf("WS", 1) + `", "workflow_sid": "` + sidOf("WW", 1) + `"`
+	for _, test := range []struct {
+		name string
+		json string
+		want schema.Flow
+	}{
+		{"nothing said", ``, schema.Flow{FriendlyName: "A"}},
+		{"all null", `"friendly_name": null, "chat_service_sid": null, "channel_type": null, "contact_identity": null, "enabled": null,
+			"integration_type": null, "integration": null, "long_lived": null, "janitor_enabled": null, "account_sid": null, "date_created": null`, schema.Flow{}},
+		{"an empty identity", `"contact_identity": ""`, schema.Flow{FriendlyName: "A"}},
+		{"the identity null", `"contact_identity": "null"`, schema.Flow{FriendlyName: "A", ContactIdentity: "null"}},
+		{"escapes", `"contact_identity": "\u002b1\n"`, schema.Flow{FriendlyName: "A", ContactIdentity: "+1\n"}},
+		{"bools", `"enabled": true, "long_lived": "true", "janitor_enabled": "True"`, schema.Flow{FriendlyName: "A", Enabled: true, LongLived: true, JanitorEnabled: true}},
+		{"bools that are off", `"enabled": "false", "long_lived": "False", "janitor_enabled": ""`, schema.Flow{FriendlyName: "A"}},
+		{"studio", studioJSON + `, "retry_count": 3}`, studio},
+		{"studio, the default left out", studioJSON + `}`, studio},
+		{"studio, the default null", studioJSON + `, "retry_count": null}`, studio},
+		{"studio, the default empty", studioJSON + `, "retry_count": ""}`, studio},
+		{"studio, a number as a text", studioJSON + `, "retry_count": "1"}`, with(studio, func(f *schema.Flow) { f.RetryCount = 1 })},
+		{"studio, a whole float", studioJSON + `, "retry_count": 1.0}`, with(studio, func(f *schema.Flow) { f.RetryCount = 1 })},
+		{"studio, an exponent", studioJSON + `, "retry_count": 2e0}`, with(studio, func(f *schema.Flow) { f.RetryCount = 2 })},
+		{"studio, zero", studioJSON + `, "retry_count": 0}`, with(studio, func(f *schema.Flow) { f.RetryCount = 0 })},
+		{"studio, out of bounds", studioJSON + `, "retry_count": 7}`, with(studio, func(f *schema.Flow) { f.RetryCount = 7 })},
+		{"studio, with keys of others", studioJSON + `, "channel": "studio", "timeout": "soon", "url": 7, "new_key": {}}`, studio},
+		{"unknown keys", `"new_key": [1, {"a": null}], "links": {}`, schema.Flow{FriendlyName: "A"}},
+		{"external", `"integration_type": "external", "integration": {"url": "https://example.com/"}`, external},
+		{"task", taskJSON + `}`, task},
+		{"task, all of it", taskJSON + `, "channel": "chat", "timeout": "5", "priority": 6, "creation_on_message": "false"}`,
+			with(task, func(f *schema.Flow) {
+				f.Channel, f.Timeout, f.Priority, f.CreationOnMessage = "chat", 5, 6, schema.False
+			})},
+		{"task, on message", taskJSON + `, "creation_on_message": true}`, with(task, func(f *schema.Flow) { f.CreationOnMessage = schema.True })},
+		{"task, on message null", taskJSON + `, "creation_on_message": null, "channel": null}`, task},
+		{"studio without anything", `"integration_type": "studio", "integration": null`, schema.Flow{FriendlyName: "A", IntegrationType: "studio", RetryCount: 3}},
+		{"a type that is new", `"integration_type": "carrier pigeon", "integration": {"flow_sid": 7}`, schema.Flow{FriendlyName: "A", IntegrationType: "carrier pigeon"}},
+		{"an integration without a type", `"integration": {"flow_sid": "x"}`, schema.Flow{FriendlyName: "A"}},
+		{"a key in capitals is another", `"Enabled": true, "CONTACT_IDENTITY": "x"`, schema.Flow{FriendlyName: "A"}},
+		{"a channel that is new", `"channel_type": "fax"`, schema.Flow{FriendlyName: "A", ChannelType: "fax"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var d Decoder
+			// What came before leaves nothing behind.
+			if _, err := d.Decode(json.RawMessage(listed(2, "Z", `"enabled": true, "contact_identity": "z"`, taskJSON+`, "timeout": 1, "priority": 2, "channel": "z"}`))); err != nil {
+				t.Fatal(err)
+			}
+			f, err := d.Decode(json.RawMessage(listed(1, "A", test.json)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, f.Flow); diff != "" {
+				t.Error(diff)
+			}
+			if f.SID != sidOf("FO", 1) {
+				t.Error(f.SID)
+			}
+		})
+	}
+}
+
+// A decoder that met junk is as good as new.
+func TestDecodeAfterJunk(t *testing.T) {
+	var d Decoder
+	for _, junk := range []string{"null", "[]", `{"sid": 1}`, "", `{"integration": {"timeout": 5}}`} {
+		if _, err := d.Decode(json.RawMessage(junk)); err == nil {
+			t.Errorf("%s is a flow", junk)
+		}
+		f, err := d.Decode(json.RawMessage(listed(1, "A")))
+		if err != nil || f.Flow != (schema.Flow{FriendlyName: "A"}) {
+			t.Errorf("%v, %v", f, err)
+		}
+	}
+}
+
+func TestOlder(t *testing.T) {
+	// In the order of staying.
+	flows := []Flow{
+		{SID: sidOf("FO", 9), DateCreated: "2020-01-01T00:00:00Z"},
+		{SID: sidOf("FO", 2), DateCreated: "2020-01-01T00:00:01Z"},
+		{SID: sidOf("FO", 3), DateCreated: "2020-01-01T00:00:01Z"},
+		{SID: sidOf("FO", 1), DateCreated: ""},
+		{SID: sidOf("FO", 4), DateCreated: ""},
+	}
+	for i := range flows {
+		for j := range flows {
+			if got := flows[i].Older(&flows[j]); got != (i < j) {
+				t.Errorf("%d before %d: %v", i, j, got)
+			}
+		}
+	}
+}
+
+func TestDigest(t *testing.T) {
+	digest := func(item string) string {
+		var d Decoder
+		f, err := d.Decode(json.RawMessage(item))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Digest(&f.Flow)
+	}
+	base := digest(listed(1, "A"))
+	if !strings.HasPrefix(base, "sha256:") || len(base) != 7+64 {
+		t.Error(base)
+	}
+	for _, same := range []string{
+		`"date_created": "2030-01-01T00:00:00Z", "date_updated": null`, `"url": "https://elsewhere"`, `"new": 1`, `"enabled": "false"`, `"contact_identity": ""`,
+	} {
+		if digest(listed(1, "A", same)) != base {
+			t.Errorf("%s changes the digest", same)
+		}
+	}
+	if digest(listed(2, "A")) != base {
+		t.Error("the SID is in the digest")
+	}
+	seen := map[string]string{base: ""}
+	for _, other := range []string{
+		`"friendly_name": "B"`, `"chat_service_sid": "x"`, `"channel_type": "x"`, `"contact_identity": "x"`, `"enabled": true`, `"long_lived": true`, `"janitor_enabled": true`,
+		`"integration_type": "studio"`, `"integration_type": "external"`, `"integration_type": "task"`,
+		`"integration_type": "studio", "integration": {"flow_sid": "x"}`, `"integration_type": "external", "integration": {"url": "x"}`,
+		`"integration_type": "task", "integration": {"workspace_sid": "x"}`, `"integration_type": "task", "integration": {"workflow_sid": "x"}`,
+		`"integration_type": "task", "integration": {"channel": "x"}`, `"integration_type": "task", "integration": {"timeout": 1}`,
+		`"integration_type": "task", "integration": {"priority": 1}`, `"integration_type": "task", "integration": {"creation_on_message": true}`,
+		`"integration_type": "task", "integration": {"creation_on_message": false}`, `"integration_type": "studio", "integration": {"retry_count": 0}`,
+	} {
+		d := digest(listed(1, "A", other))
+		if first, twice := seen[d]; twice {
+			t.Errorf("%s has the digest of {%s}", other, first)
+		}
+		seen[d] = other
+	}
+}
+
+func TestExport(t *testing.T) {
+	studio := func(n int, name string, members ...string) string {
+		return listed(n, name, append([]string{`"chat_service_sid": "` + sidOf("IS", 1) + `", "channel_type": "sms", "enabled": true,
+			"integration_type": "studio", "integration": {"flow_sid": "` + sidOf("FW", 1) + `"}`}, members...)...)
+	}
+	identity := `"contact_identity": "+1"`
+	snap, err := read(pages{{
+		studio(1, "A"),
+		studio(2, "Twin"), studio(3, "Twin", `"long_lived": true`),
+		studio(4, "Held", identity), studio(5, "Held again", identity), studio(6, "Held, but off", identity, `"enabled": false`),
+		studio(7, "line\nbreak"), studio(8, ""), studio(9, "No service", `"chat_service_sid": null`), studio(10, "Fax", `"channel_type": "fax"`),
+		studio(11, "Half", `"integration": {}`), listed(12, "No integration", `"chat_service_sid": "`+sidOf("IS", 1)+`", "channel_type": "web"`),
+		studio(13, sidOf("FO", 7)), studio(14, "Twin", identity),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := snap.Export(ExportOptions{})
+	var flows, ignored []string
+	for _, f := range e.Flows {
+		line := f.Flow.FriendlyName
+		if f.Pin {
+			line += " " + f.SID
+		}
+		flows = append(flows, line)
+	}
+	for _, i := range e.Ignore {
+		ignored = append(ignored, i.Pattern)
+		if !strings.HasPrefix(i.Comment, "cannot be declared: ") || !strings.HasSuffix(i.Comment, "}") {
+			t.Error(i.Comment)
+		}
+	}
+	if diff := cmp.Diff([]string{"A", "Held", "Held, but off", "No integration", "Twin " + sidOf("FO", 2), "Twin " + sidOf("FO", 3)}, flows); diff != "" {
+		t.Errorf("flows (-want +got):\n%s", diff)
+	}
+	slices.Sort(ignored)
+	var want []string
+	for _, n := range []int{5, 7, 8, 9, 10, 11, 13, 14} {
+		want = append(want, sidOf("FO", n))
+	}
+	if diff := cmp.Diff(want, ignored); diff != "" {
+		t.Errorf("ignored (-want +got):\n%s", diff)
+	}
+}
+
+// FuzzDecode: whatever the answer, no panic; and a flow is the same after it
+// went through JSON.
+func FuzzDecode(f *testing.F) {
+	for _, item := range []string{
+		listed(1, "A"),
+		listed(1, "A", `"integration_type": "studio", "integration": {"flow_sid": "x", "retry_count": "2"}`),
+		listed(1, "\u202e\x00\"", `"integration_type": "task", "integration": {"timeout": 1e2, "creation_on_message": "True", "channel": ""}`),
+		listed(1, "A", `"integration_type": "external", "integration": {"url": "\ud800", "retry_count": 1e300}`),
+		`null`, `{}`, `[]`, `{"sid": null}`, `{"sid": "` + sidOf("FO", 1) + `", "integration": null}`, `{"sid": "` + sidOf("FO", 1) + "\", \"friendly_name\": \"\xff\"}",
+		`{"sid": "` + sidOf("FO", 1) + `", "enabled": "\"true\""}`, `{"sid": "` + sidOf("FO", 1) + `", "sid": "` + sidOf("FO", 2) + `"}`,
+	} {
+		f.Add([]byte(item))
+	}
+	f.Fuzz(func(t *testing.T, item []byte) {
+		var d Decoder
+		flow, err := d.Decode(item)
+		if err != nil {
+			return
+		}
+		if !schema.IsSID("FO", flow.SID) {
+			t.Fatal(flow.SID)
+		}
+		b, err := json.Marshal(flow.Flow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back schema.Flow
+		if err := json.Unmarshal(b, &back); err != nil {
+			t.Fatalf("%v: %s", err, b)
+		}
+		if diff := cmp.Diff(flow.Flow, back); diff != "" {
+			t.Fatalf("%s\n%s", diff, b)
+		}
+		if again, err := d.Decode(item); err != nil || again != flow {
+			t.Fatalf("decoded twice: %v, %v", again, err)
+		}
+	})
+}
+
+func BenchmarkRead(b *testing.B) {
+	var p pages
+	for i := range 100 {
+		var page []string
+		for j := range 1000 {
+			page = append(page, listed(i*1000+j, fmt.Sprintf("Flow %06d", i*1000+j), `"contact_identity": "+1555", "enabled": true,
+				"chat_service_sid": "`+sidOf("IS", 1)+`", "channel_type": "sms", "integration_type": "studio", "integration": {"flow_sid": "`+sidOf("FW", 1)+`", "retry_count": 3}`))
+		}
+		p = append(p, page)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := read(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
