@@ -182,7 +182,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 		if err := enc.Encode(v); err != nil && failed == nil {
 			failed = err
 		}
-		b.Write(bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
+		b.Write(safetext.JSON(bytes.TrimSuffix(buf.Bytes(), []byte("\n"))))
 	}
 	fmt.Fprintf(b, "{\"format_version\": %d,\n \"status\": ", plan.FormatVersion)
 	value(r.Status)

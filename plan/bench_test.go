@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"testing"
-	"time"
 
 	"flexsync/internal/safetext"
 	"flexsync/schema"
@@ -167,36 +166,6 @@ func BenchmarkRead(b *testing.B) {
 	for b.Loop() {
 		if _, err := Read(doc.Bytes()); err != nil {
 			b.Fatal(err)
-		}
-	}
-}
-
-// TestNearLinear guards against work that grows with the square of the flows:
-// ten times as many must not take fifty times as long. It measures time, so it
-// is generous, and takes the best of three.
-func TestNearLinear(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes a few seconds")
-	}
-	const few = 2_000
-	for _, test := range inputs {
-		small, large := test.make(few), test.make(10*few)
-		best := func(in Input) time.Duration {
-			shortest := time.Hour
-			for range 3 {
-				start := time.Now()
-				p, err := Compute(in)
-				if err != nil {
-					t.Fatal(err)
-				}
-				Dependencies(p.Changes)
-				shortest = min(shortest, time.Since(start))
-			}
-			return shortest
-		}
-		a, b := best(small), best(large)
-		if b > 50*a && b > 200*time.Millisecond {
-			t.Errorf("%s: %d flows take %v, %d take %v", test.name, few, a, 10*few, b)
 		}
 	}
 }

@@ -57,7 +57,6 @@ func Compute(in Input) (*Plan, error) {
 		CreatedAt:       in.CreatedAt,
 		AccountSID:      cmp.Or(snap.AccountSID, in.ExpectAccount, cfg.AccountSID),
 		BaseURL:         in.BaseURL,
-		ConfigDigest:    configDigest(cfg),
 		State:           make(map[string]Seen, len(snap.Flows)),
 	}
 	for _, g := range slices.Concat(cfg.Ignore, in.Ignore) {
@@ -82,10 +81,14 @@ func Compute(in Input) (*Plan, error) {
 			flows = append(flows, f)
 		}
 	}
-	declared := slices.Clone(cfg.Flows)
-	slices.SortFunc(declared, func(a, b schema.Declared) int {
+	declared := make([]*schema.Declared, len(cfg.Flows))
+	for i := range cfg.Flows {
+		declared[i] = &cfg.Flows[i]
+	}
+	slices.SortFunc(declared, func(a, b *schema.Declared) int {
 		return cmp.Or(cmp.Compare(a.Flow.FriendlyName, b.Flow.FriendlyName), cmp.Compare(a.SID, b.SID))
 	})
+	p.ConfigDigest = configDigest(cfg, declared)
 	m := newMatcher(flows, ignored)
 	matches := m.match(declared)
 	matches = append(matches, m.leftOver(flows, matches)...)
@@ -321,26 +324,26 @@ func diff(before, after *schema.Flow) []FieldChange {
 }
 
 // configDigest identifies what the configuration wants, not how it is written:
-// the order of files and flows and where they stand do not matter.
-func configDigest(cfg *schema.Config) string {
-	lines := make([]string, 0, len(cfg.Flows)+len(cfg.Ignore))
-	for _, g := range cfg.Ignore {
-		lines = append(lines, "ignore "+g.String())
+// the order of files and flows and where they stand do not matter. The flows
+// are sorted.
+func configDigest(cfg *schema.Config, flows []*schema.Declared) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "account %q\n", cfg.AccountSID)
+	ignore := make([]string, len(cfg.Ignore))
+	for i, g := range cfg.Ignore {
+		ignore[i] = g.String()
 	}
-	for i := range cfg.Flows {
-		d := &cfg.Flows[i]
-		b := d.Flow.AppendJSON([]byte("flow "))
+	for _, g := range sorted(ignore) {
+		fmt.Fprintf(h, "ignore %q\n", g)
+	}
+	var b []byte
+	for _, d := range flows {
+		b = d.Flow.AppendJSON(append(b[:0], "flow "...))
 		b = fmt.Appendf(b, " %q %q %d", d.SID, d.RenamedFrom, d.IgnoreChanges)
 		for _, n := range d.Names {
 			b = fmt.Appendf(b, " %s=%q", n.Field.Path, n.Name)
 		}
-		lines = append(lines, string(b))
-	}
-	slices.Sort(lines)
-	h := sha256.New()
-	fmt.Fprintf(h, "account %s\n", cfg.AccountSID)
-	for _, l := range lines {
-		fmt.Fprintf(h, "%d %s\n", len(l), l)
+		h.Write(append(b, '\n'))
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }

@@ -10,6 +10,8 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"flexsync/internal/safetext"
@@ -168,7 +170,7 @@ func (d *document) end() error {
 	return d.w.Flush()
 }
 
-// jsonChange is a Change as JSON.
+// jsonChange is a Change as it is read from JSON.
 type jsonChange struct {
 	Action       string        `json:"action"`
 	FriendlyName string        `json:"friendly_name"`
@@ -185,14 +187,50 @@ type jsonChange struct {
 
 // MarshalJSON implements [json.Marshaler].
 func (c *Change) MarshalJSON() ([]byte, error) {
-	j := jsonChange{
-		Action: c.Action.String(), FriendlyName: c.FriendlyName, SID: c.SID, RenamedFrom: c.RenamedFrom,
-		Step: c.Step, Reason: c.Reason, CopyOf: c.CopyOf, Fields: nonNil(c.Fields), Before: c.Before, After: c.After,
+	// Written by hand, since a plan may have 100,000 of them.
+	b := make([]byte, 0, 2<<10)
+	b = append(b, `{"action":`...)
+	b = schema.AppendValue(b, c.Action.String())
+	b = append(b, `,"friendly_name":`...)
+	b = schema.AppendValue(b, c.FriendlyName)
+	optional := func(key, value string) {
+		if value != "" {
+			b = append(append(append(b, `,"`...), key...), `":`...)
+			b = schema.AppendValue(b, value)
+		}
 	}
+	optional("sid", c.SID)
+	optional("renamed_from", c.RenamedFrom)
+	optional("step", c.Step)
 	if c.Source != nil {
-		j.Source = &schema.Pos{File: c.Source.File, Line: c.Source.Line}
+		b = append(b, `,"source":{"file":`...)
+		b = schema.AppendValue(b, c.Source.File)
+		b = append(b, `,"line":`...)
+		b = schema.AppendValue(b, int64(c.Source.Line))
+		b = append(b, '}')
 	}
-	return marshal(j)
+	optional("reason", c.Reason)
+	optional("copy_of", c.CopyOf)
+	b = append(b, `,"fields":[`...)
+	for i := range c.Fields {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = c.Fields[i].appendJSON(b)
+	}
+	b = append(b, ']')
+	for _, side := range [...]struct {
+		key  string
+		flow *schema.Flow
+	}{{"before", c.Before}, {"after", c.After}} {
+		b = append(append(append(b, `,"`...), side.key...), `":`...)
+		if side.flow == nil {
+			b = append(b, "null"...)
+		} else {
+			b = side.flow.AppendJSON(b)
+		}
+	}
+	return append(b, '}'), nil
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -227,16 +265,18 @@ func (c *Change) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON implements [json.Marshaler].
-func (f FieldChange) MarshalJSON() ([]byte, error) {
-	b := append([]byte(nil), `{"path":"`...)
+func (f FieldChange) appendJSON(b []byte) []byte {
+	b = append(b, `{"path":"`...)
 	b = append(b, f.Path...)
 	b = append(b, `","before":`...)
 	b = schema.AppendValue(b, f.Before)
 	b = append(b, `,"after":`...)
 	b = schema.AppendValue(b, f.After)
-	return append(b, '}'), nil
+	return append(b, '}')
 }
+
+// MarshalJSON implements [json.Marshaler].
+func (f FieldChange) MarshalJSON() ([]byte, error) { return f.appendJSON(nil), nil }
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (f *FieldChange) UnmarshalJSON(data []byte) error {
@@ -262,29 +302,22 @@ func (f *FieldChange) UnmarshalJSON(data []byte) error {
 }
 
 func readValue(raw json.RawMessage) (schema.Value, error) {
-	var v any
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	if err := dec.Decode(&v); err != nil {
-		return nil, err
+	switch text := string(raw); {
+	case text == "null":
+		return nil, nil
+	case text == "true", text == "false":
+		return text == "true", nil
+	case strings.HasPrefix(text, `"`):
+		var s string
+		err := json.Unmarshal(raw, &s)
+		return s, err
+	default:
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%s is no value of a field", text)
+		}
+		return n, nil
 	}
-	switch v := v.(type) {
-	case json.Number:
-		return v.Int64()
-	case nil, bool, string:
-		return v, nil
-	}
-	return nil, fmt.Errorf("%s is no value of a field", raw)
-}
-
-func marshal(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
 // DamagedError is the error of Read for a document that WriteJSON did not

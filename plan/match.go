@@ -71,10 +71,9 @@ func (m *matcher) claimAll(name string) []*state.Flow {
 }
 
 // match pairs every declared flow; what stays unclaimed in m is undeclared.
-func (m *matcher) match(declared []schema.Declared) []match {
+func (m *matcher) match(declared []*schema.Declared) []match {
 	matches := make([]match, len(declared))
-	for i := range declared {
-		want := &declared[i]
+	for i, want := range declared {
 		matches[i].want = want
 		if want.SID == "" {
 			continue

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -234,6 +233,3 @@ func contains(t *testing.T, text string, parts ...string) {
 		}
 	}
 }
-
-// holds reports whether a list of lines has a line.
-func holds(lines []string, line string) bool { return slices.Contains(lines, line) }

@@ -170,7 +170,7 @@ func (w *encoder) comment(indent string, lines []string) {
 			w.text = append(w.text, ' ')
 		}
 		for _, r := range line {
-			if unicode.IsPrint(r) && r != utf8.RuneError {
+			if unicode.IsPrint(r) && r != utf8.RuneError && (r != '#' || w.text[len(w.text)-1] != '#') {
 				w.text = utf8.AppendRune(w.text, r)
 			} else {
 				w.text = append(w.text, escapedRune(r)...)
@@ -226,6 +226,8 @@ func quoted(s string) string {
 		switch {
 		case r == '"' || r == '\\':
 			b = append(b, '\\', byte(r))
+		case r == '#' && b[len(b)-1] == '#':
+			b = append(b, `\x23`...) // "##[" is a command of GitHub's runner
 		case r == utf8.RuneError || !unicode.IsPrint(r):
 			b = append(b, escapedRune(r)...)
 		default:

@@ -84,29 +84,54 @@ const (
 // Value is one field of a flow: a string, a bool, an int64, or nil for unset.
 type Value = any
 
+// unset reports whether the field does not apply to the flow's integration
+// type, or has no value there.
+func (f *Field) unset(flow *Flow) bool {
+	if !f.AppliesTo(flow.IntegrationType) {
+		return true
+	}
+	switch p := f.ref(flow).(type) {
+	case *string:
+		return *p == ""
+	case *OptBool:
+		return *p == Unset
+	}
+	return false
+}
+
 // Get returns the field's value in the flow: nil where the field does not
 // apply to the flow's integration type, or is unset.
 func (f *Field) Get(flow *Flow) Value {
-	if !f.AppliesTo(flow.IntegrationType) {
+	if f.unset(flow) {
 		return nil
 	}
 	switch p := f.ref(flow).(type) {
 	case *string:
-		if *p == "" {
-			return nil
-		}
 		return *p
 	case *bool:
 		return *p
 	case *int64:
 		return *p
 	case *OptBool:
-		if *p == Unset {
-			return nil
-		}
 		return *p == True
 	}
 	panic("schema: field " + f.Path + " has a kind that Get does not know")
+}
+
+// appendJSON appends the field's value, which is set. It does what AppendValue
+// does to Get's, and does not allocate.
+func (f *Field) appendJSON(b []byte, flow *Flow) []byte {
+	switch p := f.ref(flow).(type) {
+	case *string:
+		return appendString(b, *p)
+	case *bool:
+		return strconv.AppendBool(b, *p)
+	case *int64:
+		return strconv.AppendInt(b, *p, 10)
+	case *OptBool:
+		return strconv.AppendBool(b, *p == True)
+	}
+	panic("schema: field " + f.Path + " has a kind that appendJSON does not know")
 }
 
 // Equal reports whether the field is the same in both flows. It does not
@@ -212,8 +237,7 @@ func (flow *Flow) AppendJSON(b []byte) []byte {
 	inIntegration := false
 	for i := range Fields {
 		f := &Fields[i]
-		v := f.Get(flow)
-		if v == nil {
+		if f.unset(flow) {
 			continue
 		}
 		key := f.Path
@@ -237,7 +261,7 @@ func (flow *Flow) AppendJSON(b []byte) []byte {
 		b = append(b, '"')
 		b = append(b, key...)
 		b = append(b, '"', ':')
-		b = AppendValue(b, v)
+		b = f.appendJSON(b, flow)
 	}
 	if inIntegration {
 		b = append(b, '}')

@@ -57,7 +57,10 @@ func lintIdentity(channel, identity string) string {
 	if identity == "" {
 		return ""
 	}
-	if m := prefixRE.FindStringSubmatch(identity); m != nil && channel != "sms" {
+	due, hasPrefix := identityPrefixes[channel]
+	if hasPrefix && strings.HasPrefix(identity, due) || channel == "sms" {
+		// The prefix is no misspelt one.
+	} else if m := prefixRE.FindStringSubmatch(identity); m != nil {
 		word := strings.ToLower(m[1])
 		near := nearest(word, []string{"whatsapp", "messenger"})
 		if channel == "facebook" && slices.Contains([]string{"facebook", "fb"}, word) {

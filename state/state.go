@@ -10,17 +10,20 @@
 package state
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 
+	"flexsync/internal/rawjson"
 	"flexsync/internal/safetext"
 	"flexsync/schema"
 )
@@ -63,8 +66,8 @@ type Snapshot struct {
 	Flows      []Flow
 }
 
-// Lister lists an account's flows: visit gets the pages' items in order. It
-// returns nil only after the last page.
+// Lister lists an account's flows: visit gets the pages' items in order, each
+// of them valid JSON. It returns nil only after the last page.
 type Lister interface {
 	ListFlows(ctx context.Context, visit func(items []json.RawMessage) error) error
 }
@@ -128,40 +131,78 @@ func (t *tally) add(noun, sid, account string) error {
 // Decoder reads flows from the API's JSON. The zero value is ready; it keeps
 // its buffers, so one decoder serves one goroutine.
 type Decoder struct {
-	top, sub map[string]json.RawMessage
+	values [numKeys]json.RawMessage
+	// interned keeps one copy of the texts that many flows share.
+	interned map[string]string
+}
+
+// The values of a flow's JSON by place: those of schema.Fields, then these.
+const (
+	keySID = maxFields + iota
+	keyAccountSID
+	keyDateCreated
+	keyIntegration
+	numKeys
+
+	maxFields = 32 // a schema.FieldSet has no room for more
+)
+
+// places finds where the value of a key goes, in a flow and in its integration.
+var places, integrationPlaces = func() (top, sub map[string]int) {
+	top = map[string]int{"sid": keySID, "account_sid": keyAccountSID, "date_created": keyDateCreated, "integration": keyIntegration}
+	sub = make(map[string]int)
+	for i := range schema.Fields {
+		if key, ok := strings.CutPrefix(schema.Fields[i].Path, "integration."); ok {
+			sub[key] = i
+		} else {
+			top[key] = i
+		}
+	}
+	return top, sub
+}()
+
+// fill puts the values of an object's members into their places.
+func (d *Decoder) fill(object json.RawMessage, places map[string]int) error {
+	if object = bytes.TrimLeft(object, " \t\r\n"); len(object) == 0 || object[0] != '{' {
+		return errors.New("not a JSON object")
+	}
+	for name, value := range rawjson.Members(object) {
+		if place, ok := places[string(name)]; ok {
+			d.values[place] = value
+		}
+	}
+	return nil
 }
 
 // Decode reads one flow. Numbers and bools may come as strings, null and
 // missing are the documented default, keys of other integration types and
 // unknown keys are passed over. A missing SID or a value of another kind is an
-// error.
+// error. The item has to be valid JSON, as what [Lister] visits is.
 func (d *Decoder) Decode(item json.RawMessage) (Flow, error) {
-	if d.top == nil {
-		d.top = make(map[string]json.RawMessage, 16)
-		d.sub = make(map[string]json.RawMessage, 8)
-	}
-	clear(d.top)
-	clear(d.sub)
+	clear(d.values[:])
 	var f Flow
-	if err := json.Unmarshal(item, &d.top); err != nil {
-		return f, fmt.Errorf("not a JSON object: %w", err)
+	if !json.Valid(item) {
+		return f, errors.New("not a JSON object")
 	}
-	for _, field := range [...]struct {
-		key string
-		to  *string
-	}{{"sid", &f.SID}, {"account_sid", &f.AccountSID}, {"date_created", &f.DateCreated}} {
-		s, _, err := lenientString(d.top[field.key])
-		if err != nil {
-			return f, fmt.Errorf("%s: %w", field.key, err)
-		}
-		*field.to = s
+	if err := d.fill(item, places); err != nil {
+		return f, err
+	}
+	var err error
+	if f.SID, err = text(d.values[keySID]); err != nil {
+		return f, fmt.Errorf("sid: %w", err)
+	}
+	if f.AccountSID, err = d.shared(d.values[keyAccountSID]); err != nil {
+		return f, fmt.Errorf("account_sid: %w", err)
+	}
+	if f.DateCreated, err = d.shared(d.values[keyDateCreated]); err != nil {
+		return f, fmt.Errorf("date_created: %w", err)
 	}
 	if !schema.IsSID("FO", f.SID) {
 		return f, fmt.Errorf("sid: %s is not the SID of a flow", safetext.Quote(f.SID))
 	}
-	if raw := d.top["integration"]; !isNull(raw) {
-		if err := json.Unmarshal(raw, &d.sub); err != nil {
-			return f, fmt.Errorf("flow %s: integration: not a JSON object: %w", f.SID, err)
+	if object := d.values[keyIntegration]; !isNull(object) {
+		if err := d.fill(object, integrationPlaces); err != nil {
+			return f, fmt.Errorf("flow %s: integration: %w", f.SID, err)
 		}
 	}
 	for i := range schema.Fields {
@@ -169,11 +210,7 @@ func (d *Decoder) Decode(item json.RawMessage) (Flow, error) {
 		if !field.AppliesTo(f.IntegrationType) {
 			continue
 		}
-		raw, sub := d.top[field.Path], strings.TrimPrefix(field.Path, "integration.")
-		if field.Types != nil {
-			raw = d.sub[sub]
-		}
-		v, err := lenient(field, raw)
+		v, err := d.lenient(field, d.values[i])
 		if err != nil {
 			return f, fmt.Errorf("flow %s: %s: %w", f.SID, field.Path, err)
 		}
@@ -191,7 +228,7 @@ func (d *Decoder) Decode(item json.RawMessage) (Flow, error) {
 // inside the integration, the documented default: the API leaves out what was
 // never set. Outside it only `enabled` has a default that is not the zero
 // value, and that one is ours: a flow that does not say is off.
-func lenient(field *schema.Field, raw json.RawMessage) (schema.Value, error) {
+func (d *Decoder) lenient(field *schema.Field, raw json.RawMessage) (schema.Value, error) {
 	if isNull(raw) || string(raw) == `""` {
 		if field.Types != nil {
 			return field.Default, nil
@@ -200,8 +237,10 @@ func lenient(field *schema.Field, raw json.RawMessage) (schema.Value, error) {
 	}
 	switch field.Kind {
 	case schema.String:
-		s, _, err := lenientString(raw)
-		return s, err
+		if field.SID != "" || field.Enum != nil {
+			return d.shared(raw)
+		}
+		return text(raw)
 	case schema.Bool:
 		switch strings.ToLower(strings.Trim(string(raw), `"`)) {
 		case "true":
@@ -221,19 +260,35 @@ func lenient(field *schema.Field, raw json.RawMessage) (schema.Value, error) {
 	return nil, fmt.Errorf("%s is no %s", safetext.Line(string(raw)), field.Kind)
 }
 
-func lenientString(raw json.RawMessage) (s string, ok bool, err error) {
+// shared is text for values that many flows have.
+func (d *Decoder) shared(raw json.RawMessage) (string, error) {
+	if s, ok := d.interned[string(raw)]; ok {
+		return s, nil
+	}
+	s, err := text(raw)
+	if err == nil {
+		if d.interned == nil {
+			d.interned = make(map[string]string)
+		}
+		d.interned[string(raw)] = s
+	}
+	return s, err
+}
+
+// text is a JSON string, or "" for null and nothing.
+func text(raw json.RawMessage) (s string, err error) {
 	if isNull(raw) {
-		return "", false, nil
+		return "", nil
 	}
 	if n := len(raw); n >= 2 && raw[0] == '"' {
 		if plain := raw[1 : n-1]; isPlain(plain) {
-			return string(plain), true, nil
+			return string(plain), nil
 		}
 	}
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return "", false, fmt.Errorf("%s is not a string", safetext.Line(string(raw)))
+		return "", fmt.Errorf("%s is not a string", safetext.Line(string(raw)))
 	}
-	return s, true, nil
+	return s, nil
 }
 
 // isPlain reports whether a JSON string's inside stands for itself.

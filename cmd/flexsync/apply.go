@@ -22,21 +22,19 @@ type applyCmd struct {
 	Yes              bool     `short:"y" help:"Do not ask."`
 	Parallelism      int      `default:"4" help:"Writes under way at once, 1 to 64."`
 	Backup           string   `placeholder:"FILE" help:"Before the first write, save the account as export would give it."`
-	Format           string   `default:"text" help:"text, json or markdown."`
+	Format           string   `default:"text" enum:"text,json,markdown" help:"text, json or markdown."`
 	MaxBytes         int      `default:"65000" help:"Longest Markdown; GitHub refuses comments over 65,536 characters."`
 
 	inputFlags
 	planFlags
 	accountFlags
+	summaryFlag
 }
 
 // maxPlanBytes bounds a saved plan: 100,000 changes take about 150 MB.
 const maxPlanBytes = 1 << 30
 
 func (c *applyCmd) check() error {
-	if err := checkFormat(c.Format, formatNames...); err != nil {
-		return err
-	}
 	switch {
 	case c.Parallelism < 1 || c.Parallelism > 64:
 		return inputError(fmt.Errorf("--parallelism %d: it is 1 to 64", c.Parallelism), "")
@@ -63,18 +61,22 @@ func (c *applyCmd) check() error {
 }
 
 func (c *applyCmd) Run(a *app) error {
-	if err := c.check(); err != nil {
+	if err := errors.Join(c.check(), c.summaryFlag.check(a)); err != nil {
 		return err
 	}
 	p, snap, acct, err := c.obtain(a)
 	if err != nil {
 		return err
 	}
+	a.annotatePlan(p)
 	switch {
 	case len(p.Refusals) > 0:
 		return c.refuse(a, p, p.Refusals)
 	case c.DryRun:
 		if err := a.show(p, c.Format, "dry-run", c.MaxBytes); err != nil {
+			return err
+		}
+		if err := c.writePlan(a, p, c.MaxBytes); err != nil {
 			return err
 		}
 		return silent(planExit(p, c.DetailedExitcode))
@@ -104,6 +106,9 @@ func (c *applyCmd) Run(a *app) error {
 	// code is about the account.
 	if err := c.report(a, report, progress); err != nil {
 		a.say("%v; the account: %s", err, report.Totals())
+	}
+	if err := c.summaryFlag.write(a, report.WriteMarkdown, c.MaxBytes); err != nil {
+		a.say("%v", err)
 	}
 	return silent(map[apply.Status]int{
 		apply.Interrupted: exitInterrupted,
@@ -177,6 +182,9 @@ func (c *applyCmd) refuse(a *app, p *plan.Plan, refusals []plan.Notice) error {
 	for _, r := range refusals {
 		a.say("refused (%s): %s", r.Code, safetext.Line(r.Message))
 	}
+	if err := c.writePlan(a, p, c.MaxBytes); err != nil {
+		return err
+	}
 	a.say("nothing was changed")
 	return silent(exitRefused)
 }
@@ -191,6 +199,7 @@ func (c *applyCmd) stale(a *app, p *plan.Plan, moved []plan.Moved) error {
 	a.say("the saved plan is stale: the account is not as it was when the plan was made")
 	for _, m := range moved {
 		a.hint(m.String())
+		a.annotate("error", nil, "flexsync: the saved plan is stale", m.String())
 	}
 	a.hint("nothing was changed; make the plan again, and have it reviewed again")
 	return silent(exitStale)

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -25,8 +23,12 @@ type grammar struct {
 	Validate validateCmd `cmd:"" help:"Check the YAML without the account."`
 	Export   exportCmd   `cmd:"" help:"Write the account as YAML."`
 	List     listCmd     `cmd:"" help:"List the account's flows: name and SID."`
+	Schema   schemaCmd   `cmd:"" help:"Print the JSON Schema of the YAML, for editors."`
 	Emulate  emulateCmd  `cmd:"" help:"Serve the embedded FlexFlows API on this machine."`
-	Version  versionCmd  `cmd:"" help:"Show version, commit and Go version."`
+
+	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`
+	Complete   completeCmd   `cmd:"" hidden:"" help:"Answer a completion script."`
+	Version    versionCmd    `cmd:"" help:"Show version, commit and Go version."`
 
 	Verbose   bool   `short:"v" help:"Log each request on stderr."`
 	LogFormat string `default:"text" enum:"text,json" help:"Form of the log: text or json."`
@@ -122,7 +124,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return code
 	}
 	if err != nil {
-		return a.fail(inputError(err, "see `flexsync --help`"), wantsJSON(args))
+		return a.fail(usageError(parser.Model, err), wantsJSON(args))
 	}
 	a.color = cli.Color
 	if cli.Verbose {
@@ -202,16 +204,6 @@ func silent(code int) error {
 		return nil
 	}
 	return &exitWith{code: code}
-}
-
-var formatNames = []string{"text", "json", "markdown"}
-
-// checkFormat is kong's enum with a message of ours.
-func checkFormat(format string, allowed ...string) error {
-	if slices.Contains(allowed, format) {
-		return nil
-	}
-	return inputError(fmt.Errorf("--format %s: it is one of %s", safetext.Quote(format), strings.Join(allowed, ", ")), "")
 }
 
 var errInterrupted = errors.New("interrupted")

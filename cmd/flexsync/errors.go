@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,6 +81,7 @@ func (a *app) hint(hint string) {
 func (a *app) problem(p schema.Problem) {
 	a.say("%s", safetext.Line(p.String()))
 	a.hint(p.Hint)
+	a.annotateProblem(p)
 }
 
 func hintOf(err error) string {
@@ -137,10 +139,15 @@ func (a *app) writeError(code int, err error, problems schema.Problems) error {
 
 // writeDocument writes one JSON document on stdout.
 func (a *app) writeDocument(doc any) error {
-	enc := json.NewEncoder(a.stdout)
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", " ")
-	return enc.Encode(doc)
+	if err := enc.Encode(doc); err != nil {
+		return err
+	}
+	_, err := a.stdout.Write(safetext.JSON(text.Bytes()))
+	return err
 }
 
 // count is "1 flow" or "2 flows".

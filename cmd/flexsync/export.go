@@ -35,7 +35,7 @@ func (c *exportCmd) Run(a *app) error {
 		return written(err)
 	}
 	if n := len(e.Ignore); n > 0 {
-		a.say("%s cannot be declared in YAML, so it is ignored; the reasons are in the comments", count(n, "flow"))
+		a.say("%s cannot be declared in YAML and will be ignored; the reasons are in the comments", count(n, "flow"))
 	}
 	return nil
 }

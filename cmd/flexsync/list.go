@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"flexsync/internal/safetext"
 	"flexsync/plan"
@@ -15,15 +14,12 @@ import (
 )
 
 type listCmd struct {
-	Format string `default:"table" help:"table, json or env."`
+	Format string `default:"table" enum:"table,json,env" help:"table, json or env."`
 
 	accountFlags
 }
 
 func (c *listCmd) Run(a *app) error {
-	if err := checkFormat(c.Format, "table", "json", "env"); err != nil {
-		return err
-	}
 	acct, err := c.connect(a, 1)
 	if err != nil {
 		return err
@@ -42,18 +38,18 @@ func (c *listCmd) Run(a *app) error {
 	case "env":
 		return written(a.listEnv(snap))
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tSID\tCHANNEL\tIDENTITY\tENABLED\tINTEGRATION")
+	rows := make([]row, 1, len(snap.Flows)+1)
+	rows[0] = row{"NAME", "SID", "CHANNEL", "IDENTITY", "ENABLED", "INTEGRATION"}
 	for i := range snap.Flows {
 		f := &snap.Flows[i]
 		enabled := "no"
 		if f.Enabled {
 			enabled = "yes"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", safetext.Line(f.FriendlyName), f.SID, safetext.Line(f.ChannelType),
-			orDash(f.ContactIdentity), enabled, orDash(f.IntegrationType))
+		rows = append(rows, row{safetext.Line(f.FriendlyName), f.SID, safetext.Line(f.ChannelType),
+			orDash(f.ContactIdentity), enabled, orDash(f.IntegrationType)})
 	}
-	return written(w.Flush())
+	return written(writeTable(a.stdout, rows, terminalWidth(a.stdout)))
 }
 
 func orDash(s string) string {
@@ -71,7 +67,7 @@ func (a *app) listJSON(snap *state.Snapshot, account string) error {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		flow := f.AppendJSON(nil)
+		flow := safetext.JSON(f.AppendJSON(nil))
 		sep := ","
 		if string(flow) == "{}" {
 			sep = ""

@@ -13,8 +13,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -38,10 +40,11 @@ func TestScript(t *testing.T) {
 		Setup:              setup,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			// Running flexsync.
-			"exits":  cmdExits,  // CODE flexsync ARG…: runs it and checks the exit code
-			"start":  cmdStart,  // [-broken-stdout] flexsync ARG…: runs it in the background
-			"signal": cmdSignal, // INT|TERM|KILL…: signals it
-			"ended":  cmdEnded,  // CODE: waits for it and checks the exit code
+			"exits":   cmdExits,   // CODE flexsync ARG…: runs it and checks the exit code
+			"start":   cmdStart,   // [-broken-stdout] flexsync ARG…: runs it in the background
+			"signal":  cmdSignal,  // INT|TERM|KILL…: signals it
+			"ended":   cmdEnded,   // CODE: waits for it and checks the exit code
+			"serving": cmdServing, // points the environment at the `emulate` in the background
 
 			// The account.
 			"account": cmdAccount, // [FLAG…]: starts an embedded API and points the environment at it
@@ -59,7 +62,7 @@ func TestScript(t *testing.T) {
 			"steady": cmdSteady, // FILE OUT: copies FILE without what differs from run to run
 			"mode":   cmdMode,   // MODE FILE: checks a file's permissions
 			"text":   cmdText,   // FILE TEXT COUNT: writes a long text
-			"subst":  cmdSubst,  // FILE OLD NEW: edits a file
+			"subst":  cmdSubst,  // FILE OLD NEW: edits a file; NEW may be @FILE
 			"cut":    cmdCut,    // FILE: leaves the first half of a file
 		},
 	})
@@ -111,11 +114,17 @@ func checkExit(ts *testscript.TestScript, want string, err error) {
 // after spaces, and "##[" anywhere.
 var command = regexp.MustCompile(`(?m)^\s*::|##\[`)
 
+// annotation is what a command of ours begins with, in a GitHub job.
+var annotation = regexp.MustCompile(`(?m)^::(?:error|warning) (?:file=[^,:\n]+,(?:line=\d+,)?(?:col=\d+,)?)?title=flexsync[^,:\n]*::`)
+
 // checkOutput holds every run against what is promised of all output: no
 // secret, nothing that a terminal or a job runner would obey, and with --format
 // json exactly one document.
 func checkOutput(ts *testscript.TestScript, args []string, stdout, stderr string) {
 	line := " " + strings.Join(args, " ") + " "
+	if ts.Getenv("GITHUB_ACTIONS") == "true" {
+		stderr = annotation.ReplaceAllString(stderr, "") // leaves the message
+	}
 	for name, text := range map[string]string{"stdout": stdout, "stderr": stderr} {
 		checkSecret(ts, name, text)
 		if m := command.FindString(text); m != "" {
@@ -165,8 +174,25 @@ func writtenFiles(ts *testscript.TestScript) map[string]string {
 type process struct {
 	*exec.Cmd
 	args           []string
-	stdout, stderr strings.Builder
-	broken         bool
+	stdout, stderr output
+}
+
+// output is what a process in the background has written so far.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }
 
 func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
@@ -179,7 +205,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	path, err := exec.LookPath("flexsync") // the test's own PATH has it, too
 	ts.Check(err)
-	p := &process{Cmd: exec.Command(path, args[1:]...), args: args[1:], broken: broken}
+	p := &process{Cmd: exec.Command(path, args[1:]...), args: args[1:]}
 	p.Dir = ts.MkAbs(".")
 	for _, name := range []string{"HOME", "TMPDIR", "PATH", "GORACE", "GOCOVERDIR", "FLEXSYNC_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"} {
 		if v := ts.Getenv(name); v != "" {
@@ -227,8 +253,24 @@ func cmdEnded(ts *testscript.TestScript, neg bool, args []string) {
 	_, _ = ts.Stdout().Write([]byte(p.stdout.String()))
 	_, _ = ts.Stderr().Write([]byte(p.stderr.String()))
 	checkExit(ts, args[0], err)
-	if p.stdout.Len() > 0 {
+	if p.stdout.String() != "" {
 		checkOutput(ts, p.args, p.stdout.String(), p.stderr.String())
+	}
+}
+
+func cmdServing(ts *testscript.TestScript, neg bool, args []string) {
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		if address, _, ok := strings.Cut(fixtureOf(ts).process.stdout.String(), "\n"); ok {
+			ts.Setenv("FLEXSYNC_BASE_URL", address)
+			ts.Setenv("TWILIO_ACCOUNT_SID", testAccount)
+			ts.Setenv("TWILIO_AUTH_TOKEN", testSecret)
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("it does not say where it serves")
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 
@@ -260,7 +302,11 @@ func cmdSubst(ts *testscript.TestScript, neg bool, args []string) {
 	if !strings.Contains(text, args[1]) {
 		ts.Fatalf("%s does not hold %q", args[0], args[1])
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, args[1], args[2])), 0o600))
+	with := args[2]
+	if file, ok := strings.CutPrefix(with, "@"); ok {
+		with = ts.ReadFile(file)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, args[1], with)), 0o600))
 }
 
 func cmdCut(ts *testscript.TestScript, neg bool, args []string) {

@@ -11,7 +11,7 @@ import (
 
 type planCmd struct {
 	Paths            []string `arg:"" optional:"" name:"path" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
-	Format           string   `default:"text" help:"text, json or markdown."`
+	Format           string   `default:"text" enum:"text,json,markdown" help:"text, json or markdown."`
 	Out              string   `placeholder:"FILE" help:"Save the plan for apply --plan."`
 	DetailedExitcode bool     `help:"Exit with 2 when there are changes."`
 	MaxBytes         int      `default:"65000" help:"Longest Markdown; GitHub refuses comments over 65,536 characters."`
@@ -19,10 +19,11 @@ type planCmd struct {
 	inputFlags
 	planFlags
 	accountFlags
+	summaryFlag
 }
 
 func (c *planCmd) Run(a *app) error {
-	if err := checkFormat(c.Format, formatNames...); err != nil {
+	if err := c.summaryFlag.check(a); err != nil {
 		return err
 	}
 	p, _, _, err := a.compute(c.Paths, &c.inputFlags, &c.planFlags, &c.accountFlags, 1)
@@ -38,7 +39,11 @@ func (c *planCmd) Run(a *app) error {
 			return fmt.Errorf("save the plan: %w", err)
 		}
 	}
+	a.annotatePlan(p)
 	if err := a.show(p, c.Format, "", c.MaxBytes); err != nil {
+		return err
+	}
+	if err := c.writePlan(a, p, c.MaxBytes); err != nil {
 		return err
 	}
 	return silent(planExit(p, c.DetailedExitcode))

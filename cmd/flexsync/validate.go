@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"flexsync/internal/safetext"
@@ -9,20 +10,28 @@ import (
 )
 
 type validateCmd struct {
-	Paths      []string `arg:"" optional:"" name:"path" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
-	Format     string   `default:"text" help:"text or json."`
-	AllowUnset bool     `help:"Accept variables that are not set; what holds one is checked no further."`
+	Paths       []string `arg:"" optional:"" name:"path" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
+	Format      string   `default:"text" enum:"text,json" help:"text or json."`
+	CodeQuality string   `placeholder:"FILE" help:"Also write what is found to FILE as GitLab's code-quality report."`
+	AllowUnset  bool     `help:"Accept variables that are not set; what holds one is checked no further."`
 
 	inputFlags
 }
 
 func (c *validateCmd) Run(a *app) error {
-	if err := checkFormat(c.Format, "text", "json"); err != nil {
-		return err
-	}
 	cfg, err := c.load(a, c.Paths, c.AllowUnset)
+	if c.CodeQuality != "" {
+		if failed := c.codeQuality(a, cfg, err); err == nil && failed != nil {
+			return failed
+		} else if failed != nil {
+			a.say("%s", safetext.Line(failed.Error())) // what is wrong with the YAML decides the exit code
+		}
+	}
 	if err != nil {
 		return err
+	}
+	for _, w := range cfg.Warnings {
+		a.annotateWarning(w)
 	}
 	if c.Format == "json" {
 		doc := struct {
@@ -42,6 +51,19 @@ func (c *validateCmd) Run(a *app) error {
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s in %s: valid\n", count(len(cfg.Flows), "flow"), count(cfg.Files, "file"))
 	return written(err)
+}
+
+// codeQuality reports what there is to say of the YAML; when it could not be
+// read at all, there is no report.
+func (c *validateCmd) codeQuality(a *app, cfg *schema.Config, err error) error {
+	var problems schema.Problems
+	switch {
+	case errors.As(err, &problems):
+		return a.writeCodeQuality(c.CodeQuality, problems, nil)
+	case err != nil:
+		return nil
+	}
+	return a.writeCodeQuality(c.CodeQuality, nil, cfg.Warnings)
 }
 
 func (a *app) warn(w schema.Warning) {

@@ -157,7 +157,7 @@ func (k *call) hint() string {
 	if r := c.hosts.region; r != "" && r != "us1" && (o.status == 0 || o.status == 401 || o.status == 404) {
 		add("Flex exists in region us1 only, and the region is set to %q", r)
 	}
-	return strings.Join(hints, "; ")
+	return c.clean(strings.Join(hints, "; "), maxMessage)
 }
 
 func isHTML(o *outcome) bool {

@@ -33,7 +33,10 @@ const (
 	regainIn   = 16.0 // seconds, once it is
 )
 
-var errRefusedTooLong = errors.New("rate limited: the API kept answering 429 for " + refusedFor.String())
+var (
+	errRefusedTooLong = errors.New("rate limited: the API kept answering 429 for " + refusedFor.String())
+	errNoTime         = errors.New("rate limited: the API answers 429 and asks for a longer wait than there is time for")
+)
 
 // pacer slows all requests of a client down together when the API answers 429
 // (Twilio error 20429), and lets them speed up again by themselves. Before the
@@ -79,7 +82,8 @@ type pass struct {
 }
 
 // enter waits until a request may be sent, at most for left. It fails with the
-// context's error, or with errRefusedTooLong.
+// context's error, or with errRefusedTooLong; at once with errNoTime when the
+// pause will outlast the context's deadline.
 func (p *pacer) enter(ctx context.Context, left time.Duration) (pass, error) {
 	if err := ctx.Err(); err != nil {
 		return pass{}, err
@@ -88,9 +92,9 @@ func (p *pacer) enter(ctx context.Context, left time.Duration) (pass, error) {
 	if !p.on.Load() {
 		return sent, nil
 	}
-	end := time.Now().Add(left)
+	end, tooLong := time.Now().Add(left), errRefusedTooLong
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(end) {
-		end = deadline // a pause that outlasts it is not begun
+		end, tooLong = deadline, errNoTime
 	}
 	limited, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
@@ -98,7 +102,7 @@ func (p *pacer) enter(ctx context.Context, left time.Duration) (pass, error) {
 		if err := ctx.Err(); err != nil {
 			return pass{}, err
 		}
-		return pass{}, errRefusedTooLong
+		return pass{}, tooLong
 	}
 	select {
 	case p.turn <- struct{}{}:
@@ -115,8 +119,11 @@ func (p *pacer) enter(ctx context.Context, left time.Duration) (pass, error) {
 		if given != nil {
 			return *given, nil
 		}
-		if until.After(end) || p.hopeless(now) {
+		switch {
+		case p.hopeless(now):
 			return pass{}, errRefusedTooLong
+		case until.After(end):
+			return pass{}, tooLong
 		}
 		timer := time.NewTimer(until.Sub(now))
 		select {

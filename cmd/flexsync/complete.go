@@ -1,0 +1,293 @@
+package main
+
+import (
+	"cmp"
+	"embed"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/alecthomas/kong"
+
+	"flexsync/schema"
+)
+
+// Completion: the scripts that `completion` prints are a few lines a shell.
+// They hand the words of the command line to the hidden command `complete`,
+// which answers from the grammar itself, so that a script never goes stale.
+
+//go:embed completion
+var completionScripts embed.FS
+
+type completionCmd struct {
+	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
+}
+
+func (c *completionCmd) Run(a *app) error {
+	script, err := completionScripts.ReadFile("completion/flexsync." + c.Shell)
+	if err != nil {
+		return err
+	}
+	_, err = a.stdout.Write(script)
+	return written(err)
+}
+
+// completeCmd answers a script. The first line says what is to be completed:
+// "words", which are the lines that follow, or "files", which the shell knows
+// best. It has nothing to say on errors: a person is in the middle of typing.
+type completeCmd struct {
+	Shell string   `arg:"" enum:"bash,zsh,fish" help:"The shell that asks."`
+	Words []string `arg:"" optional:"" help:"The words behind the program's name, as they are typed; the last one is to be completed."`
+}
+
+func (c *completeCmd) Run(a *app, k *kong.Kong) error {
+	words := c.Words
+	if c.Shell == "bash" {
+		words = glue(words)
+	}
+	typed := "" // of the last word, as it is typed
+	if len(words) > 0 {
+		typed = words[len(words)-1]
+	} else {
+		words = []string{""}
+	}
+	for i := range words {
+		words[i] = unquote(words[i])
+	}
+	line := readLine(k.Model.Node, words)
+	files, found := line.complete(a)
+	var b strings.Builder
+	b.WriteString("words\n")
+	if files {
+		b.Reset()
+		b.WriteString("files\n")
+	}
+	for _, f := range found {
+		if strings.HasPrefix(f.word, line.last) {
+			fmt.Fprintln(&b, f.show(c.Shell, typed))
+		}
+	}
+	_, err := a.stdout.Write([]byte(b.String()))
+	return written(err)
+}
+
+// candidate is one word that may be meant.
+type candidate struct{ word, help string }
+
+// show writes a candidate such that the shell takes it as it is.
+func (c candidate) show(shell, typed string) string {
+	help := func(separator string) string {
+		if c.help == "" {
+			return ""
+		}
+		return separator + c.help
+	}
+	switch shell {
+	case "zsh":
+		return strings.NewReplacer(`\`, `\\`, `:`, `\:`).Replace(c.word) + help(":")
+	case "fish":
+		return c.word + help("\t")
+	}
+	if typed != "" && (typed[0] == '"' || typed[0] == '\'') {
+		return c.word // bash closes the quote
+	}
+	word := c.word
+	if strings.HasPrefix(typed, "--") || strings.Contains(typed, ":") {
+		// bash replaces what comes behind its word breaks, see glue.
+		word = word[min(len(word), strings.LastIndexAny(unquote(typed), "=:")+1):]
+	}
+	var b strings.Builder
+	for _, r := range word {
+		if r < unicode.MaxASCII && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./,:=@%+", r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// commandLine is what is typed so far.
+type commandLine struct {
+	node  *kong.Node          // the command, or the program
+	args  []string            // of the command
+	flags map[string][]string // the values of the flags before
+	value *kong.Value         // what the last word is a value of; nil: a flag or a command
+	last  string
+}
+
+// readLine reads words as the parser would, but for mistakes.
+func readLine(program *kong.Node, words []string) *commandLine {
+	l := &commandLine{node: program, flags: map[string][]string{}, last: words[len(words)-1]}
+	var flag *kong.Flag // whose value is the next word
+	onlyArgs := false
+	for _, word := range words[:len(words)-1] {
+		switch {
+		case flag != nil:
+			l.flags[flag.Name] = append(l.flags[flag.Name], word)
+			flag = nil
+		case onlyArgs:
+			l.args = append(l.args, word)
+		case word == "--":
+			onlyArgs = true
+		case strings.HasPrefix(word, "-") && word != "-":
+			name, value, given := strings.Cut(word, "=")
+			f := l.flag(name)
+			switch {
+			case f == nil:
+			case given || f.IsBool():
+				l.flags[f.Name] = append(l.flags[f.Name], value)
+			default:
+				flag = f
+			}
+		default:
+			i := slices.IndexFunc(l.node.Children, func(n *kong.Node) bool { return n.Name == word })
+			if i < 0 {
+				l.args = append(l.args, word)
+				continue
+			}
+			l.node = l.node.Children[i]
+		}
+	}
+	name, _, given := strings.Cut(l.last, "=")
+	switch {
+	case flag != nil:
+		l.value = flag.Value
+	case !onlyArgs && given && l.flag(name) != nil:
+		l.value = l.flag(name).Value
+	case !onlyArgs && strings.HasPrefix(l.last, "-"):
+	case len(l.node.Positional) > 0:
+		l.value = l.node.Positional[min(len(l.args), len(l.node.Positional)-1)]
+		if len(l.args) >= len(l.node.Positional) && !l.value.IsCumulative() {
+			l.value = &kong.Value{Name: "nothing"}
+		}
+	}
+	return l
+}
+
+// flags are those that the command takes.
+func (l *commandLine) known() (flags []*kong.Flag) {
+	for n := l.node; n != nil; n = n.Parent {
+		for _, f := range n.Flags {
+			if !f.Hidden {
+				flags = append(flags, f)
+			}
+		}
+	}
+	return flags
+}
+
+func (l *commandLine) flag(word string) *kong.Flag {
+	for _, f := range l.known() {
+		if word == "--"+f.Name || f.Short != 0 && word == "-"+string(f.Short) {
+			return f
+		}
+	}
+	return nil
+}
+
+// complete returns what the last word may become.
+func (l *commandLine) complete(a *app) (files bool, found []candidate) {
+	if l.value == nil {
+		if !strings.HasPrefix(l.last, "-") {
+			for _, n := range l.node.Children {
+				if !n.Hidden {
+					found = append(found, candidate{n.Name, n.Help})
+				}
+			}
+			return false, found
+		}
+		for _, f := range l.known() {
+			if _, given := l.flags[f.Name]; !given || f.IsCumulative() {
+				found = append(found, candidate{"--" + f.Name, f.Help})
+			}
+		}
+		slices.SortFunc(found, func(a, b candidate) int { return cmp.Compare(a.word, b.word) })
+		return false, found
+	}
+	prefix := "" // --flag=
+	if name, _, given := strings.Cut(l.last, "="); given && l.flag(name) != nil && l.value == l.flag(name).Value {
+		prefix = name + "="
+	}
+	add := func(word, help string) { found = append(found, candidate{prefix + word, help}) }
+	placeholder := ""
+	if l.value.Flag != nil {
+		placeholder = l.value.Flag.PlaceHolder
+	}
+	switch {
+	case l.value.Enum != "":
+		for _, word := range l.value.EnumSlice() {
+			add(word, "")
+		}
+	case placeholder == "GLOB":
+		for _, name := range l.names(a) {
+			add(name, "")
+		}
+	case placeholder == "FILE", placeholder == "DIR", l.value.Flag == nil && l.value.Name == "path":
+		return true, nil
+	}
+	return false, found
+}
+
+// names are the patterns of the flows that the YAML declares, as far as it can
+// be read.
+func (l *commandLine) names(a *app) (patterns []string) {
+	input := inputFlags{Var: l.flags["var"], VarFile: l.flags["var-file"]}
+	offline := *a
+	offline.stdin = nil // the shell's
+	cfg, err := input.load(&offline, l.args, true)
+	if err != nil {
+		return nil
+	}
+	for i := range cfg.Flows {
+		name := cfg.Flows[i].Flow.FriendlyName
+		if name != "" && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			patterns = append(patterns, schema.QuoteGlob(name))
+		}
+	}
+	slices.Sort(patterns)
+	return slices.Compact(patterns)
+}
+
+// glue undoes bash's splitting of words at = and :, which it leaves as words
+// of their own.
+func glue(words []string) (glued []string) {
+	open := false // the next word belongs to the one before
+	for _, word := range words {
+		breaks := word != "" && strings.Trim(word, "=:") == ""
+		if len(glued) > 0 && (breaks || open) {
+			glued[len(glued)-1] += word
+		} else {
+			glued = append(glued, word)
+		}
+		open = breaks
+	}
+	return glued
+}
+
+// unquote is a shell's word without its quotes, the last of which may not be
+// typed yet.
+func unquote(word string) string {
+	var b strings.Builder
+	var quote rune
+	escaped := false
+	for _, r := range word {
+		switch {
+		case escaped:
+			if quote == '"' && !strings.ContainsRune("\"\\$`", r) {
+				b.WriteByte('\\')
+			}
+			b.WriteRune(r)
+			escaped = false
+		case r == '\\' && quote != '\'':
+			escaped = true
+		case r == quote:
+			quote = 0
+		case quote == 0 && (r == '"' || r == '\''):
+			quote = r
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}

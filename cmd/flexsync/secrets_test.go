@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"flexsync/internal/emulator"
+)
+
+// TestSecrets runs every command, quiet and loud, against an API that gives the
+// credentials back in every way it has, and finds them nowhere.
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	header := "Basic " + base64.StdEncoding.EncodeToString([]byte(testAccount+":"+testSecret))
+	echo := `{"code": 20400, "message": "got ` + testSecret + ` and ` + header + `", "more_info": "https://example.com/?` + testSecret + `", "details": {"a": "` + testSecret + `"}}`
+	faults := map[string]emulator.Fault{
+		"none":     {},
+		"json":     {Status: 400, Body: echo},
+		"401":      {Status: 401, Body: echo, Header: http.Header{"Twilio-Request-Id": {testSecret}}},
+		"html":     {Status: 403, Body: "<html>" + testSecret + header, ContentType: "text/html"},
+		"redirect": {Redirect: "http://" + testSecret + ".example.com/" + testSecret},
+		"cut":      {Status: 404, Body: strings.Repeat(" ", 190) + testSecret},
+		"shape":    {Status: 200, Body: `{"meta": {"next_page_url": "http://` + testSecret + `/"}, "flex_flows": []}`},
+	}
+	commands := []string{
+		"plan", "plan --format json --out plan.json", "plan --format markdown",
+		"apply --yes --backup backup.yaml", "apply --yes --format json", "apply --yes --format markdown", "apply --dry-run",
+		"export", "export --names", "list", "list --format json", "list --format env",
+		"validate", "validate --format json", "version",
+	}
+	flexsync, err := exec.LookPath("flexsync")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, err := emulator.New(emulator.Options{AuthToken: testSecret, Fault: func(*http.Request, int) emulator.Fault { return fault }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			web := httptest.NewUnstartedServer(server)
+			web.Config.ErrorLog = log.New(io.Discard, "", 0)
+			web.Start()
+			t.Cleanup(web.Close)
+			dir := t.TempDir()
+			yaml := "version: 1\nflows: [{friendly_name: A, channel_type: web, chat_service_sid: IS00000000000000000000000000000001}]\n"
+			if err := os.WriteFile(filepath.Join(dir, "flows.yaml"), []byte(yaml), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, command := range commands {
+				for _, loud := range []string{"", " -v", " -v --log-format json"} {
+					cmd := exec.Command(flexsync, strings.Fields(command+loud)...)
+					cmd.Dir = dir
+					cmd.Env = []string{
+						"FLEXSYNC_BASE_URL=" + web.URL, "TWILIO_ACCOUNT_SID=" + testAccount, "TWILIO_AUTH_TOKEN=" + testSecret,
+						"HOME=" + dir, "GORACE=atexit_sleep_ms=0",
+					}
+					out, err := cmd.CombinedOutput()
+					if _, exited := err.(*exec.ExitError); err != nil && !exited {
+						t.Fatal(err)
+					}
+					leaked(t, command+loud, out)
+				}
+			}
+			files, err := filepath.Glob(filepath.Join(dir, "*"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, file := range files {
+				data, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				leaked(t, file, data)
+			}
+		})
+	}
+}
+
+// leaked fails the test if a part of the secret that gives it away is there.
+func leaked(t *testing.T, where string, data []byte) {
+	t.Helper()
+	encoded := base64.StdEncoding.EncodeToString([]byte(testAccount + ":" + testSecret))
+	for _, secret := range []string{testSecret, testSecret[:12], encoded, encoded[len(encoded)-24:]} {
+		if bytes.Contains(data, []byte(secret)) {
+			t.Errorf("%s shows the secret:\n%s", where, data)
+			return
+		}
+	}
+}

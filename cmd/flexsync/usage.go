@@ -1,0 +1,159 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"flexsync/internal/safetext"
+	"flexsync/schema"
+)
+
+// meantCommands are words of other tools for what a command does.
+var meantCommands = map[string]string{
+	"diff": "plan", "preview": "plan", "show": "plan", "sync": "apply", "deploy": "apply", "push": "apply", "up": "apply",
+	"check": "validate", "lint": "validate", "test": "validate", "dump": "export", "pull": "export", "import": "export",
+	"ls": "list", "get": "list", "serve": "emulate", "server": "emulate",
+}
+
+// kong's own messages, which show a person the parser's types.
+var (
+	unknownFlagRE  = regexp.MustCompile(`(?s)^unknown flag (--?[^=\s,]+)`)
+	unexpectedRE   = regexp.MustCompile(`(?s)^unexpected argument (.*?)(?:, did you mean .*)?$`)
+	needsValueRE   = regexp.MustCompile(`(?s)^(--?\S+): (?:expected .* value but got "EOL"|missing value)`)
+	wrongEnumRE    = regexp.MustCompile(`(?s)^(\S+) must be one of (.*) but got (".*")$`)
+	wrongNumberRE  = regexp.MustCompile(`(?s)^(--\S+): expected a (?:valid \d+ bit )?(int|float) but got (".*")`)
+	wrongBoolRE    = regexp.MustCompile(`(?s)^(--\S+): bool value must be .* but got (".*")`)
+	wrongPeriodRE  = regexp.MustCompile(`(?s)^(--\S+): expected duration but got (".*"):`)
+	missingArgRE   = regexp.MustCompile(`(?s)^expected "<(.*)>"$`)
+	quotedOrBareRE = regexp.MustCompile(`"([^"]*)"`)
+)
+
+// usageError says what is wrong with a command line, and what was meant.
+func usageError(program *kong.Application, err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return written(err) // of --help
+	}
+	node := program.Node
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Selected() != nil {
+		node = parse.Context.Selected()
+	}
+	see := fmt.Sprintf("see `%s --help`", node.FullPath())
+	message := err.Error()
+	fail := func(hint, format string, args ...any) error { return inputError(fmt.Errorf(format, args...), hint) }
+	if m := unknownFlagRE.FindStringSubmatch(message); m != nil {
+		return unknownFlag(program.Node, node, m[1], see)
+	}
+	if m := unexpectedRE.FindStringSubmatch(message); m != nil {
+		if node != program.Node {
+			return fail(see, "%s takes no argument %s", node.Name, safetext.Quote(m[1]))
+		}
+		return unknownCommand(program.Node, m[1])
+	}
+	if m := needsValueRE.FindStringSubmatch(message); m != nil {
+		return fail(see, "%s needs a value", m[1])
+	}
+	if m := wrongEnumRE.FindStringSubmatch(message); m != nil {
+		var words []string
+		for _, w := range quotedOrBareRE.FindAllStringSubmatch(m[2], -1) {
+			words = append(words, w[1])
+		}
+		hint := see
+		if near := schema.Nearest(strings.Trim(m[3], `"`), words, 1); len(near) > 0 {
+			hint = "did you mean " + near[0] + "?"
+		}
+		name := m[1]
+		if !strings.HasPrefix(name, "-") {
+			name = strings.ToUpper(strings.Trim(name, "<>"))
+		}
+		return fail(hint, "%s %s: it is one of %s", name, m[3], strings.Join(words, ", "))
+	}
+	if m := wrongNumberRE.FindStringSubmatch(message); m != nil {
+		return fail(see, "%s %s: it is a %s", m[1], m[3], map[string]string{"int": "whole number", "float": "number"}[m[2]])
+	}
+	if m := wrongBoolRE.FindStringSubmatch(message); m != nil {
+		return fail(see, "%s %s: it is true or false, or nothing for true", m[1], m[2])
+	}
+	if m := wrongPeriodRE.FindStringSubmatch(message); m != nil {
+		return fail("write it like 30s or 2m", "%s %s: it is a duration", m[1], m[2])
+	}
+	if m := missingArgRE.FindStringSubmatch(message); m != nil {
+		return fail(see, "%s needs its %s", node.Name, strings.ToUpper(m[1]))
+	}
+	if node == program.Node && strings.HasPrefix(message, "expected one of ") {
+		return fail("the commands are "+strings.Join(commandNames(program.Node), ", ")+"; "+see, "no command is given")
+	}
+	return inputError(err, see)
+}
+
+func commandNames(program *kong.Node) (names []string) {
+	for _, n := range program.Children {
+		if !n.Hidden {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+func unknownCommand(program *kong.Node, word string) error {
+	names := commandNames(program)
+	meant := schema.Nearest(word, names, 1)
+	if len(meant) == 0 && len(word) > 1 {
+		for _, name := range names {
+			if strings.HasPrefix(name, word) {
+				meant = append(meant, name)
+			}
+		}
+	}
+	if word == "help" {
+		return inputError(errors.New(`there is no command "help"`), "write `flexsync --help`, or `flexsync COMMAND --help`")
+	}
+	if to, ok := meantCommands[strings.ToLower(word)]; ok && len(meant) == 0 {
+		meant = []string{to}
+	}
+	err := fmt.Errorf("there is no command %s", safetext.Quote(word))
+	if len(meant) > 0 {
+		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(meant, " or "))
+	}
+	return inputError(err, "the commands are "+strings.Join(names, ", ")+"; see `flexsync --help`")
+}
+
+// unknownFlag finds the flag that was meant: one of the command's, or that one
+// of another command.
+func unknownFlag(program, node *kong.Node, word, see string) error {
+	flagsOf := func(n *kong.Node) (names []string) {
+		for _, f := range (&commandLine{node: n}).known() {
+			names = append(names, "--"+f.Name)
+			if f.Short != 0 {
+				names = append(names, "-"+string(f.Short))
+			}
+		}
+		return names
+	}
+	what := "there is no flag " + safetext.Quote(word)
+	if node != program {
+		what = fmt.Sprintf("%s has no flag %s", node.Name, safetext.Quote(word))
+	}
+	var owners []string
+	for _, n := range program.Children {
+		if !n.Hidden && n != node && slices.Contains(flagsOf(n), word) {
+			owners = append(owners, n.Name)
+		}
+	}
+	switch near := schema.Nearest(word, flagsOf(node), 1); {
+	case len(owners) > 0 && node == program:
+		return inputError(errors.New(what+" before the command"), "write it behind the command: "+strings.Join(owners, ", "))
+	case len(owners) > 0:
+		return inputError(errors.New(what), fmt.Sprintf("%s belongs to %s; %s", word, strings.Join(owners, ", "), see))
+	case len(near) > 0 && len(word) > 3:
+		return inputError(fmt.Errorf("%s; did you mean %s?", what, near[0]), see)
+	}
+	return inputError(errors.New(what), see)
+}
