@@ -26,12 +26,13 @@ var layers = []struct {
 	{"cmd/flexsync", []string{"apply", "plan", "state", "schema", "internal/flexapi", "internal/emulator", "internal/safetext"}},
 	{"apply", []string{"plan", "state", "schema", "internal/flexapi", "internal/safetext"}},
 	{"plan", []string{"state", "schema", "internal/safetext"}},
-	{"state", []string{"schema", "internal/flexapi", "internal/safetext"}},
+	{"state", []string{"schema", "internal/flexapi", "internal/rawjson", "internal/safetext"}},
 	{"schema", []string{"internal/safetext"}},
-	// The client knows nothing of flows, and the emulator nothing of either: a
-	// type that two of them share could hide a mistake in both.
-	{"internal/flexapi", nil},
+	// The client knows nothing of flows, and the emulator nothing of anything: a
+	// mistake in what it shared with the client would be hidden in both.
+	{"internal/flexapi", []string{"internal/rawjson"}},
 	{"internal/emulator", nil},
+	{"internal/rawjson", nil},
 	{"internal/safetext", nil},
 }
 
