@@ -333,6 +333,11 @@ func (flow *Flow) UnmarshalJSON(data []byte) error {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
+	for path := range top {
+		if !FieldByPath(path).AppliesTo(flow.IntegrationType) {
+			return fmt.Errorf("%s does not belong to integration_type %q", path, flow.IntegrationType)
+		}
+	}
 	return nil
 }
 

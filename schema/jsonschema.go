@@ -26,7 +26,6 @@ func JSONSchema() []byte {
 	nullable := func(o object) object { return o.with("type", []any{"object", "null"}) }
 	document := object{
 		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
-		{"title", "flexsync"},
 		{"description", "The Flex Flows of a Twilio account, kept by flexsync."},
 		{"type", []any{"object", "null"}},
 		{"properties", object{
@@ -109,7 +108,7 @@ const (
 	reReference = `\$\{[A-Za-z_][A-Za-z0-9_]*\}`
 	reText      = `^(?:` + rePart + `|` + reReference + `)*\$*$`
 	reVariable  = `^(?:` + rePart + `)*` + reReference + `(?:` + rePart + `|` + reReference + `)*\$*$`
-	reControl   = `[\x00-\x1f\x7f-\x9f]`
+	reNoControl = `^[^\x00-\x1f\x7f-\x9f]*$`
 	reURL       = `^[Hh][Tt][Tt][Pp][Ss]?://(?:[^\s/?#@]*@)?(?:\[[^\s/?#@\[\]]+\]|[^\s/?#@:\[\]]+)(?::[0-9]*)?(?:[/?#]\S*)?$`
 	// The characters, the escaped ones, and the classes, whose first character
 	// may be a ].
@@ -146,8 +145,8 @@ func listOf(items object) object {
 var (
 	globSchema = orVariable(reGlob, `not a glob: a \ is alone, or a [ has no ]`)
 	nameSchema = textSchema.with("minLength", int64(1)).
-			with("not", object{{"pattern", reControl}}).
-			with("errorMessage", "a name is a text without control characters; quote it if it looks like a number or a bool")
+			with("allOf", []any{object{{"pattern", reNoControl}, {"patternErrorMessage", "a name has no control characters"}}}).
+			with("errorMessage", "a name is a text: quote it if it looks like a number or a bool")
 )
 
 // textRules are what the `rule` column says of texts, as far as a pattern can.
@@ -163,14 +162,15 @@ func (f *Field) valueSchema() object {
 	var o object
 	switch {
 	case f.Kind == Bool:
-		o = object{{"anyOf", []any{object{{"type", "boolean"}}, withVariable, nullSchema}}}
+		o = withVariable.with("type", []any{"boolean", "string", "null"}).
+			with("patternErrorMessage", "write true or false, without quotes").with("errorMessage", "write true or false")
 	case f.Kind == Int:
 		most := f.Max
 		if most == 0 {
 			most = math.MaxInt64
 		}
-		number := object{{"type", "integer"}, {"minimum", f.Min}, {"maximum", most}}
-		o = object{{"anyOf", []any{number, withVariable, nullSchema}}}
+		o = withVariable.with("type", []any{"integer", "string", "null"}).with("minimum", f.Min).with("maximum", most).
+			with("patternErrorMessage", "write a whole number, without quotes").with("errorMessage", "write a whole number")
 	case f.Enum != nil:
 		words := make([]any, len(f.Enum))
 		for i, w := range f.Enum {
@@ -244,8 +244,8 @@ func fieldKeys(inIntegration bool) (properties object, rules []any) {
 		properties = append(properties, member{keys[0], f.valueSchema()})
 		if len(keys) > 1 {
 			properties = append(properties, member{keys[1], f.referenceSchema()})
-			both := object{{"type", "object"}, {"allOf", []any{has(keys[0]), has(keys[1])}}}
-			rules = append(rules, object{{"not", both}, {"errorMessage", fmt.Sprintf("%s and %s are one thing: give one", keys[0], keys[1])}})
+			other := nullSchema.with("errorMessage", fmt.Sprintf("%s and %s are one thing: give one", keys[0], keys[1]))
+			rules = append(rules, object{{"if", has(keys[0])}, {"then", object{{"properties", object{{keys[1], other}}}}}})
 		}
 	}
 	return properties, rules

@@ -431,7 +431,7 @@ func genDocument(t *rapid.T) string {
 // TestSchemaPatterns is what an editor's regular expressions are asked of
 // hostile texts: an answer at once.
 func TestSchemaPatterns(t *testing.T) {
-	for _, pattern := range []string{reText, reVariable, reControl, reURL, reGlob} {
+	for _, pattern := range []string{reText, reVariable, reNoControl, reURL, reGlob} {
 		if _, err := regexp.Compile(pattern); err != nil {
 			t.Error(err)
 		}

@@ -317,7 +317,7 @@ func TestExport(t *testing.T) {
 		studio(4, "Held", identity), studio(5, "Held again", identity), studio(6, "Held, but off", identity, `"enabled": false`),
 		studio(7, "line\nbreak"), studio(8, ""), studio(9, "No service", `"chat_service_sid": null`), studio(10, "Fax", `"channel_type": "fax"`),
 		studio(11, "Half", `"integration": {}`), listed(12, "No integration", `"chat_service_sid": "`+sidOf("IS", 1)+`", "channel_type": "web"`),
-		studio(13, sidOf("FO", 7)), studio(14, "Twin", identity),
+		studio(13, sidOf("FO", 7)), studio(14, "Twin", identity), studio(15, "Held", identity),
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -342,7 +342,7 @@ func TestExport(t *testing.T) {
 	}
 	slices.Sort(ignored)
 	var want []string
-	for _, n := range []int{5, 7, 8, 9, 10, 11, 13, 14} {
+	for _, n := range []int{5, 7, 8, 9, 10, 11, 13, 14, 15} {
 		want = append(want, sidOf("FO", n))
 	}
 	if diff := cmp.Diff(want, ignored); diff != "" {

@@ -89,8 +89,11 @@ func (c candidate) show(shell, typed string) string {
 	case "fish":
 		return c.word + help("\t")
 	}
-	if typed != "" && (typed[0] == '"' || typed[0] == '\'') {
-		return c.word // bash closes the quote
+	switch { // bash closes the quote
+	case strings.HasPrefix(typed, `"`):
+		return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(c.word)
+	case strings.HasPrefix(typed, "'"):
+		return strings.ReplaceAll(c.word, "'", `'\''`)
 	}
 	word := c.word
 	if strings.HasPrefix(typed, "--") || strings.Contains(typed, ":") {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -23,6 +24,9 @@ func writeFile(path string, data []byte) (err error) {
 	}
 	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // of mode 0600
 	if err != nil {
+		if open := (*fs.PathError)(nil); errors.As(err, &open) {
+			open.Path = path // not a name that nobody gave
+		}
 		return err
 	}
 	_, err = t.Write(data)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"flag"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -29,6 +30,11 @@ import (
 var update = flag.Bool("update", false, "rewrite the expected output in the scripts")
 
 func TestMain(m *testing.M) {
+	// The scripts wait more than they work: for retries, for the two seconds
+	// between two listings.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"flexsync": main})
 }
 
@@ -64,6 +70,7 @@ func TestScript(t *testing.T) {
 			"text":   cmdText,   // FILE TEXT COUNT: writes a long text
 			"subst":  cmdSubst,  // FILE OLD NEW: edits a file; NEW may be @FILE
 			"cut":    cmdCut,    // FILE: leaves the first half of a file
+			"many":   cmdMany,   // N JSON YAML: writes an account of N flows, and the same as YAML
 		},
 	})
 }
@@ -292,6 +299,27 @@ func cmdText(ts *testscript.TestScript, neg bool, args []string) {
 	n, err := strconv.Atoi(args[2])
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Repeat(args[1], n)), 0o600))
+}
+
+func cmdMany(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: many N JSON YAML")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	var seed, yaml strings.Builder
+	seed.WriteString(`{"flows": [`)
+	yaml.WriteString("version: 1\ndefaults: {chat_service_sid: IS00000000000000000000000000000001, channel_type: web}\nflows:\n")
+	for i := range n {
+		if i > 0 {
+			seed.WriteString(",")
+		}
+		fmt.Fprintf(&seed, "\n{\"friendly_name\": \"Many %d\", \"channel_type\": \"web\", \"chat_service_sid\": \"IS00000000000000000000000000000001\"}", i)
+		fmt.Fprintf(&yaml, "  - friendly_name: Many %d\n", i)
+	}
+	seed.WriteString("]}")
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(seed.String()), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(yaml.String()), 0o600))
 }
 
 func cmdSubst(ts *testscript.TestScript, neg bool, args []string) {

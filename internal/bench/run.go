@@ -15,7 +15,7 @@ import (
 )
 
 // programs are the binaries that are measured.
-type programs struct{ flexsync, parse, empty, self string }
+type programs struct{ flexsync, parse, empty, imports, self string }
 
 // build builds them as a release would be.
 func build(dir string) (p programs, err error) {
@@ -24,6 +24,7 @@ func build(dir string) (p programs, err error) {
 		pkg  string
 	}{
 		{&p.flexsync, "flexsync/cmd/flexsync"}, {&p.parse, "flexsync/internal/bench/parse"}, {&p.empty, "flexsync/internal/bench/empty"},
+		{&p.imports, "flexsync/internal/bench/imports"},
 	} {
 		*b.path = filepath.Join(dir, filepath.Base(b.pkg))
 		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", *b.path, b.pkg)

@@ -134,6 +134,11 @@ func defaultTransport(parallelism int) http.RoundTripper {
 	t := std.Clone()
 	t.MaxIdleConnsPerHost = max(parallelism, 8)
 	t.MaxIdleConns = max(t.MaxIdleConns, 2*t.MaxIdleConnsPerHost)
+	if parallelism > 1 {
+		// net/http dials ahead while it waits for a connection to be free. With
+		// one request at a time, listings of several products still go abreast.
+		t.MaxConnsPerHost = parallelism
+	}
 	return t
 }
 

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func TestTable(t *testing.T) {
+	t.Parallel()
+	rows := []row{
+		{"NAME", "SID", "CHANNEL", "IDENTITY", "ENABLED", "INTEGRATION"},
+		{"Support SMS of the whole company", "FO00000000000000000000000000000001", "sms", "+15551230000", "yes", "studio"},
+		{"日本語のサポート窓口と名前", "FO00000000000000000000000000000002", "custom", "a-very-long-identity-of-a-custom-channel", "no", "-"},
+		{"Cafe\u0301", "FO00000000000000000000000000000003", "web", "-", "yes", "task"},
+	}
+	table := func(width int) []string {
+		var b bytes.Buffer
+		if err := writeTable(&b, rows, width); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+	}
+	whole := strings.Join(table(0), "\n")
+	if strings.Contains(whole, "…") || !strings.Contains(whole, rows[2][3]) {
+		t.Errorf("a table for a pipe is cut:\n%s", whole)
+	}
+	for width := 85; width < 160; width++ {
+		lines := table(width)
+		text := strings.Join(lines, "\n")
+		for _, line := range lines {
+			if cells(line) > width {
+				t.Errorf("width %d: %d cells: %s", width, cells(line), line)
+			}
+		}
+		for _, r := range rows { // what scripts and people copy stays whole
+			if !strings.Contains(text, r[1]) {
+				t.Errorf("width %d: %s is cut", width, r[1])
+			}
+		}
+		at := cells(lines[0][:strings.Index(lines[0], "SID")])
+		for i, line := range lines[1:] {
+			if have := cells(line[:strings.Index(line, "FO0")]); have != at {
+				t.Errorf("width %d: the SID of row %d stands at %d, not %d", width, i, have, at)
+			}
+		}
+		if cut := strings.Contains(text, "…"); cut != (text != whole) {
+			t.Errorf("width %d: cut %v:\n%s", width, cut, text)
+		}
+	}
+	if lines := table(10); !strings.Contains(lines[1], "Support…") {
+		t.Errorf("too narrow: %q", lines)
+	}
+}

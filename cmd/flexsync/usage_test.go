@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+// runWith is run with an environment and without a standard input.
+func runWith(t *testing.T, env map[string]string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+	code = run(context.Background(), args, strings.NewReader(""), &out, &errs, lookup)
+	return code, out.String(), errs.String()
+}
+
+// TestUsage is what mistakes in the command line are answered with.
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	const commands = "the commands are plan, apply, "
+	for line, want := range map[string][]string{
+		"plna":                      {`there is no command "plna"; did you mean plan?`, commands},
+		"val":                       {`there is no command "val"; did you mean validate?`},
+		"deploy":                    {`there is no command "deploy"; did you mean apply?`},
+		"diff":                      {`did you mean plan?`},
+		"help":                      {`there is no command "help"`, "`flexsync COMMAND --help`"},
+		"xyzzy":                     {`there is no command "xyzzy"` + "\n", commands},
+		"comple":                    {"did you mean completion?"}, // complete is hidden
+		"":                          {"no command is given", commands},
+		"plan --formt json":         {"plan has no flag \"--formt\"; did you mean --format?\n    see `flexsync plan --help`"},
+		"plan --formt=json":         {`plan has no flag "--formt"; did you mean --format?`},
+		"plan --no-deletes":         {"did you mean --no-delete?"},
+		"plan --dry-run":            {`plan has no flag "--dry-run"`, "--dry-run belongs to apply"},
+		"plan -y":                   {`plan has no flag "-y"`, "-y belongs to apply"},
+		"plan -z":                   {`plan has no flag "-z"` + "\n"},
+		"--format text":             {`there is no flag "--format" before the command`, "write it behind the command: plan, apply"},
+		"--colour never plan":       {`there is no flag "--colour"; did you mean --color?`},
+		"plan --format yaml":        {`--format "yaml": it is one of text, json, markdown`},
+		"list --format yaml":        {`--format "yaml": it is one of table, json, env`},
+		"validate --format jsn":     {`--format "jsn": it is one of text, json`, "did you mean json?"},
+		"plan --color blue":         {`--color "blue": it is one of auto, always, never`},
+		"list --format":             {"--format needs a value"},
+		"plan --max-bytes":          {"--max-bytes needs a value"},
+		"apply --parallelism x":     {`--parallelism "x": it is a whole number`},
+		"emulate --rate-limit x":    {`--rate-limit "x": it is a number`},
+		"apply --yes=maybe":         {`--yes "maybe": it is true or false`},
+		"plan --timeout 5":          {`--timeout "5": it is a duration`, "write it like 30s"},
+		"version x":                 {`version takes no argument "x"`, "`flexsync version --help`"},
+		"completion":                {"completion needs its SHELL"},
+		"completion tcsh":           {`SHELL "tcsh": it is one of bash, zsh, fish`},
+		"a\x1b[31m\u202e::error::b": {`there is no command "a\x1b[31m\u202e::error::b"`},
+	} {
+		code, stdout, stderr := runWith(t, nil, strings.Fields(line)...)
+		if code != exitInput || stdout != "" {
+			t.Errorf("%q: exit %d, stdout %q", line, code, stdout)
+		}
+		for _, w := range want {
+			if !strings.Contains(stderr, w) {
+				t.Errorf("%q: stderr has no %q:\n%s", line, w, stderr)
+			}
+		}
+	}
+	_, stdout, _ := runWith(t, nil, "plan", "--formt", "x", "--format", "json")
+	var doc struct {
+		Error struct{ Message, Hint string }
+	}
+	if err := json.Unmarshal([]byte(stdout), &doc); err != nil || !strings.Contains(doc.Error.Message, "did you mean --format?") {
+		t.Errorf("%v %+v", err, doc)
+	}
+}
+
+// TestHelpExamples is that each command's help has examples, and that each of
+// them is a command line that parses.
+func TestHelpExamples(t *testing.T) {
+	t.Parallel()
+	comment := regexp.MustCompile(`\s(#|\||>|>>)\s.*$|\).*$`)
+	byName, _ := commands(t)
+	for name, node := range byName {
+		_, examples, ok := strings.Cut(node.Detail, "Examples:\n")
+		if !ok {
+			t.Errorf("%s has no examples", name)
+			continue
+		}
+		found := 0
+		for line := range strings.Lines(examples) {
+			_, args, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "flexsync ")
+			if !ok || strings.HasPrefix(strings.TrimSpace(line), "#") {
+				continue
+			}
+			found++
+			words := strings.Fields(strings.ReplaceAll(comment.ReplaceAllString(args, ""), `'Support *'`, "Support"))
+			parser, err := kong.New(&grammar{}, kong.Name("flexsync"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := parser.Parse(words); err != nil || words[0] != name {
+				t.Errorf("%s: the example %q: %v", name, words, err)
+			}
+		}
+		if found == 0 {
+			t.Errorf("%s has no examples", name)
+		}
+		code, stdout, _ := runWith(t, nil, name, "--help")
+		if code != exitOK || !strings.Contains(stdout, "Examples:\n\n    ") {
+			t.Errorf("%s --help: exit %d\n%s", name, code, stdout)
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strconv"
+	"sync/atomic"
+	"testing"
+
+	"flexsync/internal/emulator"
+)
+
+// What a run sends is a promise, not a figure: ceil(N/1000) requests for a plan,
+// the changes and twice that for an apply, over no more connections than
+// workers, in gzip where it pays.
+func TestRequests(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the command")
+	}
+	binary := t.TempDir() + "/flexsync"
+	if out, err := exec.Command("go", "build", "-o", binary, "flexsync/cmd/flexsync").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	const flows, workers = 2500, 8
+	path, err := files(t.TempDir(), flows, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := emulator.New(emulator.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var requests, connections, plain atomic.Int32
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		if r.Header.Get("Accept-Encoding") != "gzip" {
+			plain.Add(1)
+		}
+		api.ServeHTTP(w, r)
+	}))
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	srv.Start()
+	defer srv.Close()
+
+	for _, step := range []struct {
+		name                         string
+		args                         []string
+		wantRequests, maxConnections int32
+	}{
+		// The listing before the creates is one empty page.
+		{"apply", []string{"apply", path, "--yes", "--parallelism", strconv.Itoa(workers)}, 1 + flows + 3, workers},
+		{"plan", []string{"plan", path}, 3, 1},
+		{"apply without changes", []string{"apply", path, "--yes"}, 3, 1},
+	} {
+		requests.Store(0)
+		connections.Store(0)
+		cmd := exec.Command(binary, step.args...)
+		cmd.Env = append(cmd.Environ(), (&server{url: srv.URL}).env()...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%.2000s", step.name, err, out)
+		}
+		if got := requests.Load(); got != step.wantRequests {
+			t.Errorf("%s: %d requests, want %d", step.name, got, step.wantRequests)
+		}
+		if got := connections.Load(); got > step.maxConnections {
+			t.Errorf("%s: %d connections, want at most %d", step.name, got, step.maxConnections)
+		}
+	}
+	if n := plain.Load(); n > 0 {
+		t.Errorf("%d requests do not take gzip", n)
+	}
+}
