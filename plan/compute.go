@@ -233,7 +233,7 @@ func (p *Plan) see(mt *match) {
 func (p *Plan) remove(changes []Change, f *state.Flow, reason, copyOf string, keep bool) []Change {
 	if keep {
 		p.Summary.Kept++
-		p.Kept = append(p.Kept, Kept{FriendlyName: f.FriendlyName, SID: f.SID, Reason: reason, Flow: f.Flow})
+		p.Kept = append(p.Kept, Kept{FriendlyName: f.FriendlyName, SID: f.SID, Reason: reason, CopyOf: copyOf, Flow: f.Flow})
 		return changes
 	}
 	p.Summary.Delete++

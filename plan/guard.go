@@ -7,6 +7,7 @@ import (
 
 	"flexsync/internal/safetext"
 	"flexsync/schema"
+	"flexsync/state"
 )
 
 // Limit is the most flows that a run may delete: a number, or a share of the
@@ -89,7 +90,9 @@ func wrongAccount(in Input) string {
 func (p *Plan) guard(in Input, looked int) {
 	cfg := in.Config
 	if why := wrongAccount(in); why != "" {
+		// Nothing else that could be said of another account's flows helps.
 		p.refuse(RefuseWrongAccount, "%s", why)
+		return
 	}
 
 	deletes := 0
@@ -99,10 +102,10 @@ func (p *Plan) guard(in Input, looked int) {
 		}
 	}
 	limit := in.MaxDeletes.Of(looked)
-	if len(cfg.Flows) == 0 && deletes > 0 && (!in.MaxDeletes.given || deletes > limit) {
+	switch {
+	case len(cfg.Flows) == 0 && deletes > 0 && (!in.MaxDeletes.given || deletes > limit):
 		p.refuse(RefuseEmptyConfig, "the YAML declares no flow, so all %d flows of the account would be deleted: if that is meant, say --max-deletes %d", deletes, deletes)
-	}
-	if deletes > limit {
+	case deletes > limit:
 		p.refuse(RefuseMaxDeletes, "%d of the %d flows looked at would be deleted, and the limit is %d (%s): check the files; if it is meant, say --max-deletes %d",
 			deletes, looked, limit, in.MaxDeletes, deletes)
 	}
@@ -112,6 +115,8 @@ func (p *Plan) guard(in Input, looked int) {
 const (
 	warnChatService  = "chat-service-change"
 	warnLikelyRename = "likely-rename"
+	warnIdentityHeld = "identity-held"
+	warnCopyKept     = "copy-kept"
 )
 
 // warn adds what is allowed and likely a mistake.
@@ -127,6 +132,7 @@ func (p *Plan) warn(in Input) {
 			gone[place{c.Before.ChannelType, c.Before.ContactIdentity}] = c
 		}
 	}
+	p.warnKept(in)
 	for i := range p.Changes {
 		c := &p.Changes[i]
 		name := safetext.Quote(c.FriendlyName)
@@ -142,6 +148,39 @@ func (p *Plan) warn(in Input) {
 					Message: fmt.Sprintf("flow %s is created for the identity of %s, which is deleted: to rename that flow and keep its SID, write `renamed_from: [%s]`",
 						name, safetext.Quote(old.FriendlyName), safetext.Quote(old.FriendlyName))})
 			}
+		}
+	}
+}
+
+// warnKept warns of what the flows that the run leaves alone (ignored, outside
+// --only, or kept) do to the flows that it changes.
+func (p *Plan) warnKept(in Input) {
+	changed := make(map[string]*Change, len(p.Changes))
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.SID != "" {
+			changed[c.SID] = c // the last step of a flow stands
+		}
+	}
+	held := make(map[claim]*state.Flow)
+	for i := range in.Snapshot.Flows {
+		f := &in.Snapshot.Flows[i]
+		if k := claimOf(&f.Flow); k != (claim{}) && changed[f.SID] == nil {
+			held[k] = f
+		}
+	}
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		if k, ok := c.takes(); ok && held[k] != nil {
+			p.Warnings = append(p.Warnings, Notice{Code: warnIdentityHeld, Source: c.Source,
+				Message: fmt.Sprintf("flow %s takes the identity of %s (%s), which this run leaves enabled: Twilio will refuse it (45210)",
+					safetext.Quote(c.FriendlyName), safetext.Quote(held[k].FriendlyName), held[k].SID)})
+		}
+	}
+	for _, k := range p.Kept {
+		if c := changed[k.CopyOf]; k.CopyOf != "" && c != nil {
+			p.Warnings = append(p.Warnings, Notice{Code: warnCopyKept, Source: c.Source,
+				Message: fmt.Sprintf("flow %s is changed, and its copy %s is kept by --no-delete: the two will differ, and the next plan is refused until the copy is deleted or one of them is pinned",
+					safetext.Quote(k.FriendlyName), k.SID)})
 		}
 	}
 }

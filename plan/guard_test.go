@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"flexsync/schema"
@@ -124,11 +125,11 @@ func TestEmptyConfig(t *testing.T) {
 		in    Input
 		codes []string
 	}{
-		{"refused", Input{Snapshot: three}, []string{"empty-config", "max-deletes"}},
+		{"refused", Input{Snapshot: three}, []string{"empty-config"}},
 		{"refused for one flow, too", Input{Snapshot: account(have(1, "A"))}, []string{"empty-config"}},
 		{"covered", Input{Snapshot: three, MaxDeletes: mustLimit("3")}, nil},
 		{"covered by a share", Input{Snapshot: three, MaxDeletes: mustLimit("100%")}, nil},
-		{"not covered", Input{Snapshot: three, MaxDeletes: mustLimit("2")}, []string{"empty-config", "max-deletes"}},
+		{"not covered", Input{Snapshot: three, MaxDeletes: mustLimit("2")}, []string{"empty-config"}},
 		{"an empty account", Input{Snapshot: account()}, nil},
 		{"nothing is deleted", Input{Snapshot: three, NoDelete: true}, nil},
 		{"all ignored", Input{Snapshot: three, Ignore: globs("*")}, nil},
@@ -201,4 +202,27 @@ func TestWarnings(t *testing.T) {
 		t.Fatal(diff)
 	}
 	contains(t, p.Warnings[2].Message, `"B"`, `renamed_from: ["X"]`)
+}
+
+// A flow that the run leaves alone and that holds an identity which a change
+// takes is named: Twilio will refuse the write.
+func TestWarnIdentityHeld(t *testing.T) {
+	held, taker := have(1, "Held", on("+15550001111")), declare("Taker", on("+15550001111"))
+	for _, test := range []struct {
+		name string
+		in   Input
+		warn bool
+	}{
+		{"ignored", Input{Ignore: globs("Held")}, true},
+		{"kept", Input{NoDelete: true}, true},
+		{"deleted", Input{MaxDeletes: mustLimit("1")}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.in.Config, test.in.Snapshot = config(taker), account(held)
+			p := compute(t, test.in)
+			if got := slices.Contains(codes(p.Warnings), warnIdentityHeld); got != test.warn {
+				t.Errorf("warned: %v, want %v: %v", got, test.warn, p.Warnings)
+			}
+		})
+	}
 }

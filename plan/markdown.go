@@ -132,6 +132,9 @@ func (p *Plan) verdict() string {
 	case len(p.Refusals) > 0:
 		return "refused"
 	case s.Delete > 0:
+		if s.Delete == 1 {
+			return "1 flow will be deleted"
+		}
 		return fmt.Sprintf("%d flows will be deleted", s.Delete)
 	case p.HasChanges():
 		return "changes"

@@ -122,6 +122,7 @@ type Kept struct {
 	FriendlyName string      `json:"friendly_name"`
 	SID          string      `json:"sid"`
 	Reason       string      `json:"reason,omitempty"`
+	CopyOf       string      `json:"copy_of,omitempty"` // as in Change
 	Flow         schema.Flow `json:"flow"`
 }
 

@@ -179,13 +179,17 @@ func (c *applyCmd) refuse(a *app, p *plan.Plan, refusals []plan.Notice) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range refusals {
-		a.say("refused (%s): %s", r.Code, safetext.Line(r.Message))
-	}
 	if err := c.writePlan(a, p, c.MaxBytes); err != nil {
 		return err
 	}
-	a.say("nothing was changed")
+	codes := make([]string, len(refusals))
+	for i, r := range refusals {
+		codes[i] = r.Code
+		if c.Format != "text" { // which has them in the plan
+			a.say("refused (%s): %s", r.Code, safetext.Line(r.Message))
+		}
+	}
+	a.say("refused (%s): nothing was changed", safetext.Line(strings.Join(codes, ", ")))
 	return silent(exitRefused)
 }
 
@@ -222,7 +226,7 @@ func (c *applyCmd) confirm(a *app, p *plan.Plan) error {
 	if n := p.Summary.Delete; n > 0 {
 		harm = a.style(a.stderr).Paint(safetext.Alarm, fmt.Sprintf(", DELETING %s,", count(n, "flow")))
 	}
-	fmt.Fprintf(a.stderr, "\nApply this%s to account %s? Only yes goes on: ", harm, safetext.Line(p.AccountSID))
+	fmt.Fprintf(a.stderr, "\nApply this%s to account %s? [yes/no] ", harm, safetext.Line(p.AccountSID))
 	answers := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(a.stdin).ReadString('\n') // no answer is not a yes
@@ -278,6 +282,8 @@ func (c *applyCmd) report(a *app, r *apply.Report, seen *progress) error {
 		e := schema.Export{Header: []string{"What was deleted, to restore it:"}, Flows: deleted}
 		fmt.Fprintf(b, "\n%s\n", e.Encode())
 	}
-	fmt.Fprintln(b, r.Totals())
+	if r.Status != apply.Unchanged { // the plan has said that already
+		fmt.Fprintln(b, r.Totals())
+	}
 	return written(b.Flush())
 }
