@@ -1,12 +1,10 @@
 package apply
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 
+	"flexsync/internal/jsondoc"
 	"flexsync/internal/safetext"
 	"flexsync/plan"
 	"flexsync/schema"
@@ -172,56 +170,30 @@ type jsonMismatch struct {
 
 // WriteJSON writes the report as one JSON document, one result a line.
 func (r *Report) WriteJSON(w io.Writer) error {
-	b := bufio.NewWriterSize(w, 64<<10)
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	var failed error
-	value := func(v any) {
-		buf.Reset()
-		if err := enc.Encode(v); err != nil && failed == nil {
-			failed = err
+	d := jsondoc.New(w)
+	d.Member("format_version", plan.FormatVersion)
+	d.Member("status", r.Status)
+	d.Member("account_sid", r.AccountSID)
+	d.Member("summary", r.Counts())
+	d.List("results", func(add func(any)) {
+		for i := range r.Results {
+			res := &r.Results[i]
+			add(jsonResult{
+				Action: res.Action.String(), FriendlyName: res.FriendlyName, SID: res.SID, Step: res.Step, Status: res.Status,
+				Attempts: res.Attempts, RequestID: res.RequestID, Note: res.Note, Error: NewJSONError(res.Err), Before: res.Before,
+			})
 		}
-		b.Write(safetext.JSON(bytes.TrimSuffix(buf.Bytes(), []byte("\n"))))
-	}
-	fmt.Fprintf(b, "{\"format_version\": %d,\n \"status\": ", plan.FormatVersion)
-	value(r.Status)
-	b.WriteString(",\n \"account_sid\": ")
-	value(r.AccountSID)
-	b.WriteString(",\n \"summary\": ")
-	value(r.Counts())
-	b.WriteString(",\n \"results\": [")
-	for i := range r.Results {
-		res := &r.Results[i]
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString("\n  ")
-		value(jsonResult{
-			Action: res.Action.String(), FriendlyName: res.FriendlyName, SID: res.SID, Step: res.Step, Status: res.Status,
-			Attempts: res.Attempts, RequestID: res.RequestID, Note: res.Note, Error: NewJSONError(res.Err), Before: res.Before,
+	})
+	d.Member("flows", r.Flows)
+	if len(r.Mismatches) > 0 || r.Status == Mismatched {
+		d.List("mismatches", func(add func(any)) {
+			for _, m := range r.Mismatches {
+				add(jsonMismatch(m))
+			}
 		})
 	}
-	b.WriteString("],\n \"flows\": ")
-	value(r.Flows)
-	if len(r.Mismatches) > 0 {
-		b.WriteString(",\n \"mismatches\": [")
-		for i, m := range r.Mismatches {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			b.WriteString("\n  ")
-			value(jsonMismatch(m))
-		}
-		b.WriteByte(']')
-	}
 	if r.ListErr != nil {
-		b.WriteString(",\n \"error\": ")
-		value(NewJSONError(fmt.Errorf("the account could not be listed after the writes: %w", r.ListErr)))
+		d.Member("error", NewJSONError(fmt.Errorf("the account could not be listed after the writes: %w", r.ListErr)))
 	}
-	b.WriteString("}\n")
-	if failed != nil {
-		return failed
-	}
-	return b.Flush()
+	return d.Close()
 }

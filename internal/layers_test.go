@@ -23,9 +23,9 @@ var layers = []struct {
 	path string
 	may  []string
 }{
-	{"cmd/flexsync", []string{"apply", "plan", "state", "schema", "internal/flexapi", "internal/emulator", "internal/safetext"}},
-	{"apply", []string{"plan", "state", "schema", "internal/flexapi", "internal/safetext"}},
-	{"plan", []string{"state", "schema", "internal/safetext"}},
+	{"cmd/flexsync", []string{"apply", "plan", "state", "schema", "internal/flexapi", "internal/emulator", "internal/jsondoc", "internal/safetext"}},
+	{"apply", []string{"plan", "state", "schema", "internal/flexapi", "internal/jsondoc", "internal/safetext"}},
+	{"plan", []string{"state", "schema", "internal/jsondoc", "internal/safetext"}},
 	{"state", []string{"schema", "internal/flexapi", "internal/rawjson", "internal/safetext"}},
 	{"schema", []string{"internal/safetext"}},
 	// The client knows nothing of flows, and the emulator nothing of anything: a
@@ -33,6 +33,7 @@ var layers = []struct {
 	{"internal/flexapi", []string{"internal/rawjson"}},
 	{"internal/emulator", nil},
 	{"internal/rawjson", nil},
+	{"internal/jsondoc", []string{"internal/safetext"}},
 	{"internal/safetext", nil},
 }
 

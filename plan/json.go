@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"flexsync/internal/safetext"
+	"flexsync/internal/jsondoc"
 	"flexsync/schema"
 )
 
@@ -41,46 +40,46 @@ func (p *Plan) digest() (string, error) {
 }
 
 func (p *Plan) writeJSON(w io.Writer, status, digest string) error {
-	d := document{w: bufio.NewWriterSize(w, 64<<10)}
-	d.member("format_version", FormatVersion)
+	d := jsondoc.New(w)
+	d.Member("format_version", FormatVersion)
 	if status != "" {
-		d.member("status", status)
+		d.Member("status", status)
 	}
-	d.member("flexsync_version", p.FlexsyncVersion)
-	d.member("created_at", p.CreatedAt.UTC().Format(time.RFC3339))
-	d.member("account_sid", p.AccountSID)
-	d.member("base_url", p.BaseURL)
-	d.member("config_digest", p.ConfigDigest)
+	d.Member("flexsync_version", p.FlexsyncVersion)
+	d.Member("created_at", p.CreatedAt.UTC().Format(time.RFC3339))
+	d.Member("account_sid", p.AccountSID)
+	d.Member("base_url", p.BaseURL)
+	d.Member("config_digest", p.ConfigDigest)
 	if digest != "" {
-		d.member("plan_digest", digest)
+		d.Member("plan_digest", digest)
 	}
-	d.open("state", '{')
-	for _, sid := range slices.Sorted(maps.Keys(p.State)) {
-		d.keyed(sid, p.State[sid])
-	}
-	d.close('}')
-	d.member("ignore", nonNil(p.Ignore))
-	d.member("only", nonNil(p.Only))
-	d.member("managed", nonNil(p.Managed))
-	if len(p.Names) > 0 {
-		d.member("names", p.Names)
-	}
-	d.member("summary", p.Summary)
-	d.open("changes", '[')
-	for i := range p.Changes {
-		d.element(&p.Changes[i])
-	}
-	d.close(']')
-	if len(p.Kept) > 0 {
-		d.open("kept", '[')
-		for i := range p.Kept {
-			d.element(&p.Kept[i])
+	d.Map("state", func(add func(string, any)) {
+		for _, sid := range slices.Sorted(maps.Keys(p.State)) {
+			add(sid, p.State[sid])
 		}
-		d.close(']')
+	})
+	d.Member("ignore", nonNil(p.Ignore))
+	d.Member("only", nonNil(p.Only))
+	d.Member("managed", nonNil(p.Managed))
+	if len(p.Names) > 0 {
+		d.Member("names", p.Names)
 	}
-	d.member("warnings", nonNil(p.Warnings))
-	d.member("refusals", nonNil(p.Refusals))
-	return d.end()
+	d.Member("summary", p.Summary)
+	d.List("changes", func(add func(any)) {
+		for i := range p.Changes {
+			add(&p.Changes[i])
+		}
+	})
+	if len(p.Kept) > 0 {
+		d.List("kept", func(add func(any)) {
+			for i := range p.Kept {
+				add(&p.Kept[i])
+			}
+		})
+	}
+	d.Member("warnings", nonNil(p.Warnings))
+	d.Member("refusals", nonNil(p.Refusals))
+	return d.Close()
 }
 
 func nonNil[T any](s []T) []T {
@@ -88,86 +87,6 @@ func nonNil[T any](s []T) []T {
 		return []T{}
 	}
 	return s
-}
-
-// document writes one JSON object, a member a line.
-type document struct {
-	w       *bufio.Writer
-	started bool // the document has a member
-	inner   bool // the open array or object has an element
-	buf     bytes.Buffer
-	err     error
-}
-
-func (d *document) value(v any) {
-	if m, ok := v.(json.Marshaler); ok { // the encoder would go over it again
-		text, err := m.MarshalJSON()
-		if err != nil && d.err == nil {
-			d.err = err
-		}
-		d.w.Write(safetext.JSON(text))
-		return
-	}
-	d.buf.Reset()
-	enc := json.NewEncoder(&d.buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil && d.err == nil {
-		d.err = err
-	}
-	d.w.Write(safetext.JSON(bytes.TrimSuffix(d.buf.Bytes(), []byte("\n"))))
-}
-
-func (d *document) name(name string) {
-	if !d.started {
-		d.w.WriteByte('{')
-	} else {
-		d.w.WriteString(",\n ")
-	}
-	d.started = true
-	d.value(name)
-	d.w.WriteString(": ")
-}
-
-func (d *document) member(name string, v any) {
-	d.name(name)
-	d.value(v)
-}
-
-func (d *document) open(name string, bracket byte) {
-	d.name(name)
-	d.w.WriteByte(bracket)
-	d.inner = false
-}
-
-func (d *document) element(v any) {
-	if d.inner {
-		d.w.WriteByte(',')
-	}
-	d.inner = true
-	d.w.WriteString("\n  ")
-	d.value(v)
-}
-
-func (d *document) keyed(key string, v any) {
-	if d.inner {
-		d.w.WriteByte(',')
-	}
-	d.inner = true
-	d.w.WriteString("\n  ")
-	d.value(key)
-	d.w.WriteString(": ")
-	d.value(v)
-}
-
-func (d *document) close(bracket byte) { d.w.WriteByte(bracket) }
-
-// end closes the document. A bufio.Writer keeps its first error.
-func (d *document) end() error {
-	d.w.WriteString("}\n")
-	if d.err != nil {
-		return d.err
-	}
-	return d.w.Flush()
 }
 
 // jsonChange is a Change as it is read from JSON.

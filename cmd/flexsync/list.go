@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"flexsync/internal/jsondoc"
 	"flexsync/internal/safetext"
 	"flexsync/plan"
 	"flexsync/schema"
@@ -60,22 +61,27 @@ func orDash(s string) string {
 }
 
 func (a *app) listJSON(snap *state.Snapshot, account string) error {
-	b := bufio.NewWriter(a.stdout)
-	fmt.Fprintf(b, "{\"format_version\": %d, \"account_sid\": %s, \"flows\": [", plan.FormatVersion, schema.AppendValue(nil, account))
-	for i := range snap.Flows {
-		f := &snap.Flows[i]
-		if i > 0 {
-			b.WriteByte(',')
+	d := jsondoc.New(a.stdout)
+	d.Member("format_version", plan.FormatVersion)
+	d.Member("account_sid", account)
+	d.List("flows", func(add func(any)) {
+		for i := range snap.Flows {
+			add(withSID{&snap.Flows[i]})
 		}
-		flow := safetext.JSON(f.AppendJSON(nil))
-		sep := ","
-		if string(flow) == "{}" {
-			sep = ""
-		}
-		fmt.Fprintf(b, "\n {\"sid\":%s%s%s", schema.AppendValue(nil, f.SID), sep, flow[1:])
+	})
+	return d.Close()
+}
+
+// withSID is a flow in the YAML's own keys, with its SID in front.
+type withSID struct{ *state.Flow }
+
+func (f withSID) MarshalJSON() ([]byte, error) {
+	b := schema.AppendValue([]byte(`{"sid":`), f.SID)
+	flow := f.AppendJSON(nil)
+	if len(flow) > len("{}") {
+		b = append(b, ',')
 	}
-	b.WriteString("]}\n")
-	return b.Flush()
+	return append(b, flow[1:]...), nil
 }
 
 // listEnv writes NAME=SID lines. Names that come to the same variable are

@@ -1,0 +1,114 @@
+// Package jsondoc writes one JSON object as a document that people compare
+// line by line and programs read whole: a member a line, and an element of a
+// list a line. It streams: what was written is not kept.
+//
+// It escapes what a terminal or a job runner could act on (see
+// [safetext.JSON]); the values that a reader gets are the same.
+package jsondoc
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+
+	"flexsync/internal/safetext"
+)
+
+// Writer writes one object. Errors are kept until Close.
+type Writer struct {
+	w       *bufio.Writer
+	buf     bytes.Buffer
+	enc     *json.Encoder // to buf
+	members int
+	err     error
+}
+
+// New begins an object.
+func New(w io.Writer) *Writer {
+	d := &Writer{w: bufio.NewWriterSize(w, 64<<10)}
+	d.enc = json.NewEncoder(&d.buf)
+	d.enc.SetEscapeHTML(false)
+	return d
+}
+
+// Member writes a member on a line of its own.
+func (d *Writer) Member(name string, v any) {
+	d.name(name)
+	d.value(v)
+}
+
+// List writes a member that is an array, with whatever elements calls its
+// argument with, each on a line of its own.
+func (d *Writer) List(name string, elements func(add func(v any))) {
+	d.name(name)
+	d.w.WriteByte('[')
+	n := 0
+	elements(func(v any) {
+		d.line(&n)
+		d.value(v)
+	})
+	d.w.WriteByte(']')
+}
+
+// Map writes a member that is an object, likewise.
+func (d *Writer) Map(name string, elements func(add func(key string, v any))) {
+	d.name(name)
+	d.w.WriteByte('{')
+	n := 0
+	elements(func(key string, v any) {
+		d.line(&n)
+		d.value(key)
+		d.w.WriteString(": ")
+		d.value(v)
+	})
+	d.w.WriteByte('}')
+}
+
+// Close ends the object and returns the first error of them all.
+func (d *Writer) Close() error {
+	if d.members == 0 {
+		d.w.WriteByte('{')
+	}
+	d.w.WriteString("}\n")
+	if err := d.w.Flush(); d.err == nil { // a bufio.Writer keeps its first error
+		d.err = err
+	}
+	return d.err
+}
+
+func (d *Writer) name(name string) {
+	if d.members == 0 {
+		d.w.WriteByte('{')
+	} else {
+		d.w.WriteString(",\n ")
+	}
+	d.members++
+	d.value(name)
+	d.w.WriteString(": ")
+}
+
+func (d *Writer) line(n *int) {
+	if *n > 0 {
+		d.w.WriteByte(',')
+	}
+	*n++
+	d.w.WriteString("\n  ")
+}
+
+func (d *Writer) value(v any) {
+	text, err := d.encode(v)
+	if err != nil && d.err == nil {
+		d.err = err
+	}
+	d.w.Write(safetext.JSON(text))
+}
+
+func (d *Writer) encode(v any) ([]byte, error) {
+	if m, ok := v.(json.Marshaler); ok { // the encoder would go over it again
+		return m.MarshalJSON()
+	}
+	d.buf.Reset()
+	err := d.enc.Encode(v)
+	return bytes.TrimSuffix(d.buf.Bytes(), []byte("\n")), err
+}
