@@ -20,6 +20,8 @@
 // account, the next run plans from there. A create under way that is carried
 // out after the kill leaves at most a flow that the next run finds by name, or,
 // when the two overlap, a copy that equals it, which the next plan deletes.
+// Copies are deleted before the flow that stays is changed, so that no moment
+// leaves flows of one name that differ: the next run would have to refuse them.
 //
 // Two runs of one configuration at the same time: both may create a flow of
 // one name. Each run lists the account at the end, and of the flows of a name
@@ -37,7 +39,8 @@
 //
 // SIGINT, SIGTERM (the context ends): nothing new is begun, waits end at once,
 // requests under way are finished, and the last listing, the settlement of
-// copies and the report still come.
+// copies and the report still come; the listing within [Farewell]. A flow that
+// is switched off for a swap at that moment is switched on again.
 //
 // # What no client can promise
 //

@@ -132,8 +132,8 @@ func (c *contents) checkPins() {
 func (c *contents) checkIdentities() {
 	type key struct{ channel, identity, integration string }
 	relevant := fieldChannelType.Bit() | FieldContactIdentity.Bit() | FieldEnabled.Bit() | FieldIntegrationType.Bit()
-	first := map[key]int{}
-	firstOfAny := map[key]int{} // whatever the integration type
+	first := make(map[key]int, len(c.flows))
+	firstOfAny := make(map[key]int, len(c.flows)) // whatever the integration type
 	for i := range c.flows {
 		f := &c.flows[i].Flow
 		if !f.Enabled || f.ContactIdentity == "" || f.IntegrationType == "" || c.facts[i].unsure&relevant != 0 {

@@ -35,6 +35,7 @@ func (c *Client) List(ctx context.Context, p Product, path, key string, visit fu
 	next := c.hosts.url(p, path)
 	next.RawQuery = "PageSize=" + pageSize(p)
 	seen := map[string]bool{}
+	expect := 0
 	for {
 		link := next.String()
 		bad := func(a Answer, format string, args ...any) error {
@@ -50,10 +51,11 @@ func (c *Client) List(ctx context.Context, p Product, path, key string, visit fu
 			return bad(Answer{}, "more than %d pages", maxPages)
 		}
 		seen[link] = true
-		a, err := c.do(ctx, request{kind: read, method: http.MethodGet, url: next})
+		a, err := c.do(ctx, request{kind: read, method: http.MethodGet, url: next, expect: expect})
 		if err != nil {
 			return err
 		}
+		expect = len(a.Body) + len(a.Body)/16
 		page, err := splitPage(a.Body, key)
 		if err != nil {
 			return bad(a, "not a page of %s: %v", key, err)

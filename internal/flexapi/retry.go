@@ -37,6 +37,7 @@ type request struct {
 	method string
 	url    *url.URL
 	form   url.Values // body of a POST
+	expect int        // about how many bytes the answer has; 0 is not known
 }
 
 // call is one request on its way: it decides, between the tries, whether there

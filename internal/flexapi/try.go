@@ -118,7 +118,11 @@ func (k *call) try(req *http.Request) outcome {
 	if success {
 		limit = maxBody
 	}
-	body, err := readAll(resp.Body, resp.ContentLength, limit)
+	size := resp.ContentLength
+	if size < 0 { // it is, whenever the answer was compressed
+		size = int64(k.expect)
+	}
+	body, err := readAll(resp.Body, size, limit)
 	o.body = body
 
 	switch {
@@ -175,8 +179,8 @@ func (o *outcome) setErr(req *http.Request, timeout time.Duration, err error) {
 	}
 }
 
-// readAll reads a body of the announced size, or of unknown size when that is
-// negative. Of an answer over the limit it returns the beginning.
+// readAll reads a body that is expected to have size bytes; it may have more or
+// fewer. Of an answer over the limit it returns the beginning.
 func readAll(r io.Reader, size, limit int64) ([]byte, error) {
 	if size > limit {
 		size = limit
