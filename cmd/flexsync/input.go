@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -24,9 +26,48 @@ func (f *inputFlags) load(a *app, paths []string, allowUnset bool) (*schema.Conf
 		}
 		vars[name] = value
 	}
-	return schema.Load(paths, schema.Options{
-		Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, AllowUnset: allowUnset, Stdin: a.stdin,
-	})
+	opts := schema.Options{Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, AllowUnset: allowUnset}
+	if a.stdin != nil {
+		opts.Stdin = &interruptible{ctx: a.ctx, r: a.stdin}
+	}
+	if slices.Contains(paths, "-") && isTerminal(a.stdin) {
+		a.say("the YAML is read from the terminal: Ctrl-D ends it")
+	}
+	return schema.Load(paths, opts)
+}
+
+// interruptible is a reader whose reads end with the context as well: a read
+// from a terminal or a pipe may wait for ever.
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+	buf []byte // the goroutine's, while a read is under way
+}
+
+func (i *interruptible) Read(p []byte) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if i.buf == nil {
+		i.buf = make([]byte, 64<<10)
+	}
+	type result struct {
+		n   int
+		err error
+	}
+	done := make(chan result, 1)
+	buf := i.buf[:min(len(p), len(i.buf))]
+	go func() {
+		n, err := i.r.Read(buf)
+		done <- result{n, err}
+	}()
+	select {
+	case res := <-done:
+		return copy(p, buf[:res.n]), res.err
+	case <-i.ctx.Done():
+		i.buf = nil
+		return 0, i.ctx.Err()
+	}
 }
 
 // input reads the flags into a plan's input.
@@ -70,6 +111,9 @@ func (a *app) compute(paths []string, input *inputFlags, shape *planFlags, flags
 		return nil, nil, nil, err
 	}
 	if connectErr != nil {
+		if sid := in.Config.AccountSID; sid != "" {
+			connectErr = fmt.Errorf("%w; the files are for account %s", connectErr, sid)
+		}
 		return nil, nil, nil, connectErr
 	}
 	if wanted := plan.References(in); !wanted.Empty() {
