@@ -5,13 +5,28 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"flexsync/internal/safetext"
 )
 
 // MinMarkdownBytes is the least limit that WriteMarkdown can keep to: room for
 // the verdict and for what was cut.
-const MinMarkdownBytes = 2000
+const MinMarkdownBytes = 600
+
+// maxAccount is how much of an account's name is shown, in bytes once it is
+// safe: a SID has 34, and an API may say anything.
+const maxAccount = 40
+
+// MarkdownAccount is an account's SID as Markdown has room for it.
+func MarkdownAccount(sid string) string {
+	sid = safetext.Line(sid[:min(len(sid), maxAccount)])
+	for len(sid) > maxAccount {
+		_, last := utf8.DecodeLastRuneInString(sid)
+		sid = sid[:len(sid)-last]
+	}
+	return sid
+}
 
 // foldFrom is the number of changes from which those that do no harm are
 // folded away.
@@ -25,7 +40,7 @@ const foldFrom = 20
 // and keep their names.
 func (p *Plan) WriteMarkdown(w io.Writer, maxBytes int) error {
 	var b bytes.Buffer
-	account := p.AccountSID[:min(len(p.AccountSID), 40)] // an API may say anything
+	account := MarkdownAccount(p.AccountSID)
 	fmt.Fprintf(&b, "<!-- flexsync:plan %s -->\n", safetext.Comment(account))
 	fmt.Fprintf(&b, "### flexsync plan: %s\n\n", p.verdict())
 	fmt.Fprintf(&b, "%s.\n", p.Totals())
@@ -33,7 +48,7 @@ func (p *Plan) WriteMarkdown(w io.Writer, maxBytes int) error {
 		fmt.Fprintf(&b, "\nAccount %s\n", safetext.Code(account))
 	}
 
-	const trailer = 400 // room for the line of what was cut, and open tags
+	const trailer = 220 // room for the lines of what was cut, and an open tag
 	maxBytes = max(maxBytes, MinMarkdownBytes)
 	budget := maxBytes - trailer
 	fits := func(s string) bool { return b.Len()+len(s) <= budget }
@@ -117,7 +132,7 @@ func (p *Plan) WriteMarkdown(w io.Writer, maxBytes int) error {
 		b.WriteString(line)
 	}
 	if cut > 0 {
-		fmt.Fprintf(&b, "\n**%d of %d flows are not shown here**, for the comment would be longer than %d bytes: see the text of `flexsync plan`.\n",
+		fmt.Fprintf(&b, "\n**%d of %d flows are not shown here**, for the limit is %d bytes: see the text of `flexsync plan`.\n",
 			cut, len(changes)+len(p.Kept), maxBytes)
 	}
 	if cutNotices > 0 {
@@ -153,6 +168,8 @@ func (p *Plan) block(c *Change) string {
 	fmt.Fprintf(&b, "\n**%s** %s", c.Action, safetext.Code(safetext.Quote(c.FriendlyName)))
 	if c.SID != "" {
 		fmt.Fprintf(&b, " %s", safetext.Code(c.SID))
+	} else {
+		b.WriteString(" " + newSID)
 	}
 	if at := pos(c.Source); at != "" {
 		fmt.Fprintf(&b, " at %s", safetext.Code(at))

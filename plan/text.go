@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -68,9 +69,7 @@ func (p *Plan) writeChange(b *bufio.Writer, c *Change, style safetext.Style) {
 		head += " (" + c.Step + ")"
 	}
 	fmt.Fprintf(b, "%s %s", style.Paint(c.Action.Paint(), head), safetext.Quote(c.FriendlyName))
-	if c.SID != "" {
-		fmt.Fprintf(b, "  %s", safetext.Line(c.SID))
-	}
+	fmt.Fprintf(b, "  %s", cmp.Or(safetext.Line(c.SID), newSID))
 	if at := pos(c.Source); at != "" {
 		fmt.Fprintf(b, "  %s", style.Paint(safetext.Faint, safetext.Line(at)))
 	}

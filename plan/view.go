@@ -39,6 +39,10 @@ func (c *Change) harm() int {
 	return 4
 }
 
+// newSID stands in the place of the SID of a flow that is created: whatever
+// holds the SID of a flow that was there before has to be given the new one.
+const newSID = "(new SID)"
+
 // notes are the sentences that go with a change.
 func (c *Change) notes() []string {
 	var notes []string

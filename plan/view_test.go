@@ -377,6 +377,31 @@ func TestMarkdownKeepsDeletions(t *testing.T) {
 	contains(t, b.String(), "flows are not shown here", "Flow 000")
 }
 
+// Whatever the account is called and however large the numbers are, the least
+// limit is kept to, and says what was cut.
+func TestMarkdownFloor(t *testing.T) {
+	for _, account := range []string{
+		sid("AC", 1), strings.Repeat("`", 40), strings.Repeat("-", 40), strings.Repeat("\x1b", 40), strings.Repeat("\U0010ffff", 10),
+		strings.Repeat("`a", 20), strings.Repeat("é", 200), strings.Repeat("<!--", 100),
+	} {
+		p := &Plan{AccountSID: account}
+		for i := range 200 {
+			p.Changes = append(p.Changes, Change{Action: Create, FriendlyName: strings.Repeat("`", 250), After: &schema.Flow{}})
+			p.Warnings = append(p.Warnings, Notice{Code: "code", Message: fmt.Sprint(i, strings.Repeat("long ", 50))})
+			p.Refusals = append(p.Refusals, Notice{Code: "code", Message: fmt.Sprint(i, strings.Repeat("long ", 50))})
+		}
+		p.Summary = Summary{Create: 1234567, Update: 1234567, Delete: 1234567, Unchanged: 1234567, Ignored: 1234567, Kept: 1234567}
+		var b bytes.Buffer
+		if err := p.WriteMarkdown(&b, MinMarkdownBytes); err != nil {
+			t.Fatal(err)
+		}
+		if b.Len() > MinMarkdownBytes {
+			t.Errorf("account %q: %d bytes, and the limit is %d:\n%s", account, b.Len(), MinMarkdownBytes, &b)
+		}
+		contains(t, b.String(), "<!-- flexsync:plan ", "refused", "**200 of 200 flows are not shown here**", "400 warnings and refusals are not shown here")
+	}
+}
+
 func TestTextShowsHarmFirst(t *testing.T) {
 	var b bytes.Buffer
 	if err := richPlan(t).WriteText(&b, safetext.Style{}); err != nil {
