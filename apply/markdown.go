@@ -14,11 +14,13 @@ import (
 // What does not fit is counted.
 func (r *Report) WriteMarkdown(w io.Writer, maxBytes int) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "<!-- flexsync:apply %s -->\n### flexsync apply: %s\n\n%s\n", safetext.Comment(r.AccountSID), r.Status, r.Totals())
-	if r.AccountSID != "" {
-		fmt.Fprintf(&b, "\nAccount %s\n\n", safetext.Code(r.AccountSID))
+	account := plan.MarkdownAccount(r.AccountSID)
+	fmt.Fprintf(&b, "<!-- flexsync:apply %s -->\n### flexsync apply: %s\n\n%s\n", safetext.Comment(account), r.Status, r.Totals())
+	if account != "" {
+		fmt.Fprintf(&b, "\nAccount %s\n\n", safetext.Code(account))
 	}
-	budget := max(maxBytes, plan.MinMarkdownBytes) - 200
+	const trailer = 60 // room for the line of what was cut
+	budget := max(maxBytes, plan.MinMarkdownBytes) - trailer
 	cut := 0
 	add := func(line string) {
 		if b.Len()+len(line) > budget {

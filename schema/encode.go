@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -20,6 +21,10 @@ type Export struct {
 	// Names gives, by SID, names to write in place of SIDs, for the fields
 	// that have a key for that.
 	Names map[string]string
+
+	// Channels puts the channel's name above each run of flows of one channel,
+	// if there are several runs.
+	Channels bool
 }
 
 // ExportIgnore is one entry of ignore: a SID or a glob, see [QuoteGlob].
@@ -40,6 +45,11 @@ type ExportFlow struct {
 // neither left out as a default nor moved to defaults.
 var spelledOut = FieldFriendlyName.Bit() | fieldChannelType.Bit() | FieldContactIdentity.Bit() |
 	FieldEnabled.Bit() | FieldIntegrationType.Bit()
+
+// routing is where a flow's messages go: a reader looks for it in the flow, so
+// that it is not moved to defaults either.
+var routing = fieldByPath["integration.flow_sid"].Bit() | fieldByPath["integration.url"].Bit() |
+	fieldByPath["integration.workflow_sid"].Bit() | fieldByPath["integration.channel"].Bit()
 
 // Encode writes the YAML. Keys that have their documented default are left
 // out, and what all flows share moves to defaults.
@@ -64,40 +74,57 @@ func (e Export) Encode() []byte {
 		return w.text
 	}
 	shared := e.shared()
-	if shared != 0 {
+	if len(shared) > 0 {
 		w.line("defaults:")
-		for f := range shared.all {
-			w.field("  ", f, &e.Flows[0].Flow)
+		inside := false
+		for i := range Fields {
+			if flow := shared[&Fields[i]]; flow != nil {
+				inside = w.key("  ", &Fields[i], flow, inside)
+			}
 		}
 	}
 	w.line("flows:")
+	channels := e.Channels && slices.ContainsFunc(e.Flows, func(x ExportFlow) bool { return x.Flow.ChannelType != e.Flows[0].Flow.ChannelType })
 	for i := range e.Flows {
 		if i > 0 {
 			w.line()
 		}
-		w.flow(&e.Flows[i], shared)
+		x := &e.Flows[i]
+		if channels && (i == 0 || x.Flow.ChannelType != e.Flows[i-1].Flow.ChannelType) {
+			w.comment("  ", []string{x.Flow.ChannelType})
+		}
+		w.flow(x, shared)
 	}
 	return w.text
 }
 
-// shared is the fields outside the integration that all flows have alike, and
-// other than by default.
-func (e Export) shared() FieldSet {
-	var set FieldSet
-	if len(e.Flows) < 2 {
-		return 0
-	}
-	first := &e.Flows[0].Flow
-	for f := range (fieldsOf[""] &^ spelledOut).all {
-		same := f.Get(first) != f.Default
+// shared finds the fields that all flows have alike, and other than by default:
+// all that the field means something for, and two at least. Each comes with one
+// of those flows.
+func (e Export) shared() map[*Field]*Flow {
+	shared := make(map[*Field]*Flow)
+	for i := range Fields {
+		f := &Fields[i]
+		if (spelledOut | routing).Has(f) {
+			continue
+		}
+		var first *Flow
+		again, same := false, true
 		for i := range e.Flows {
-			same = same && f.Equal(first, &e.Flows[i].Flow)
+			flow := &e.Flows[i].Flow
+			switch {
+			case !f.AppliesTo(flow.IntegrationType):
+			case first == nil:
+				first = flow
+			default:
+				again, same = true, same && f.Equal(first, flow)
+			}
 		}
-		if same {
-			set |= f.Bit()
+		if again && same && f.Get(first) != f.Default {
+			shared[f] = first
 		}
 	}
-	return set
+	return shared
 }
 
 type encoder struct {
@@ -112,34 +139,39 @@ func (w *encoder) line(parts ...string) {
 	w.text = append(w.text, '\n')
 }
 
-func (w *encoder) flow(x *ExportFlow, shared FieldSet) {
+func (w *encoder) flow(x *ExportFlow, shared map[*Field]*Flow) {
 	w.comment("  ", x.Comment)
 	start := len(w.text)
-	inner := false
+	inside := false
 	fields, known := fieldsOf[x.Flow.IntegrationType]
 	if !known { // it cannot be declared, but it can be shown
 		fields = fieldsOf[""]
 	}
-	for f := range (fields &^ shared).all {
+	for f := range fields.all {
 		v := f.Get(&x.Flow)
-		if v == nil || v == f.Default && !spelledOut.Has(f) {
+		if shared[f] != nil || v == nil || v == f.Default && !spelledOut.Has(f) {
 			continue
 		}
-		_, below := f.integrationKey()
-		if below && !inner {
-			w.line("    integration:")
-		}
-		inner = below
-		indent := "    "
-		if below {
-			indent = "      "
-		}
-		w.field(indent, f, &x.Flow)
+		inside = w.key("    ", f, &x.Flow, inside)
 		if f == FieldFriendlyName && x.Pin {
 			w.line("    sid: ", scalar(x.SID))
 		}
 	}
 	copy(w.text[start:], "  - ")
+}
+
+// key writes a field, with `integration` above the first that is inside of it,
+// and returns whether this one is.
+func (w *encoder) key(indent string, f *Field, flow *Flow, inside bool) bool {
+	_, below := f.integrationKey()
+	if below {
+		if !inside {
+			w.line(indent, "integration:")
+		}
+		indent += "  "
+	}
+	w.field(indent, f, flow)
+	return below
 }
 
 // field writes one key with its value, or with the name for it.

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -67,6 +68,22 @@ func (d *Directory) Lookup(sid string) (Named, bool) {
 		return Named{}, false
 	}
 	return d.named[i], true
+}
+
+// Of returns every resource of a kind, by SID: of a workspace where the kind
+// is of one.
+func (d *Directory) Of(prefix, parent string) []Named {
+	if d == nil {
+		return nil
+	}
+	var found []Named
+	for _, n := range d.named {
+		if strings.HasPrefix(n.SID, prefix) && strings.EqualFold(n.Parent, parent) {
+			found = append(found, n)
+		}
+	}
+	slices.SortFunc(found, func(a, b Named) int { return cmp.Compare(a.SID, b.SID) })
+	return found
 }
 
 // NamesOf returns every name of a kind, sorted, for messages.

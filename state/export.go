@@ -1,7 +1,9 @@
 package state
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -17,13 +19,20 @@ type ExportOptions struct {
 	Names map[string]string
 }
 
-// Export returns the account as a configuration that plans to no change. SIDs
-// of flows are left out, so that it rebuilds an empty account, except where
+// exportHeader is what a reader has to know of the file.
+var exportHeader = []string{
+	"The Flex Flows of a Twilio account, as flexsync export found them.",
+	"A key that is left out has its documented default.",
+	"A flow that is in no file, and not ignored, is deleted by flexsync apply.",
+}
+
+// Export returns the account as a configuration that plans to no change: by
+// channel, and by name within a channel. SIDs of flows are left out, so that it rebuilds an empty account, except where
 // several flows have one name and only the SID tells them apart. A flow that
 // the YAML cannot declare is ignored by its SID, or with opts.Names by its name,
 // with the reason and its content in a comment.
 func (s *Snapshot) Export(opts ExportOptions) schema.Export {
-	e := schema.Export{Names: opts.Names}
+	e := schema.Export{Header: exportHeader, Names: opts.Names, Channels: true}
 	count := make(map[string]int, len(s.Flows))
 	all := make(map[string]int, len(s.Flows))
 	sids := make(map[string]bool, len(s.Flows))
@@ -78,8 +87,14 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 		e.Flows = append(e.Flows, schema.ExportFlow{SID: f.SID, Flow: f.Flow})
 	}
 	for i := range e.Flows {
-		e.Flows[i].Pin = count[e.Flows[i].Flow.FriendlyName] > 1
+		x := &e.Flows[i]
+		if n := count[x.Flow.FriendlyName]; n > 1 {
+			x.Pin = true
+			x.Comment = []string{fmt.Sprintf("%d flows have this name, and only the sid tells them apart.", n)}
+		}
 	}
+	channel := func(x *schema.ExportFlow) int { return slices.Index(schema.ChannelTypes, x.Flow.ChannelType) }
+	slices.SortStableFunc(e.Flows, func(a, b schema.ExportFlow) int { return cmp.Compare(channel(&a), channel(&b)) })
 	return e
 }
 

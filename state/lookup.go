@@ -68,6 +68,7 @@ type Workspace struct{ SID, Name string }
 type Wanted struct {
 	whole  map[string]string // kind → why
 	inside map[inside]string // → why
+	every  string            // why everything is wanted, if it is
 }
 
 type inside struct {
@@ -96,6 +97,16 @@ func (w *Wanted) Add(kind string, of Workspace, why string) {
 	if key := (inside{kind, of}); w.inside[key] == "" {
 		w.inside[key] = why
 	}
+}
+
+// AddEverything asks for all kinds, in every workspace that there is.
+func (w *Wanted) AddEverything(why string) {
+	for kind := range collections {
+		if !inWorkspace(kind) {
+			w.Add(kind, Workspace{}, why)
+		}
+	}
+	w.every = why
 }
 
 // Empty reports whether nothing is wanted.
@@ -139,7 +150,7 @@ func (l *lookup) taskRouter(ctx context.Context, w Wanted) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxListings)
-	for in, why := range l.place(w.inside, listed) {
+	for in, why := range l.place(w, listed) {
 		g.Go(func() error {
 			err := l.list(ctx, in.kind, in.of.SID, why)
 			var api *flexapi.Error
@@ -158,9 +169,10 @@ func (l *lookup) taskRouter(ctx context.Context, w Wanted) error {
 // place finds the SIDs of the workspaces to look into. One whose name the
 // account does not have, or has several times, is left out: that name is a
 // problem of its own.
-func (l *lookup) place(wanted map[inside]string, listed bool) map[inside]string {
+func (l *lookup) place(w Wanted, listed bool) map[inside]string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	wanted := w.inside
 	placed := make(map[inside]string, len(wanted))
 	order := func(a, b inside) int {
 		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.of.SID, b.of.SID), cmp.Compare(a.of.Name, b.of.Name))
@@ -183,6 +195,12 @@ func (l *lookup) place(wanted map[inside]string, listed bool) map[inside]string 
 		}
 		if placed[key] == "" {
 			placed[key] = wanted[in]
+		}
+	}
+	if w.every != "" {
+		for _, n := range l.dir.Of(kindWorkspace, "") {
+			placed[inside{kindWorkflow, Workspace{SID: n.SID}}] = w.every
+			placed[inside{kindTaskChannel, Workspace{SID: n.SID}}] = w.every
 		}
 	}
 	return placed

@@ -337,7 +337,7 @@ func TestExport(t *testing.T) {
 			t.Error(i.Comment)
 		}
 	}
-	if diff := cmp.Diff([]string{"A", "Held", "Held, but off", "No integration", "Twin " + sidOf("FO", 2), "Twin " + sidOf("FO", 3)}, flows); diff != "" {
+	if diff := cmp.Diff([]string{"No integration", "A", "Held", "Held, but off", "Twin " + sidOf("FO", 2), "Twin " + sidOf("FO", 3)}, flows); diff != "" {
 		t.Errorf("flows (-want +got):\n%s", diff)
 	}
 	slices.Sort(ignored)

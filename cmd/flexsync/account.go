@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -59,7 +60,13 @@ func (f *accountFlags) connect(a *app, parallelism int) (*account, error) {
 	} else {
 		cfg.Credentials, err = flexapi.CredentialsFromEnv(a.lookupEnv)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, flexapi.ErrNotSet):
+		return nil, &exitWith{code: exitError, err: err,
+			hint: "set them, or take them from twilio-cli with --profile NAME; --local FILE needs none: it is an embedded API, without Twilio"}
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &exitWith{code: exitError, err: err, hint: "twilio-cli makes that file: `twilio profiles:create`"}
+	case err != nil:
 		return nil, err
 	}
 	cfg.Edge = cmp.Or(env("TWILIO_EDGE"), cfg.Credentials.Edge)
@@ -84,6 +91,15 @@ func (acct *account) read(ctx context.Context) (*state.Snapshot, error) {
 		return nil, err
 	}
 	return snap, acct.owns("the flows belong", snap.AccountSID)
+}
+
+// lookup lists what flows refer to, for a command that only shows it.
+func (acct *account) lookup(ctx context.Context, wanted state.Wanted) (*state.Directory, error) {
+	dir, err := state.Lookup(ctx, acct, wanted)
+	if err != nil {
+		return nil, err
+	}
+	return dir, acct.owns("what the flows refer to belongs", dir.AccountSID)
 }
 
 // owns refuses what belongs to another account; "" is nobody's.

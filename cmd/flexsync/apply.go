@@ -41,8 +41,8 @@ func (c *applyCmd) check() error {
 	case c.DetailedExitcode && !c.DryRun:
 		return inputError(errors.New("--detailed-exitcode goes with --dry-run"), "an apply that changed something exits with 0")
 	}
-	if c.Plan == "" {
-		return nil
+	if err := checkMaxBytes(c.MaxBytes); err != nil || c.Plan == "" {
+		return err
 	}
 	var wrong []string
 	for flag, given := range map[string]bool{
@@ -98,10 +98,10 @@ func (c *applyCmd) Run(a *app) error {
 	}
 	progress := newProgress(a, len(p.Changes), c.Format == "text")
 	report, err := apply.Run(a.ctx, acct, p, snap, apply.Options{Parallelism: c.Parallelism, Observe: progress.observe})
+	progress.clear()
 	if err != nil {
 		return err
 	}
-	progress.clear()
 	// What is done is done, whether or not it can be told on stdout: the exit
 	// code is about the account.
 	if err := c.report(a, report, progress); err != nil {
@@ -222,26 +222,46 @@ func (c *applyCmd) confirm(a *app, p *plan.Plan) error {
 			return written(err)
 		}
 	}
-	harm := ""
+	fmt.Fprintln(a.stderr)
 	if n := p.Summary.Delete; n > 0 {
-		harm = a.style(a.stderr).Paint(safetext.Alarm, fmt.Sprintf(", DELETING %s,", count(n, "flow")))
+		fmt.Fprintln(a.stderr, a.style(a.stderr).Paint(safetext.Alarm, fmt.Sprintf("This DELETES %s.", count(n, "flow"))))
 	}
-	fmt.Fprintf(a.stderr, "\nApply this%s to account %s? [yes/no] ", harm, safetext.Line(p.AccountSID))
-	answers := make(chan string, 1)
+	fmt.Fprintf(a.stderr, "Apply this to account %s? [yes/no] ", safetext.Line(p.AccountSID))
+	answers := make(chan string)
 	go func() {
-		line, _ := bufio.NewReader(a.stdin).ReadString('\n') // no answer is not a yes
-		answers <- strings.TrimSpace(line)
+		r := bufio.NewReader(a.stdin)
+		for {
+			line, err := r.ReadString('\n')
+			select {
+			case answers <- line:
+			case <-a.ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
 	}()
-	select {
-	case <-a.ctx.Done():
-		fmt.Fprintln(a.stderr)
-		return errInterrupted
-	case answer := <-answers:
-		if strings.EqualFold(answer, "yes") || strings.EqualFold(answer, "y") {
-			return nil
+	for {
+		select {
+		case <-a.ctx.Done():
+			fmt.Fprintln(a.stderr)
+			return errInterrupted
+		case line := <-answers:
+			answer, whole := strings.CutSuffix(line, "\n")
+			if !whole { // the input has ended, and no answer is not a yes
+				fmt.Fprintln(a.stderr)
+				answer = "no"
+			}
+			switch strings.ToLower(strings.TrimSpace(answer)) {
+			case "yes", "y":
+				return nil
+			case "no", "n", "":
+				return c.unconfirmed(a, p, "not confirmed", "")
+			}
+			fmt.Fprint(a.stderr, "Answer yes or no: ")
 		}
 	}
-	return c.unconfirmed(a, p, "not confirmed", "")
 }
 
 func (c *applyCmd) unconfirmed(a *app, p *plan.Plan, what, hint string) error {

@@ -1,16 +1,31 @@
 package main
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"flexsync/schema"
 	"flexsync/state"
 )
 
 type exportCmd struct {
-	Names bool `help:"Write names in place of SIDs, so that the file serves every account that has these names."`
+	Names    bool   `help:"Write names in place of SIDs, so that the files serve every account that has these names."`
+	Split    string `placeholder:"DIR" help:"Write a file for each channel into DIR, which has no YAML yet, in place of stdout."`
+	Snapshot string `placeholder:"FILE" help:"Write the account for --local in place of YAML, so that plan needs no credentials."`
 
 	accountFlags
 }
 
 func (c *exportCmd) Run(a *app) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	acct, err := c.connect(a, 1)
 	if err != nil {
 		return err
@@ -19,23 +34,175 @@ func (c *exportCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if c.Snapshot != "" {
+		return c.snapshot(a, acct, snap)
+	}
 	var opts state.ExportOptions
 	if c.Names {
-		dir, err := state.Lookup(a.ctx, acct, snap.References())
+		dir, err := acct.lookup(a.ctx, snap.References())
 		if err != nil {
-			return err
-		}
-		if err := acct.owns("what the flows refer to belongs", dir.AccountSID); err != nil {
 			return err
 		}
 		opts.Names = snap.Names(dir)
 	}
 	e := snap.Export(opts)
-	if _, err := a.stdout.Write(e.Encode()); err != nil {
+	if c.Split != "" {
+		if err := writeSplit(a, c.Split, e); err != nil {
+			return err
+		}
+	} else if _, err := a.stdout.Write(e.Encode()); err != nil {
 		return written(err)
 	}
 	if n := len(e.Ignore); n > 0 {
 		a.say("%s cannot be declared in YAML and will be ignored; the reasons are in the comments", count(n, "flow"))
+	}
+	return nil
+}
+
+// check refuses flags that do not go together, and a directory that is not
+// free, before the account is asked.
+func (c *exportCmd) check() error {
+	switch {
+	case c.Snapshot != "" && c.Names:
+		return inputError(errors.New("--snapshot does not go with --names: a snapshot always has both, SIDs and names"), "")
+	case c.Snapshot != "" && c.Split != "":
+		return inputError(errors.New("--snapshot does not go with --split: it writes no YAML"), "run export twice")
+	case c.Split != "":
+		return checkFree(c.Split)
+	}
+	return nil
+}
+
+// snapshot writes the account as a file for --local.
+func (c *exportCmd) snapshot(a *app, acct *account, snap *state.Snapshot) error {
+	dir, err := acct.lookup(a.ctx, state.Everything("for --snapshot"))
+	if err != nil {
+		return err
+	}
+	if err := writeFile(c.Snapshot, snap.EncodeFile(cmp.Or(snap.AccountSID, acct.sid), dir)); err != nil {
+		return fmt.Errorf("save the snapshot: %w", err)
+	}
+	a.say("%s written to %s", count(len(snap.Flows), "flow"), c.Snapshot)
+	return nil
+}
+
+// checkFree refuses a directory that has YAML already: files of another export
+// would add up with these, and nobody's file is to be written over. A directory
+// that is not there is free.
+func checkFree(dir string) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case path == dir && errors.Is(err, fs.ErrNotExist):
+			parent := filepath.Dir(filepath.Clean(dir))
+			if info, err := os.Stat(parent); err != nil || !info.IsDir() {
+				return inputError(fmt.Errorf("--split %s: %s is not a directory", dir, parent), "make it first")
+			}
+			return nil
+		case err != nil:
+			return fmt.Errorf("--split: %w", err)
+		case path == dir && !d.IsDir():
+			if info, err := os.Stat(dir); err != nil || !info.IsDir() { // a link may lead to one
+				return inputError(fmt.Errorf("--split %s: it is not a directory", dir), "give the directory that the files go to")
+			}
+			return checkFree(dir + string(filepath.Separator))
+		case path != dir && strings.HasPrefix(d.Name(), "."):
+			if d.IsDir() {
+				return fs.SkipDir // plan does not look at it either
+			}
+			return nil
+		}
+		if ext := filepath.Ext(path); path != dir && (ext == ".yaml" || ext == ".yml") {
+			return inputError(fmt.Errorf("--split %s: %s is there already", dir, path),
+				"give a directory without YAML files, or remove them first: what is exported would add up with them")
+		}
+		return nil
+	})
+	return err
+}
+
+// splitFile is one of the files that --split writes.
+type splitFile struct {
+	name string
+	what string // it holds
+	yaml []byte
+}
+
+// splitByChannel takes an export apart: a file for each channel, and one for
+// what is ignored. An account without flows has one file that says so.
+func splitByChannel(e schema.Export) (files []splitFile) {
+	for _, channel := range schema.ChannelTypes {
+		part := schema.Export{Header: e.Header, AccountSID: e.AccountSID, Names: e.Names}
+		for _, x := range e.Flows {
+			if x.Flow.ChannelType == channel {
+				part.Flows = append(part.Flows, x)
+			}
+		}
+		if n := len(part.Flows); n > 0 {
+			files = append(files, splitFile{name: channel + ".yaml", what: count(n, "flow"), yaml: part.Encode()})
+		}
+	}
+	if len(e.Ignore) > 0 {
+		part := schema.Export{Header: []string{"What flexsync leaves alone, for YAML cannot declare it."}, AccountSID: e.AccountSID, Ignore: e.Ignore}
+		files = append(files, splitFile{name: "ignore.yaml", what: count(len(e.Ignore), "ignored flow"), yaml: part.Encode()})
+	}
+	if len(files) == 0 {
+		files = append(files, splitFile{name: "flows.yaml", what: "no flows", yaml: e.Encode()})
+	}
+	return files
+}
+
+// writeSplit writes an export to a directory, whole or not at all. The files
+// are made beside their place, where plan does not look, and then moved: a
+// directory that is new in one step, and file by file into one that is there.
+func writeSplit(a *app, dir string, e schema.Export) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("--split: %w", err)
+		}
+	}()
+	_, statErr := os.Stat(dir)
+	isNew := errors.Is(statErr, fs.ErrNotExist)
+	dir = filepath.Clean(dir)
+	made, err := os.MkdirTemp(map[bool]string{true: filepath.Dir(dir), false: dir}[isNew], ".flexsync-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(made)
+	files := splitByChannel(e)
+	for _, f := range files {
+		if err := writeFile(filepath.Join(made, f.name), f.yaml); err != nil {
+			return err
+		}
+	}
+	if isNew {
+		if err := os.Rename(made, dir); err != nil {
+			return err
+		}
+	} else if err := moveFiles(made, dir, files); err != nil {
+		return err
+	}
+	for _, f := range files {
+		a.say("%s written to %s", f.what, filepath.Join(dir, f.name))
+	}
+	return nil
+}
+
+// moveFiles moves files that are not there yet; after an error, none of them is.
+func moveFiles(from, to string, files []splitFile) error {
+	for i, f := range files {
+		path := filepath.Join(to, f.name)
+		_, err := os.Lstat(path)
+		if err == nil {
+			err = &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
+		} else if errors.Is(err, fs.ErrNotExist) {
+			err = os.Rename(filepath.Join(from, f.name), path)
+		}
+		if err != nil {
+			for _, done := range slices.Backward(files[:i]) {
+				err = errors.Join(err, os.Remove(filepath.Join(to, done.name)))
+			}
+			return err
+		}
 	}
 	return nil
 }

@@ -40,7 +40,9 @@ func (exportCmd) Help() string {
 Examples:
 
 	flexsync export > flows.yaml
-	flexsync export --names > flows.yaml         # serves every account with these names`
+	flexsync export --names > flows.yaml         # for other accounts too
+	flexsync export --split flows                # a file for each channel
+	flexsync export --snapshot account.json      # for plan --local account.json`
 }
 
 func (listCmd) Help() string {

@@ -30,10 +30,15 @@ func (f *inputFlags) load(a *app, paths []string, allowUnset bool) (*schema.Conf
 	if a.stdin != nil {
 		opts.Stdin = &interruptible{ctx: a.ctx, r: a.stdin}
 	}
-	if slices.Contains(paths, "-") && isTerminal(a.stdin) {
+	typed := slices.Contains(paths, "-") && isTerminal(a.stdin)
+	if typed {
 		a.say("the YAML is read from the terminal: Ctrl-D ends it")
 	}
-	return schema.Load(paths, opts)
+	cfg, err := schema.Load(paths, opts)
+	if typed && a.ctx.Err() != nil {
+		fmt.Fprintln(a.stderr) // behind the ^C
+	}
+	return cfg, err
 }
 
 // interruptible is a reader whose reads end with the context as well: a read

@@ -24,6 +24,9 @@ func main() {
 		<-signals
 		cancel()
 		<-signals
+		if isTerminal(os.Stderr) {
+			fmt.Fprint(os.Stderr, takeBack) // the line of an apply
+		}
 		fmt.Fprintln(os.Stderr, "flexsync: ended at once: a write that was under way may be done; run again to see")
 		os.Exit(exitInterrupted)
 	}()

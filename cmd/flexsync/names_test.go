@@ -524,35 +524,3 @@ func TestFleetREADME(t *testing.T) {
 		t.Errorf("the page does not show this error:\n%s", out)
 	}
 }
-
-// TestFleetWorkflow runs the steps of the workflow that call flexsync, for
-// every account of its matrix.
-func TestFleetWorkflow(t *testing.T) {
-	t.Parallel()
-	dir := fleetCopy(t)
-	data, err := os.ReadFile(filepath.Join(dir, "workflow.yml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(data), "account: ["+strings.Join(fleetAccounts, ", ")+"]\n"); n != 2 {
-		t.Errorf("%d jobs are over all accounts, want 2", n)
-	}
-	steps := regexp.MustCompile(`(?m)^        run: \|\n((?:          .*\n)+)`).FindAllStringSubmatch(string(data), -1)
-	steps = slices.DeleteFunc(steps, func(s []string) bool {
-		return !strings.Contains(s[1], "flexsync plan") && !strings.Contains(s[1], "flexsync apply")
-	})
-	if len(steps) != 2 {
-		t.Fatalf("%d steps run flexsync, want 2", len(steps))
-	}
-	for _, name := range fleetAccounts {
-		summary := filepath.Join(t.TempDir(), "summary.md")
-		env := []string{"ACCOUNT=" + name, "GITHUB_STEP_SUMMARY=" + summary, "FLEXSYNC_LOCAL=" + filepath.Join("emulated", name+".json")}
-		for _, s := range steps {
-			fleetShell(t, dir, s[1], env...)
-		}
-		text, err := os.ReadFile(summary)
-		if err != nil || !strings.Contains(string(text), "<!-- flexsync:plan ") || !strings.Contains(string(text), "flexsync apply") {
-			t.Errorf("%s: %v, the summary is:\n%s", name, err, text)
-		}
-	}
-}

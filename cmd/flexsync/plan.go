@@ -23,7 +23,7 @@ type planCmd struct {
 }
 
 func (c *planCmd) Run(a *app) error {
-	if err := c.summaryFlag.check(a); err != nil {
+	if err := errors.Join(checkMaxBytes(c.MaxBytes), c.summaryFlag.check(a)); err != nil {
 		return err
 	}
 	p, _, _, err := a.compute(c.Paths, &c.inputFlags, &c.planFlags, &c.accountFlags, 1)
@@ -47,6 +47,14 @@ func (c *planCmd) Run(a *app) error {
 		return err
 	}
 	return silent(planExit(p, c.DetailedExitcode))
+}
+
+// checkMaxBytes refuses a limit that Markdown could not be kept to.
+func checkMaxBytes(n int) error {
+	if n < plan.MinMarkdownBytes {
+		return inputError(fmt.Errorf("--max-bytes %d: it is %d or more", n, plan.MinMarkdownBytes), "the verdict and the count of what was cut need that much")
+	}
+	return nil
 }
 
 // planExit is the exit code of a command that only plans.

@@ -15,21 +15,27 @@ import (
 type progress struct {
 	a      *app
 	total  int
-	live   bool // stderr is a terminal
+	live   bool // stderr is a terminal on which a line can be taken back
 	report bool // results go to stdout as they come
 	begun  time.Time
 
 	done, failed int
+	onScreen     bool // the line of counts
 	printed      map[resultKey]apply.Status
 }
 
 type resultKey struct{ name, sid, step string }
 
 func newProgress(a *app, total int, report bool) *progress {
-	return &progress{
-		a: a, total: total, report: report, live: isTerminal(a.stderr), begun: a.now(),
+	kind, _ := a.lookupEnv("TERM")
+	p := &progress{
+		a: a, total: total, report: report, begun: a.now(),
+		// A log would be written into the line.
+		live:    isTerminal(a.stderr) && kind != "dumb" && a.logger == nil,
 		printed: make(map[resultKey]apply.Status),
 	}
+	p.show()
+	return p
 }
 
 // observe is told of results one at a time.
@@ -47,9 +53,7 @@ func (p *progress) observe(res apply.Result) {
 	case !p.live:
 		p.line(p.a.stderr, res)
 	}
-	if p.live && p.done < p.total {
-		fmt.Fprintf(p.a.stderr, "%d of %d%s", p.done, p.total, p.rate())
-	}
+	p.show()
 }
 
 func (p *progress) line(w io.Writer, res apply.Result) {
@@ -57,14 +61,29 @@ func (p *progress) line(w io.Writer, res apply.Result) {
 	_, _ = fmt.Fprintln(w, res.Text(p.a.style(w)))
 }
 
-// rate says how fast it goes and how long it will take, once that is known.
-func (p *progress) rate() string {
-	s := ""
+// show writes the line of counts, while there is something left to do. It is
+// cut to the terminal: a line that wrapped could not be taken back.
+func (p *progress) show() {
+	if !p.live || p.done >= p.total {
+		return
+	}
+	width := terminalWidth(p.a.stderr)
+	if width == 0 {
+		width = 80
+	}
+	fmt.Fprint(p.a.stderr, cut(p.text(), width-1)) // the last cell is the cursor's
+	p.onScreen = true
+}
+
+// text says how far it is, how fast it goes and how long it will take, as soon
+// as that is known.
+func (p *progress) text() string {
+	s := fmt.Sprintf("%d of %d", p.done, p.total)
 	if p.failed > 0 {
-		s = fmt.Sprintf(", %d failed", p.failed)
+		s += fmt.Sprintf(", %d failed", p.failed)
 	}
 	elapsed := p.a.now().Sub(p.begun)
-	if elapsed < 2*time.Second {
+	if elapsed < 2*time.Second || p.done == 0 {
 		return s
 	}
 	perSecond := float64(p.done) / elapsed.Seconds()
@@ -74,10 +93,14 @@ func (p *progress) rate() string {
 
 // clear takes the line of counts away.
 func (p *progress) clear() {
-	if p.live {
-		fmt.Fprint(p.a.stderr, "\r\x1b[K")
+	if p.onScreen {
+		fmt.Fprint(p.a.stderr, takeBack)
+		p.onScreen = false
 	}
 }
+
+// takeBack empties the line that a terminal's cursor is in.
+const takeBack = "\r\x1b[K"
 
 // shown reports whether a result was printed as it is now.
 func (p *progress) shown(res *apply.Result) bool {

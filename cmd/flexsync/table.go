@@ -35,18 +35,27 @@ func terminalWidth(stream any) int {
 
 // writeTable writes rows in columns. With a width, names and identities are
 // cut so that a line fits, as far as that goes: what is left out has an … in
-// its place. Without, nothing is cut.
+// its place. Where that is not enough, the last column goes. Without a width,
+// nothing is cut.
 func writeTable(w io.Writer, rows []row, width int) error {
-	var widths [len(row{})]int
+	widths := make([]int, len(row{}))
 	for _, r := range rows {
 		for i, cell := range r {
 			widths[i] = max(widths[i], cells(cell))
 		}
 	}
 	const gap = 2
-	over := -width - gap
-	for _, n := range widths {
+	over, least := -width-gap, -width-gap
+	for i, n := range widths {
 		over += n + gap
+		if i == nameColumn || i == identityColumn {
+			n = min(n, narrowest)
+		}
+		least += n + gap
+	}
+	if last := len(widths) - 1; width > 0 && least > 0 {
+		over -= widths[last] + gap
+		widths = widths[:last]
 	}
 	for width > 0 && over > 0 {
 		widest := nameColumn
@@ -61,10 +70,10 @@ func writeTable(w io.Writer, rows []row, width int) error {
 	}
 	b := bufio.NewWriter(w)
 	for _, r := range rows {
-		for i, cell := range r {
-			cell = cut(cell, widths[i])
+		for i := range widths {
+			cell := cut(r[i], widths[i])
 			b.WriteString(cell)
-			if i < len(r)-1 {
+			if i < len(widths)-1 {
 				b.WriteString(strings.Repeat(" ", widths[i]-cells(cell)+gap))
 			}
 		}

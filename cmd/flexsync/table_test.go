@@ -25,7 +25,7 @@ func TestTable(t *testing.T) {
 	if strings.Contains(whole, "…") || !strings.Contains(whole, rows[2][3]) {
 		t.Errorf("a table for a pipe is cut:\n%s", whole)
 	}
-	for width := 85; width < 160; width++ {
+	for width := 75; width < 160; width++ {
 		lines := table(width)
 		text := strings.Join(lines, "\n")
 		for _, line := range lines {
@@ -47,6 +47,9 @@ func TestTable(t *testing.T) {
 		if cut := strings.Contains(text, "…"); cut != (text != whole) {
 			t.Errorf("width %d: cut %v:\n%s", width, cut, text)
 		}
+	}
+	if lines := table(80); strings.Contains(lines[0], "INTEGRATION") || !strings.Contains(lines[0], "ENABLED") {
+		t.Errorf("the last column does not go: %q", lines)
 	}
 	if lines := table(10); !strings.Contains(lines[1], "Support…") {
 		t.Errorf("too narrow: %q", lines)

@@ -183,7 +183,8 @@ func (d *document) flows(accountSID string, when time.Time) (*table[*flow], erro
 
 // decodeFlow is liberal in what accounts really hold, though the API would not
 // take it: no name or an odd one, no chat service, an integration that is null
-// or lacks a key. It is strict in the kinds and in the keys' spelling.
+// or lacks a key. It is strict in the kinds and in the keys' spelling, and for a
+// flow without a SID, which a person wrote, in the values too.
 func decodeFlow(m map[string]any, index int, accountSID string, when time.Time) (*flow, error) {
 	own, err := decodeIdentity(m, "FO", fmt.Sprint("flow ", index), accountSID, when)
 	if err != nil {
@@ -192,6 +193,10 @@ func decodeFlow(m map[string]any, index int, accountSID string, when time.Time) 
 	f := &flow{SID: own.sid, AccountSID: accountSID, DateCreated: own.created, DateUpdated: own.updated, Enabled: true}
 
 	given := make(values)
+	read := (*field).parseJSON
+	if m["sid"] != nil {
+		read = (*field).holdJSON
+	}
 	nullIntegration := false
 	for key, value := range m {
 		switch key {
@@ -206,7 +211,7 @@ func decodeFlow(m map[string]any, index int, accountSID string, when time.Time) 
 			if !ok {
 				return nil, fmt.Errorf("integration: must be an object, not %s", jsonKind(value))
 			}
-			if err := decodeIntegration(inner, given); err != nil {
+			if err := decodeIntegration(inner, given, read); err != nil {
 				return nil, err
 			}
 			continue
@@ -218,13 +223,13 @@ func decodeFlow(m map[string]any, index int, accountSID string, when time.Time) 
 		if value == nil {
 			continue
 		}
-		if given[key], err = field.parseJSON(value); err != nil {
+		if given[key], err = read(field, value); err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}
 	}
 
 	f.set(given)
-	if f.ChannelType == "" {
+	if f.ChannelType == "" && m["sid"] == nil {
 		return nil, errors.New("channel_type: is missing")
 	}
 	integrationType, _ := given["integration_type"].(string)
@@ -243,13 +248,13 @@ func decodeFlow(m map[string]any, index int, accountSID string, when time.Time) 
 // decodeIntegration adds what is inside an integration to given. Keys that the
 // API does not have are dropped: this is what an answer holds, and the API may
 // grow. So is an empty string where a SID or a URL is meant.
-func decodeIntegration(inner map[string]any, given values) error {
+func decodeIntegration(inner map[string]any, given values, read func(*field, any) (any, error)) error {
 	for key, value := range inner {
 		field := fieldByKey("integration." + key)
 		if field == nil || value == nil || value == "" && field.kind != kindText {
 			continue
 		}
-		v, err := field.parseJSON(value)
+		v, err := read(field, value)
 		if err != nil {
 			return fmt.Errorf("%s: %w", field.key, err)
 		}

@@ -161,6 +161,27 @@ func (f *field) parseJSON(v any) (any, error) {
 	return nil, fmt.Errorf("must be %s, not %s", want, jsonKind(v))
 }
 
+// holdJSON reads a value that an account holds already, and so takes every one
+// of the right kind: Twilio may have channel types, say, that this package does
+// not know.
+func (f *field) holdJSON(v any) (any, error) {
+	value, err := f.parseJSON(v)
+	if err == nil {
+		return value, nil
+	}
+	switch v := v.(type) {
+	case string:
+		if f.kind != kindBool && f.kind != kindInt {
+			return v, nil
+		}
+	case json.Number:
+		if n, err := strconv.Atoi(v.String()); f.kind == kindInt && err == nil {
+			return n, nil
+		}
+	}
+	return nil, err
+}
+
 // jsonKind names what a decoded JSON value is.
 func jsonKind(v any) string {
 	switch v.(type) {

@@ -104,6 +104,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	transport := cfg.Transport
 	if transport == nil {
+		if err := h.checkProxy(http.ProxyFromEnvironment); err != nil {
+			return nil, err
+		}
 		transport = defaultTransport(cfg.Parallelism)
 	}
 	logger := cfg.Logger

@@ -34,6 +34,9 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText returns "[redacted]".
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
+// ErrNotSet is the error of credentials that are not there, or only in part.
+var ErrNotSet = errors.New("not set")
+
 // Credentials are an account, and what is sent as basic auth: the account's
 // SID and auth token, or an API key and its secret.
 type Credentials struct {
@@ -53,8 +56,8 @@ type Credentials struct {
 // CredentialsFromEnv reads TWILIO_ACCOUNT_SID with TWILIO_API_KEY and
 // TWILIO_API_SECRET, or with TWILIO_AUTH_TOKEN; the key pair wins when it is
 // whole. TWILIO_EDGE and TWILIO_REGION are read too. An empty variable is an
-// unset one, space around a value is ignored. The error names what is missing
-// and holds no value.
+// unset one, space around a value is ignored. The error names what is missing,
+// and is [ErrNotSet] then; it holds no value.
 func CredentialsFromEnv(lookup func(string) (string, bool)) (Credentials, error) {
 	get := func(name string) string {
 		v, _ := lookup(name)
@@ -84,7 +87,7 @@ func CredentialsFromEnv(lookup func(string) (string, bool)) (Credentials, error)
 		missing = append(missing, "TWILIO_AUTH_TOKEN (or TWILIO_API_KEY with TWILIO_API_SECRET)")
 	}
 	if len(missing) > 0 {
-		return Credentials{}, errors.New("credentials: not set: " + strings.Join(missing, ", "))
+		return Credentials{}, fmt.Errorf("credentials: %w: %s", ErrNotSet, strings.Join(missing, ", "))
 	}
 	if err := c.check("TWILIO_ACCOUNT_SID", c.Source); err != nil {
 		return Credentials{}, fmt.Errorf("credentials: %w", err)
@@ -94,7 +97,8 @@ func CredentialsFromEnv(lookup func(string) (string, bool)) (Credentials, error)
 
 // CredentialsFromProfile reads a profile of twilio-cli from its configuration
 // file, usually ~/.twilio-cli/config.json, and never writes to it. An unknown
-// name is an error that lists the known ones.
+// name is an error that lists the known ones, and a file that is not there is
+// [fs.ErrNotExist].
 func CredentialsFromProfile(name, configPath string) (Credentials, error) {
 	// twilio-cli's own layout. "projects" is from before its version 2; the
 	// secrets of those are in the system's keychain, not in the file.

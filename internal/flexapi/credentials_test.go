@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,6 +131,57 @@ func TestHosts(t *testing.T) {
 		}
 		if err != nil || c.BaseURL(Flex) != tt.want {
 			t.Errorf("%+v: %v", cfg, err)
+		}
+	}
+}
+
+// TestProxy is which proxies are refused before anything is sent, and without
+// a word of theirs.
+func TestProxy(t *testing.T) {
+	for value, ok := range map[string]bool{
+		"":                        true,
+		"proxy.example":           true,
+		"proxy.example:3128":      true,
+		"http://proxy:3128/":      true,
+		"https://u:p@proxy.local": true,
+		"socks5://[::1]:1080":     true,
+		"socks5h://proxy":         true,
+
+		"://" + testSecret:                        false,
+		"http//" + testSecret:                     false,
+		"http://u:" + testSecret + "@[::1":        false,
+		"http://u:" + testSecret + "@":            false,
+		"http://u:" + testSecret + "@h:99999":     false,
+		"http://u:" + testSecret + "@h:x":         false,
+		"ftp://u:" + testSecret + "@h":            false,
+		"ht tp://u:" + testSecret + "@h":          false,
+		"http://u:" + testSecret + "%zz@h.a:3128": false,
+	} {
+		// As net/http reads it.
+		find := func(*http.Request) (*url.URL, error) {
+			u, err := url.Parse(value)
+			if err != nil || u.Scheme == "" || u.Host == "" {
+				if u, err := url.Parse("http://" + value); value != "" && err == nil {
+					return u, nil
+				}
+			}
+			if value == "" || err != nil {
+				return nil, err
+			}
+			return u, nil
+		}
+		for _, base := range []string{"", "https://api.example"} {
+			h, err := newHosts(base, "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = h.checkProxy(find)
+			if (err == nil) != ok {
+				t.Errorf("proxy %q for %q: %v", value, base, err)
+			}
+			if config, typed := err.(*ConfigError); err != nil && (!typed || config.Setting != "proxy" || strings.Contains(err.Error(), testSecret)) {
+				t.Errorf("proxy %q for %q: %v", value, base, err)
+			}
 		}
 	}
 }

@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -22,7 +25,7 @@ const (
 
 // ConfigError is a setting that cannot be used, whatever the API says.
 type ConfigError struct {
-	Setting string // "base URL", "edge", "region", "timeout"
+	Setting string // "base URL", "edge", "region", "timeout", "proxy"
 	Reason  string
 }
 
@@ -98,6 +101,31 @@ func (h hosts) base(p Product) *url.URL {
 		return h.fixed
 	}
 	return &url.URL{Scheme: "https", Host: string(p) + h.suffix}
+}
+
+// checkProxy refuses a proxy that no connection can be made through. The
+// transport would find that out at every try, and so wait and try again. The
+// value is never quoted: it may hold a password.
+func (h hosts) checkProxy(proxyFor func(*http.Request) (*url.URL, error)) error {
+	for _, p := range []Product{Flex, Conversations, Studio, TaskRouter} {
+		base := h.base(p)
+		proxy, err := proxyFor(&http.Request{URL: base})
+		if err == nil && (proxy == nil || isProxy(proxy)) {
+			continue
+		}
+		return &ConfigError{Setting: "proxy", Reason: fmt.Sprintf(
+			"%s_PROXY, for %s, is not a proxy's address like http://HOST:PORT", strings.ToUpper(base.Scheme), base.Host)}
+	}
+	return nil
+}
+
+// isProxy reports whether a proxy has a scheme that net/http knows, a host and,
+// if any, a port. What is no URL at all, net/http has read as "http://" and that:
+// then two slashes come behind the host.
+func isProxy(u *url.URL) bool {
+	_, err := strconv.ParseUint(cmp.Or(u.Port(), "80"), 10, 16)
+	return slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) &&
+		u.Hostname() != "" && err == nil && !strings.HasPrefix(u.Path, "//")
 }
 
 func (h hosts) url(p Product, path string) *url.URL {
