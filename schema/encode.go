@@ -73,14 +73,12 @@ func (e Export) Encode() []byte {
 		w.line("flows: []")
 		return w.text
 	}
-	shared := e.shared()
-	if len(shared) > 0 {
+	shared, of := e.shared()
+	if shared != 0 {
 		w.line("defaults:")
 		inside := false
-		for i := range Fields {
-			if flow := shared[&Fields[i]]; flow != nil {
-				inside = w.key("  ", &Fields[i], flow, inside)
-			}
+		for f := range shared.all {
+			inside = w.key("  ", f, of[f], inside)
 		}
 	}
 	w.line("flows:")
@@ -99,15 +97,11 @@ func (e Export) Encode() []byte {
 }
 
 // shared finds the fields that all flows have alike, and other than by default:
-// all that the field means something for, and two at least. Each comes with one
-// of those flows.
-func (e Export) shared() map[*Field]*Flow {
-	shared := make(map[*Field]*Flow)
-	for i := range Fields {
-		f := &Fields[i]
-		if (spelledOut | routing).Has(f) {
-			continue
-		}
+// all that the field means something for, and two at least. of has one of those
+// flows for each.
+func (e Export) shared() (set FieldSet, of map[*Field]*Flow) {
+	of = make(map[*Field]*Flow)
+	for f := range ((fieldsOf[""] | IntegrationFields) &^ (spelledOut | routing)).all {
 		var first *Flow
 		again, same := false, true
 		for i := range e.Flows {
@@ -121,10 +115,11 @@ func (e Export) shared() map[*Field]*Flow {
 			}
 		}
 		if again && same && f.Get(first) != f.Default {
-			shared[f] = first
+			set |= f.Bit()
+			of[f] = first
 		}
 	}
-	return shared
+	return set, of
 }
 
 type encoder struct {
@@ -139,7 +134,7 @@ func (w *encoder) line(parts ...string) {
 	w.text = append(w.text, '\n')
 }
 
-func (w *encoder) flow(x *ExportFlow, shared map[*Field]*Flow) {
+func (w *encoder) flow(x *ExportFlow, shared FieldSet) {
 	w.comment("  ", x.Comment)
 	start := len(w.text)
 	inside := false
@@ -147,9 +142,9 @@ func (w *encoder) flow(x *ExportFlow, shared map[*Field]*Flow) {
 	if !known { // it cannot be declared, but it can be shown
 		fields = fieldsOf[""]
 	}
-	for f := range fields.all {
+	for f := range (fields &^ shared).all {
 		v := f.Get(&x.Flow)
-		if shared[f] != nil || v == nil || v == f.Default && !spelledOut.Has(f) {
+		if v == nil || v == f.Default && !spelledOut.Has(f) {
 			continue
 		}
 		inside = w.key("    ", f, &x.Flow, inside)

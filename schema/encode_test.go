@@ -296,3 +296,69 @@ func TestOrder(t *testing.T) {
 		}
 	})
 }
+
+// TestEncodeShared is what moves to defaults, and what stays where a reader
+// looks for it.
+func TestEncodeShared(t *testing.T) {
+	sid := func(prefix string, n int) string { return fmt.Sprintf("%s%032x", prefix, n) }
+	task := func(name, channel string) ExportFlow {
+		return ExportFlow{Flow: Flow{FriendlyName: name, ChannelType: channel, ChatServiceSID: sid("IS", 1), Enabled: true, IntegrationType: Task,
+			WorkspaceSID: sid("WS", 1), WorkflowSID: sid("WW", 1), Channel: "chat", Timeout: 60}}
+	}
+	studio := ExportFlow{Flow: Flow{FriendlyName: "C", ChannelType: "web", ChatServiceSID: sid("IS", 1), IntegrationType: Studio, FlowSID: sid("FW", 1), RetryCount: 1}}
+	none := ExportFlow{Flow: Flow{FriendlyName: "D", ChannelType: "web", ChatServiceSID: sid("IS", 1), Enabled: true}}
+	e := Export{
+		Names:    map[string]string{sid("WS", 1): "Flex"},
+		Channels: true,
+		Flows:    []ExportFlow{task("A", "sms"), task("B", "sms"), studio, none},
+	}
+	const want = `version: 1
+defaults:
+  chat_service_sid: IS00000000000000000000000000000001
+  integration:
+    workspace: Flex
+    timeout: 60
+flows:
+  # sms
+  - friendly_name: A
+    channel_type: sms
+    enabled: true
+    integration_type: task
+    integration:
+      workflow_sid: WW00000000000000000000000000000001
+      channel: chat
+
+  - friendly_name: B
+    channel_type: sms
+    enabled: true
+    integration_type: task
+    integration:
+      workflow_sid: WW00000000000000000000000000000001
+      channel: chat
+
+  # web
+  - friendly_name: C
+    channel_type: web
+    enabled: false
+    integration_type: studio
+    integration:
+      flow_sid: FW00000000000000000000000000000001
+      retry_count: 1
+
+  - friendly_name: D
+    channel_type: web
+    enabled: true
+`
+	if diff := cmp.Diff(want, string(e.Encode())); diff != "" {
+		t.Errorf("(-want +have):\n%s", diff)
+	}
+	for i, d := range load(t, e).Flows {
+		if diff := cmp.Diff(e.Flows[i].Flow, d.Flow); diff != "" {
+			t.Errorf("read back (-want +have):\n%s", diff)
+		}
+	}
+	e.Flows = e.Flows[:1]
+	if text := string(e.Encode()); strings.Contains(text, "defaults") || strings.Contains(text, "# sms") {
+		t.Errorf("one flow shares nothing with itself:\n%s", text)
+	}
+}

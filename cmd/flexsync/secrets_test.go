@@ -34,7 +34,7 @@ func TestSecrets(t *testing.T) {
 	commands := []string{
 		"plan", "plan --format json --out plan.json", "plan --format markdown",
 		"apply --yes --backup backup.yaml", "apply --yes --format json", "apply --yes --format markdown", "apply --dry-run",
-		"export", "export --names", "list", "list --format json", "list --format env",
+		"export", "export --names", "export --snapshot snapshot.json", "list", "list --format json", "list --format env",
 		"validate", "validate --format json", "version",
 	}
 	flexsync, err := exec.LookPath("flexsync")

@@ -29,7 +29,7 @@ func Fence(language string, lines []string) string {
 // Comment returns s for the inside of an HTML comment, which ends at "-->" and
 // may have no "--" before that.
 func Comment(s string) string {
-	s = strings.NewReplacer("<", "", ">", "").Replace(Line(s))
+	s = Line(strings.NewReplacer("<", "", ">", "").Replace(s)) // in this order: what is left may begin with ::
 	for strings.Contains(s, "--") {
 		s = strings.ReplaceAll(s, "--", "- -")
 	}

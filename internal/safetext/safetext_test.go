@@ -167,7 +167,7 @@ func checkSafe(t *testing.T, text, safe string) {
 }
 
 func FuzzSafe(f *testing.F) {
-	for _, text := range []string{"", "::error::", "##[x]", "\x1b[31m", "\xff\xfe", "`", "a\n\n::x", "-->", "\u2029 ::a::"} {
+	for _, text := range []string{"", "::error::", "##[x]", "\x1b[31m", "\xff\xfe", "`", "a\n\n::x", "-->", "\u2029 ::a::", ">::a::"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
