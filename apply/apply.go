@@ -71,16 +71,14 @@ func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts 
 	}
 	report := &Report{AccountSID: p.AccountSID, Status: Unchanged}
 	if !p.HasChanges() {
-		report.Flows = make(map[string]string)
-		r.fillFlows(report.Flows, r.project(snap))
+		report.Flows = r.managed(r.project(snap))
 		return report, nil
 	}
 	wrote := r.carryOut(ctx, snap.AccountSID != "")
 	if wrote && !r.stopped {
 		r.verify(ctx, report, snap)
 	} else {
-		report.Flows = make(map[string]string)
-		r.fillFlows(report.Flows, r.project(snap))
+		report.Flows = r.managed(r.project(snap))
 	}
 	report.Results = append(r.results, r.extra...)
 	counts := report.Counts()
@@ -232,7 +230,8 @@ func (r *run) find(ctx context.Context, c *plan.Change) (found *state.Flow, abse
 		}
 		for i := range snap.Flows {
 			f := &snap.Flows[i]
-			if _, known := r.plan.State[f.SID]; known || f.FriendlyName != c.FriendlyName {
+			// A flow that is ignored was there all along, and is not ours.
+			if f.FriendlyName != c.FriendlyName || r.planned(f.SID) || !r.scope.Covers(f) {
 				continue
 			}
 			// Of several the one that a settlement would keep.

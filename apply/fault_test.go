@@ -13,7 +13,9 @@ import (
 
 	"flexsync/apply"
 	"flexsync/internal/emulator"
+	"flexsync/plan"
 	"flexsync/schema"
+	"flexsync/state"
 )
 
 // faults are all the ways in which one request can go wrong; after says that
@@ -434,6 +436,43 @@ func TestLateCreate(t *testing.T) {
 					t.Error("the late flow was not found in time")
 				}
 				w.mustEqual(want)
+			})
+		})
+	}
+}
+
+// A flow of the same name that is ignored is neither adopted by a create whose
+// answer is lost, nor taken for a reason to fail.
+func TestLostCreatePassesOverIgnored(t *testing.T) {
+	want := studio("A", "+15550000001")
+	for name, ignored := range map[string]schema.Declared{"equal": want, "other": studio("A", "+15550000002")} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, emulator.Options{}, inAccount(ignored))
+				w.once(isCreate, emulator.Fault{DropBefore: true})
+				theirs := w.flows()[0].SID
+				c := w.client()
+				snap, err := state.Read(t.Context(), c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				globs, err := schema.CompileGlobs([]string{theirs})
+				if err != nil {
+					t.Fatal(err)
+				}
+				p, err := plan.Compute(plan.Input{
+					Config: &schema.Config{Flows: []schema.Declared{want}, Ignore: globs}, Snapshot: snap, ExpectAccount: w.server.AccountSID(),
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := apply.Run(t.Context(), c, p, snap, apply.Options{Parallelism: 1})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Status != apply.Applied || r.Results[0].SID == theirs || len(w.flows()) != 2 {
+					t.Errorf("%s, %d flows\n%s", r.Status, len(w.flows()), describe(r))
+				}
 			})
 		})
 	}

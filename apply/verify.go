@@ -28,16 +28,14 @@ func (r *run) verify(ctx context.Context, report *Report, before *state.Snapshot
 		after, err := r.list(unending)
 		if err != nil {
 			report.ListErr = err
-			report.Flows = make(map[string]string)
-			r.fillFlows(report.Flows, r.project(before))
+			report.Flows = r.managed(r.project(before))
 			break
 		}
 		flows := slices.DeleteFunc(after.Flows, func(f state.Flow) bool { return !r.looked(&f) })
 		r.settleOutcomes(flows)
 		flows = r.settleCopies(unending, flows)
 		report.Mismatches = r.compare(flows, before)
-		report.Flows = make(map[string]string)
-		r.fillFlows(report.Flows, flows)
+		report.Flows = r.managed(flows)
 		if len(report.Mismatches) == 0 || look > 0 {
 			break
 		}
@@ -297,29 +295,31 @@ func (r *run) project(before *state.Snapshot) []state.Flow {
 	return slices.DeleteFunc(flows, func(f state.Flow) bool { return gone[f.SID] || !r.looked(&f) })
 }
 
-// fillFlows enters the SID of every managed name that the account has once.
-func (r *run) fillFlows(to map[string]string, flows []state.Flow) {
-	managed := make(map[string]int, len(r.plan.Managed))
+// managed returns the SID of every managed name that the account has once.
+func (r *run) managed(flows []state.Flow) map[string]string {
+	count := make(map[string]int, len(r.plan.Managed))
 	for _, name := range r.plan.Managed {
-		managed[name] = 0
+		count[name] = 0
 	}
 	kept := make(map[string]bool, len(r.plan.Kept))
 	for _, k := range r.plan.Kept {
 		kept[k.SID] = true
 	}
+	sids := make(map[string]string, len(count))
 	for i := range flows {
 		f := &flows[i]
-		n, ok := managed[f.FriendlyName]
+		n, ok := count[f.FriendlyName]
 		if !ok || kept[f.SID] {
 			continue
 		}
-		managed[f.FriendlyName] = n + 1
+		count[f.FriendlyName] = n + 1
 		if n == 0 {
-			to[f.FriendlyName] = f.SID
+			sids[f.FriendlyName] = f.SID
 		} else {
-			delete(to, f.FriendlyName)
+			delete(sids, f.FriendlyName)
 		}
 	}
+	return sids
 }
 
 // API is checked against the client here, where both are known.

@@ -161,10 +161,10 @@ func (p *Plan) warnKept(in Input) {
 			changed[c.SID] = c // the last step of a flow stands
 		}
 	}
-	held := make(map[claim]*state.Flow)
+	held := make(map[schema.Claim]*state.Flow)
 	for i := range in.Snapshot.Flows {
 		f := &in.Snapshot.Flows[i]
-		if k := claimOf(&f.Flow); k != (claim{}) && changed[f.SID] == nil {
+		if k := f.Claim(); k != (schema.Claim{}) && changed[f.SID] == nil {
 			held[k] = f
 		}
 	}

@@ -30,7 +30,7 @@ type match struct {
 type matcher struct {
 	byName map[string][]*state.Flow // unclaimed
 	bySID  map[string]*state.Flow   // unclaimed
-	// ignoredSID are flows that files or flags ignore: never matched.
+	// ignoredSID are flows that the files ignore: never matched.
 	ignoredSID map[string]*state.Flow
 }
 

@@ -12,24 +12,22 @@ import (
 // identity and integration type (error 45210), so a write that takes an
 // identity has to wait for the write that frees it.
 
-// claim is what an enabled flow holds alone; the zero claim is none.
-type claim struct{ channel, identity, integration string }
-
-func claimOf(f *schema.Flow) claim {
-	if f == nil || !f.Enabled || f.ContactIdentity == "" {
-		return claim{}
+// claimOf is the claim of a side of a change that may not be there.
+func claimOf(f *schema.Flow) schema.Claim {
+	if f == nil {
+		return schema.Claim{}
 	}
-	return claim{f.ChannelType, f.ContactIdentity, f.IntegrationType}
+	return f.Claim()
 }
 
-func (c *Change) frees() (k claim, ok bool) {
+func (c *Change) frees() (k schema.Claim, ok bool) {
 	k = claimOf(c.Before)
-	return k, k != claim{} && k != claimOf(c.After)
+	return k, k != schema.Claim{} && k != claimOf(c.After)
 }
 
-func (c *Change) takes() (k claim, ok bool) {
+func (c *Change) takes() (k schema.Claim, ok bool) {
 	k = claimOf(c.After)
-	return k, k != claim{} && k != claimOf(c.Before)
+	return k, k != schema.Claim{} && k != claimOf(c.Before)
 }
 
 // order puts the changes in the order of execution: writes that free an
@@ -61,7 +59,7 @@ func order(changes []Change) []Change {
 }
 
 func orderByIdentity(changes []Change) []Change {
-	freers := make(map[claim][]int)
+	freers := make(map[schema.Claim][]int)
 	for i := range changes {
 		if k, ok := changes[i].frees(); ok {
 			freers[k] = append(freers[k], i)
@@ -246,7 +244,7 @@ func (q *queue) Pop() any {
 // alone, so a saved plan has the same.
 func Dependencies(changes []Change) [][]int {
 	deps := make([][]int, len(changes))
-	freers := make(map[claim][]int)
+	freers := make(map[schema.Claim][]int)
 	steps := make(map[string]int)
 	copies := make(map[string][]int)
 	for i := range changes {

@@ -67,7 +67,7 @@ func genWorld(t *rapid.T) world {
 	w.config = &schema.Config{}
 	names := rapid.Permutation(someNames).Draw(t, "names")
 	next := func() string { name := names[0]; names = names[1:]; return name }
-	claims := map[claim]bool{}
+	claims := map[schema.Claim]bool{}
 	pins := rapid.Permutation([]int{1, 2, 3, 4, 5, 6, 99}).Draw(t, "pins")
 	for range rapid.IntRange(0, 4).Draw(t, "declared") {
 		if len(names) == 0 {
@@ -97,7 +97,7 @@ func genWorld(t *rapid.T) world {
 		}
 		if k := claimOf(&d.Flow); claims[k] {
 			d.Flow.Enabled = false
-		} else if k != (claim{}) {
+		} else if k != (schema.Claim{}) {
 			claims[k] = true
 		}
 		w.config.Flows = append(w.config.Flows, d)
@@ -157,9 +157,9 @@ func genAccount(t *rapid.T, cfg *schema.Config) []state.Flow {
 		}
 	}
 	if rapid.Bool().Draw(t, "holds Twilio's rule") {
-		held := map[claim]bool{}
+		held := map[schema.Claim]bool{}
 		for i := range flows {
-			if k := claimOf(&flows[i].Flow); held[k] && k != (claim{}) {
+			if k := claimOf(&flows[i].Flow); held[k] && k != (schema.Claim{}) {
 				flows[i].Enabled = false
 			} else {
 				held[k] = true
@@ -540,7 +540,7 @@ func TestLawDependencies(t *testing.T) {
 		w := genWorld(t)
 		p := compute2(t, w.input())
 		deps := Dependencies(p.Changes)
-		freed := func(c *Change) (k claim) {
+		freed := func(c *Change) (k schema.Claim) {
 			if c.Before != nil && c.Before.Enabled && c.Before.ContactIdentity != "" && claimOf(c.After) != claimOf(c.Before) {
 				k = claimOf(c.Before)
 			}

@@ -130,17 +130,16 @@ func (c *contents) checkPins() {
 // side. A flow whose declared values may not be those of the account, since
 // they are in ignore_changes, is only warned of.
 func (c *contents) checkIdentities() {
-	type key struct{ channel, identity, integration string }
 	relevant := fieldChannelType.Bit() | FieldContactIdentity.Bit() | FieldEnabled.Bit() | FieldIntegrationType.Bit()
-	first := make(map[key]int, len(c.flows))
-	firstOfAny := make(map[key]int, len(c.flows)) // whatever the integration type
+	first := make(map[Claim]int, len(c.flows))
+	firstOfAny := make(map[Claim]int, len(c.flows)) // whatever the integration type
 	for i := range c.flows {
 		f := &c.flows[i].Flow
-		if !f.Enabled || f.ContactIdentity == "" || f.IntegrationType == "" || c.facts[i].unsure&relevant != 0 {
+		exact := f.Claim()
+		if exact == (Claim{}) || f.IntegrationType == "" || c.facts[i].unsure&relevant != 0 {
 			continue
 		}
-		any := key{channel: f.ChannelType, identity: f.ContactIdentity}
-		exact := key{f.ChannelType, f.ContactIdentity, f.IntegrationType}
+		any := Claim{ChannelType: f.ChannelType, ContactIdentity: f.ContactIdentity}
 		other, collides := first[exact]
 		if !collides {
 			first[exact] = i

@@ -39,6 +39,21 @@ type Flow struct {
 	RetryCount        int64   // studio and external: 0 to 3
 }
 
+// Claim is what Twilio lets one enabled flow hold alone: a second one of the
+// same channel type, contact identity and integration type is refused
+// (error 45210, https://www.twilio.com/docs/api/errors/45210). The zero Claim
+// is none.
+type Claim struct{ ChannelType, ContactIdentity, IntegrationType string }
+
+// Claim returns what the flow holds: nothing unless it is enabled and has an
+// identity.
+func (flow *Flow) Claim() Claim {
+	if !flow.Enabled || flow.ContactIdentity == "" {
+		return Claim{}
+	}
+	return Claim{flow.ChannelType, flow.ContactIdentity, flow.IntegrationType}
+}
+
 // OptBool is a bool that may be unset. The zero value is unset.
 type OptBool int8
 

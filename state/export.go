@@ -46,8 +46,7 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 	named := func(f *Flow) bool {
 		return opts.Names != nil && all[f.FriendlyName] == 1 && !sids[f.FriendlyName] && isPortable(f.FriendlyName)
 	}
-	type claim struct{ channel, identity, integration string }
-	holders := make(map[claim]*Flow)
+	holders := make(map[schema.Claim]*Flow)
 	for i := range s.Flows {
 		f := &s.Flows[i]
 		why := strings.Join(f.Problems(), "; ")
@@ -56,7 +55,7 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 			why = "its name is the SID of a flow"
 			count[f.FriendlyName]--
 		}
-		if k := (claim{f.ChannelType, f.ContactIdentity, f.IntegrationType}); why == "" && f.Enabled && f.ContactIdentity != "" && f.IntegrationType != "" {
+		if k := f.Claim(); why == "" && k != (schema.Claim{}) && f.IntegrationType != "" {
 			// Twilio refuses such a pair (45210), and so does the YAML.
 			if other := holders[k]; other != nil {
 				why = fmt.Sprintf("it is enabled for the same identity as %q", other.FriendlyName)
