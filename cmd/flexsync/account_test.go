@@ -26,8 +26,9 @@ type fixture struct {
 	process *process
 
 	server *emulator.Server
-	seen   int // requests that asked has counted
-	wrote  int // requests that writes has listed
+	close  func() // ends the server, and every request to it
+	seen   int    // requests that asked has counted
+	wrote  int    // requests that writes has listed
 	arrive chan struct{}
 	goOn   chan struct{}
 
@@ -165,8 +166,8 @@ func (x *fixture) fault(r *http.Request, _ int) emulator.Fault {
 
 func cmdAccount(ts *testscript.TestScript, neg bool, args []string) {
 	x := fixtureOf(ts)
-	if x.server != nil {
-		cmdRelease(ts, false, nil) // who still waits in the account before this one
+	if x.close != nil {
+		x.close() // requests that are still under way in the account before this one
 	}
 	x.arrive, x.goOn = make(chan struct{}, 1000), make(chan struct{})
 	opts := emulator.Options{AuthToken: testSecret, Fault: x.fault}
@@ -194,11 +195,12 @@ func cmdAccount(ts *testscript.TestScript, neg bool, args []string) {
 	web := httptest.NewUnstartedServer(server)
 	web.Config.ErrorLog = log.New(io.Discard, "", 0)
 	web.Start()
-	ts.Defer(func() {
+	x.close = func() {
 		cmdRelease(ts, false, nil)
 		web.CloseClientConnections()
 		web.Close()
-	})
+	}
+	ts.Defer(x.close)
 	ts.Setenv("FLEXSYNC_BASE_URL", web.URL)
 	ts.Setenv("TWILIO_ACCOUNT_SID", server.AccountSID())
 	ts.Setenv("TWILIO_AUTH_TOKEN", testSecret)
