@@ -17,7 +17,7 @@ import (
 	"flexsync/apply"
 	"flexsync/internal/emulator"
 	"flexsync/internal/flexapi"
-	"flexsync/internal/safetext"
+	"flexsync/internal/render"
 	"flexsync/plan"
 	"flexsync/schema"
 	"flexsync/state"
@@ -188,10 +188,10 @@ func describe(r *apply.Report) string {
 	}
 	var b strings.Builder
 	for i := range r.Results {
-		fmt.Fprintln(&b, r.Results[i].Text(safetext.Style{}))
+		fmt.Fprintln(&b, render.Result(&r.Results[i], render.Style{}))
 	}
 	for i := range r.Mismatches {
-		fmt.Fprintln(&b, r.Mismatches[i].Text(safetext.Style{}))
+		fmt.Fprintln(&b, render.Mismatch(&r.Mismatches[i], render.Style{}))
 	}
 	if r.ListErr != nil {
 		fmt.Fprintln(&b, r.ListErr)

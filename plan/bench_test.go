@@ -6,7 +6,6 @@ import (
 	"io"
 	"testing"
 
-	"flexsync/internal/safetext"
 	"flexsync/schema"
 	"flexsync/state"
 )
@@ -139,21 +138,13 @@ func BenchmarkStale(b *testing.B) {
 	}
 }
 
-func BenchmarkViews(b *testing.B) {
+func BenchmarkWriteJSON(b *testing.B) {
 	p := compute(b, changed(many))
-	for name, write := range map[string]func(io.Writer) error{
-		"text":     func(w io.Writer) error { return p.WriteText(w, safetext.Style{}) },
-		"json":     func(w io.Writer) error { return p.WriteJSON(w, "") },
-		"markdown": func(w io.Writer) error { return p.WriteMarkdown(w, 65_000) },
-	} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := write(io.Discard); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := p.WriteJSON(io.Discard, ""); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

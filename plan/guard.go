@@ -184,11 +184,3 @@ func (p *Plan) warnKept(in Input) {
 		}
 	}
 }
-
-// pos returns where a change is declared, as text; "" on a delete.
-func pos(p *schema.Pos) string {
-	if p == nil {
-		return ""
-	}
-	return schema.Pos{File: p.File, Line: p.Line}.String()
-}

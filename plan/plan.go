@@ -4,8 +4,7 @@
 // A [Plan] says what would be written, in which order, why, and why apply
 // would refuse. It holds no function and no connection: it is computed from a
 // configuration and a snapshot ([Compute]), saved and read back ([Plan.WriteJSON],
-// [Read]), and shown ([Plan.WriteText], [Plan.WriteMarkdown]); three views of
-// one value. Carrying it out is package apply's work. The package does no I/O
+// [Read]). How it looks is package render's work, carrying it out package apply's. The package does no I/O
 // of its own and reads no clock.
 package plan
 

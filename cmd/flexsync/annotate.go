@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 
+	"flexsync/internal/render"
 	"flexsync/internal/safetext"
 	"flexsync/plan"
 	"flexsync/schema"
@@ -112,12 +113,12 @@ func (f *summaryFlag) check(a *app) error {
 }
 
 // write appends the Markdown to the step's summary, if that is asked for.
-func (f *summaryFlag) write(a *app, markdown func(io.Writer, int) error, maxBytes int) error {
+func (f *summaryFlag) write(a *app, markdown func(io.Writer) error) error {
 	if !f.StepSummary {
 		return nil
 	}
 	var text strings.Builder
-	if err := markdown(&text, maxBytes); err != nil {
+	if err := markdown(&text); err != nil {
 		return err
 	}
 	path, _ := a.lookupEnv(summaryVariable)
@@ -130,7 +131,7 @@ func (f *summaryFlag) write(a *app, markdown func(io.Writer, int) error, maxByte
 // writePlan is write for a plan, whose refusals rank above a summary that
 // could not be written.
 func (f *summaryFlag) writePlan(a *app, p *plan.Plan, maxBytes int) error {
-	err := f.write(a, p.WriteMarkdown, maxBytes)
+	err := f.write(a, func(w io.Writer) error { return render.PlanMarkdown(w, p, maxBytes) })
 	if err != nil && len(p.Refusals) > 0 {
 		a.say("%v", err)
 		return nil

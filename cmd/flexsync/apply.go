@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
 	"flexsync/apply"
+	"flexsync/internal/render"
 	"flexsync/internal/safetext"
 	"flexsync/plan"
 	"flexsync/schema"
@@ -105,9 +107,9 @@ func (c *applyCmd) Run(a *app) error {
 	// What is done is done, whether or not it can be told on stdout: the exit
 	// code is about the account.
 	if err := c.report(a, report, progress); err != nil {
-		a.say("%v; the account: %s", err, report.Totals())
+		a.say("%v; the account: %s", err, render.ReportTotals(report))
 	}
-	if err := c.summaryFlag.write(a, report.WriteMarkdown, c.MaxBytes); err != nil {
+	if err := c.summaryFlag.write(a, func(w io.Writer) error { return render.ReportMarkdown(w, report, c.MaxBytes) }); err != nil {
 		a.say("%v", err)
 	}
 	return silent(map[apply.Status]int{
@@ -218,13 +220,13 @@ func (c *applyCmd) confirm(a *app, p *plan.Plan) error {
 		return c.unconfirmed(a, p, errNoTerminal.Error(), "say --yes to apply without a question")
 	}
 	if c.Format != "text" {
-		if err := p.WriteText(a.stderr, a.style(a.stderr)); err != nil {
+		if err := render.Plan(a.stderr, p, a.style(a.stderr)); err != nil {
 			return written(err)
 		}
 	}
 	fmt.Fprintln(a.stderr)
 	if n := p.Summary.Delete; n > 0 {
-		fmt.Fprintln(a.stderr, a.style(a.stderr).Paint(safetext.Alarm, fmt.Sprintf("This DELETES %s.", count(n, "flow"))))
+		fmt.Fprintln(a.stderr, a.style(a.stderr).Paint(render.Error, fmt.Sprintf("This DELETES %s.", count(n, "flow"))))
 	}
 	fmt.Fprintf(a.stderr, "Apply this to account %s? [yes/no] ", safetext.Line(p.AccountSID))
 	answers := make(chan string)
@@ -283,17 +285,17 @@ func (c *applyCmd) report(a *app, r *apply.Report, seen *progress) error {
 	case "json":
 		return written(r.WriteJSON(a.stdout))
 	case "markdown":
-		return written(r.WriteMarkdown(a.stdout, c.MaxBytes))
+		return written(render.ReportMarkdown(a.stdout, r, c.MaxBytes))
 	}
 	b := bufio.NewWriter(a.stdout)
 	style := a.style(a.stdout)
 	for i := range r.Results {
 		if res := &r.Results[i]; !seen.shown(res) {
-			fmt.Fprintln(b, res.Text(style))
+			fmt.Fprintln(b, render.Result(res, style))
 		}
 	}
 	for i := range r.Mismatches {
-		fmt.Fprintln(b, r.Mismatches[i].Text(style))
+		fmt.Fprintln(b, render.Mismatch(&r.Mismatches[i], style))
 	}
 	if r.ListErr != nil {
 		fmt.Fprintf(b, "! the account could not be listed after the writes, so they are not verified: %s\n", safetext.Line(r.ListErr.Error()))
@@ -303,7 +305,7 @@ func (c *applyCmd) report(a *app, r *apply.Report, seen *progress) error {
 		fmt.Fprintf(b, "\n%s\n", e.Encode())
 	}
 	if r.Status != apply.Unchanged { // the plan has said that already
-		fmt.Fprintln(b, r.Totals())
+		fmt.Fprintln(b, render.ReportTotals(r))
 	}
 	return written(b.Flush())
 }

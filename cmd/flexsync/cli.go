@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"runtime/debug"
 	"time"
 
 	"github.com/alecthomas/kong"
-	"golang.org/x/term"
 
-	"flexsync/internal/safetext"
+	"flexsync/internal/render"
 )
 
 // grammar is the whole command line.
@@ -156,20 +154,15 @@ func wantsJSON(args []string) bool {
 }
 
 // style is the style of a stream: stdout or stderr.
-func (a *app) style(w io.Writer) safetext.Style {
+func (a *app) style(w io.Writer) render.Style {
 	switch a.color {
 	case "always":
-		return safetext.Style{Color: true}
+		return render.Style{Color: true}
 	case "never":
-		return safetext.Style{}
+		return render.Style{}
 	}
 	noColor, _ := a.lookupEnv("NO_COLOR")
-	return safetext.Style{Color: noColor == "" && isTerminal(w)}
-}
-
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return render.Style{Color: noColor == "" && isTerminal(w)}
 }
 
 // say writes a line of conversation.

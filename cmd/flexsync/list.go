@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"flexsync/internal/jsondoc"
+	"flexsync/internal/render"
 	"flexsync/internal/safetext"
 	"flexsync/plan"
 	"flexsync/schema"
@@ -39,18 +40,18 @@ func (c *listCmd) Run(a *app) error {
 	case "env":
 		return written(a.listEnv(snap))
 	}
-	rows := make([]row, 1, len(snap.Flows)+1)
-	rows[0] = row{"NAME", "SID", "CHANNEL", "IDENTITY", "ENABLED", "INTEGRATION"}
+	rows := [][]string{{"NAME", "SID", "CHANNEL", "IDENTITY", "ENABLED", "INTEGRATION"}}
+	cutColumns := []int{0, 3} // names and identities: SIDs are copied, and stay whole
 	for i := range snap.Flows {
 		f := &snap.Flows[i]
 		enabled := "no"
 		if f.Enabled {
 			enabled = "yes"
 		}
-		rows = append(rows, row{safetext.Line(f.FriendlyName), f.SID, safetext.Line(f.ChannelType),
+		rows = append(rows, []string{safetext.Line(f.FriendlyName), f.SID, safetext.Line(f.ChannelType),
 			orDash(f.ContactIdentity), enabled, orDash(f.IntegrationType)})
 	}
-	return written(writeTable(a.stdout, rows, terminalWidth(a.stdout)))
+	return written(render.Table(a.stdout, rows, cutColumns, terminalWidth(a.stdout)))
 }
 
 func orDash(s string) string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"flexsync/internal/render"
 	"flexsync/plan"
 )
 
@@ -51,8 +52,8 @@ func (c *planCmd) Run(a *app) error {
 
 // checkMaxBytes refuses a limit that Markdown could not be kept to.
 func checkMaxBytes(n int) error {
-	if n < plan.MinMarkdownBytes {
-		return inputError(fmt.Errorf("--max-bytes %d: it is %d or more", n, plan.MinMarkdownBytes), "the verdict and the count of what was cut need that much")
+	if n < render.MinMarkdownBytes {
+		return inputError(fmt.Errorf("--max-bytes %d: it is %d or more", n, render.MinMarkdownBytes), "the verdict and the count of what was cut need that much")
 	}
 	return nil
 }
@@ -74,9 +75,9 @@ func (a *app) show(p *plan.Plan, format, status string, maxBytes int) error {
 	case "json":
 		return written(p.WriteJSON(a.stdout, status))
 	case "markdown":
-		return written(p.WriteMarkdown(a.stdout, maxBytes))
+		return written(render.PlanMarkdown(a.stdout, p, maxBytes))
 	}
-	return written(p.WriteText(a.stdout, a.style(a.stdout)))
+	return written(render.Plan(a.stdout, p, a.style(a.stdout)))
 }
 
 // readAll reads a stream that has a limit.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"flexsync/apply"
+	"flexsync/internal/render"
 )
 
 // progress shows an apply while it runs: a line of counts that is written over
@@ -58,7 +59,7 @@ func (p *progress) observe(res apply.Result) {
 
 func (p *progress) line(w io.Writer, res apply.Result) {
 	// Nobody can be told of a stdout that is gone until the run is over.
-	_, _ = fmt.Fprintln(w, res.Text(p.a.style(w)))
+	_, _ = fmt.Fprintln(w, render.Result(&res, p.a.style(w)))
 }
 
 // show writes the line of counts, while there is something left to do. It is
@@ -71,7 +72,7 @@ func (p *progress) show() {
 	if width == 0 {
 		width = 80
 	}
-	fmt.Fprint(p.a.stderr, cut(p.text(), width-1)) // the last cell is the cursor's
+	fmt.Fprint(p.a.stderr, render.Cut(p.text(), width-1)) // the last cell is the cursor's
 	p.onScreen = true
 }
 

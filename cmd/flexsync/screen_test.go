@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"flexsync/internal/emulator"
+	"flexsync/internal/render"
 )
 
 // These tests run the real command on a pseudo terminal, and look at what a
@@ -74,7 +75,7 @@ func (s *screen) write(text string) {
 		case r < 0x20 || r == 0x7f || r == utf8.RuneError:
 			s.broken = append(s.broken, fmt.Sprintf("the character %U", r))
 		default:
-			n := runeCells(r)
+			n := render.Width(string(r))
 			if s.x+n > s.width {
 				s.rows = append(s.rows, nil)
 				s.x, y = 0, y+1

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"flexsync/internal/render"
 	"flexsync/internal/safetext"
 	"flexsync/plan"
 	"flexsync/schema"
@@ -67,5 +68,5 @@ func (c *validateCmd) codeQuality(a *app, cfg *schema.Config, err error) error {
 }
 
 func (a *app) warn(w schema.Warning) {
-	a.say("%s (%s): %s: %s", a.style(a.stderr).Paint(safetext.Mind, "warning"), w.Code, safetext.Line(w.Pos.String()), safetext.Line(w.Message))
+	a.say("%s (%s): %s: %s", a.style(a.stderr).Paint(render.Warning, "warning"), w.Code, safetext.Line(w.Pos.String()), safetext.Line(w.Message))
 }

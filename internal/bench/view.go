@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	"flexsync/internal/safetext"
+	"flexsync/internal/render"
 	"flexsync/plan"
 	"flexsync/schema"
 	"flexsync/state"
@@ -88,11 +88,11 @@ func show(p *plan.Plan, format string) error {
 	case "none":
 		return nil
 	case "text":
-		return p.WriteText(io.Discard, safetext.Style{})
+		return render.Plan(io.Discard, p, render.Style{})
 	case "json":
 		return p.WriteJSON(io.Discard, "")
 	case "markdown":
-		return p.WriteMarkdown(io.Discard, 65_000)
+		return render.PlanMarkdown(io.Discard, p, 65_000)
 	}
 	return fmt.Errorf("there is no format %q", format)
 }

@@ -114,18 +114,6 @@ func TestComment(t *testing.T) {
 	}
 }
 
-func TestPaint(t *testing.T) {
-	if got := (Style{}).Paint(Harm, "x"); got != "x" {
-		t.Error(got)
-	}
-	if got := (Style{Color: true}).Paint(Harm, "x"); got != "\x1b[31mx\x1b[0m" {
-		t.Errorf("%q", got)
-	}
-	if got := (Style{Color: true}).Paint(Harm, ""); got != "" {
-		t.Errorf("%q", got)
-	}
-}
-
 func TestJSON(t *testing.T) {
 	for _, text := range []string{
 		"", "plain", "Zürich 日本 😀", "\x1b[31m", "\u009b", "\x7f", "\u202e", "\u2028", "\ufeff", "\U000e0041", "👩‍👩‍👧", "a\u00a0b",

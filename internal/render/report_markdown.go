@@ -1,26 +1,26 @@
-package apply
+package render
 
 import (
 	"bytes"
 	"fmt"
 	"io"
 
+	"flexsync/apply"
 	"flexsync/internal/safetext"
-	"flexsync/plan"
 )
 
-// WriteMarkdown writes the report as a comment or a job's summary, at most
-// maxBytes long (plan.MinMarkdownBytes or more): what did not succeed first.
+// ReportMarkdown writes a report as a comment or a job's summary, at most
+// maxBytes long (MinMarkdownBytes or more): what did not succeed first.
 // What does not fit is counted.
-func (r *Report) WriteMarkdown(w io.Writer, maxBytes int) error {
+func ReportMarkdown(w io.Writer, r *apply.Report, maxBytes int) error {
 	var b bytes.Buffer
-	account := plan.MarkdownAccount(r.AccountSID)
-	fmt.Fprintf(&b, "<!-- flexsync:apply %s -->\n### flexsync apply: %s\n\n%s\n", safetext.Comment(account), r.Status, r.Totals())
+	account := markdownAccount(r.AccountSID)
+	fmt.Fprintf(&b, "<!-- flexsync:apply %s -->\n### flexsync apply: %s\n\n%s\n", safetext.Comment(account), r.Status, ReportTotals(r))
 	if account != "" {
 		fmt.Fprintf(&b, "\nAccount %s\n\n", safetext.Code(account))
 	}
 	const trailer = 60 // room for the line of what was cut
-	budget := max(maxBytes, plan.MinMarkdownBytes) - trailer
+	budget := max(maxBytes, MinMarkdownBytes) - trailer
 	cut := 0
 	add := func(line string) {
 		if b.Len()+len(line) > budget {
@@ -33,13 +33,13 @@ func (r *Report) WriteMarkdown(w io.Writer, maxBytes int) error {
 		add(fmt.Sprintf("- **not verified**: %s\n", safetext.Code(r.ListErr.Error())))
 	}
 	for i := range r.Mismatches {
-		add(fmt.Sprintf("- %s\n", safetext.Code(r.Mismatches[i].Text(safetext.Style{}))))
+		add(fmt.Sprintf("- %s\n", safetext.Code(Mismatch(&r.Mismatches[i], Style{}))))
 	}
 	for _, done := range []bool{false, true} {
 		for i := range r.Results {
 			res := &r.Results[i]
-			if (res.Status == Done) == done {
-				add(fmt.Sprintf("- **%s** %s\n", res.Status, safetext.Code(res.Text(safetext.Style{}))))
+			if (res.Status == apply.Done) == done {
+				add(fmt.Sprintf("- **%s** %s\n", res.Status, safetext.Code(Result(res, Style{}))))
 			}
 		}
 	}

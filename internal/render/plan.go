@@ -1,4 +1,4 @@
-package plan
+package render
 
 import (
 	"cmp"
@@ -8,32 +8,33 @@ import (
 	"strings"
 
 	"flexsync/internal/safetext"
+	"flexsync/plan"
 	"flexsync/schema"
 )
 
-// What the text and the Markdown have in common.
+// What the text and the Markdown of a plan have in common.
 
 // byHarm returns the changes as a reviewer should meet them: deletions, flows
 // that are switched off, other updates, creates; in the plan's order within
 // each.
-func (p *Plan) byHarm() []*Change {
-	cs := make([]*Change, len(p.Changes))
+func byHarm(p *plan.Plan) []*plan.Change {
+	cs := make([]*plan.Change, len(p.Changes))
 	for i := range p.Changes {
 		cs[i] = &p.Changes[i]
 	}
-	slices.SortStableFunc(cs, func(a, b *Change) int { return cmp.Compare(a.harm(), b.harm()) })
+	slices.SortStableFunc(cs, func(a, b *plan.Change) int { return cmp.Compare(harm(a), harm(b)) })
 	return cs
 }
 
-func (c *Change) harm() int {
+func harm(c *plan.Change) int {
 	switch {
-	case c.Action == Delete && c.CopyOf == "":
+	case c.Action == plan.Delete && c.CopyOf == "":
 		return 0
-	case c.Action == Delete:
+	case c.Action == plan.Delete:
 		return 1
 	case c.Disables():
 		return 2
-	case c.Action == Update:
+	case c.Action == plan.Update:
 		return 3
 	}
 	return 4
@@ -44,40 +45,40 @@ func (c *Change) harm() int {
 const newSID = "(new SID)"
 
 // notes are the sentences that go with a change.
-func (c *Change) notes() []string {
-	var notes []string
+func notes(c *plan.Change) []string {
+	var said []string
 	switch {
-	case c.Action == Delete && c.Reason != "":
-		notes = append(notes, c.Reason)
-	case c.Action == Delete:
-		notes = append(notes, "no file declares it")
-	case c.Step == StepDisable:
-		notes = append(notes, "switched off for a moment: identities are swapped, and a later step finishes this flow")
+	case c.Action == plan.Delete && c.Reason != "":
+		said = append(said, c.Reason)
+	case c.Action == plan.Delete:
+		said = append(said, "no file declares it")
+	case c.Step == plan.StepDisable:
+		said = append(said, "switched off for a moment: identities are swapped, and a later step finishes this flow")
 	case c.Disables():
-		notes = append(notes, "SWITCHED OFF: messages no longer reach it")
+		said = append(said, "SWITCHED OFF: messages no longer reach it")
 	}
 	if c.RenamedFrom != "" {
-		notes = append(notes, "renamed from "+safetext.Quote(c.RenamedFrom))
+		said = append(said, "renamed from "+safetext.Quote(c.RenamedFrom))
 	}
-	return notes
+	return said
 }
 
 // shown are the fields that are worth a line: all that change, less the name
 // that stands above them.
-func (c *Change) shown() []FieldChange {
-	if c.Action == Delete {
+func shown(c *plan.Change) []plan.FieldChange {
+	if c.Action == plan.Delete {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(c.Fields), func(f FieldChange) bool {
+	return slices.DeleteFunc(slices.Clone(c.Fields), func(f plan.FieldChange) bool {
 		return f.Path == schema.FieldFriendlyName.Path && f.After == c.FriendlyName
 	})
 }
 
 // describe says in one line what a flow is.
-func (p *Plan) describe(f *schema.Flow) string {
-	parts := []string{p.show(cmp.Or(f.ChannelType, "no channel"))}
+func describe(p *plan.Plan, f *schema.Flow) string {
+	parts := []string{show(p, cmp.Or(f.ChannelType, "no channel"))}
 	if f.ContactIdentity != "" {
-		parts[0] += " " + p.show(f.ContactIdentity)
+		parts[0] += " " + show(p, f.ContactIdentity)
 	}
 	if f.Enabled {
 		parts = append(parts, "enabled")
@@ -88,20 +89,20 @@ func (p *Plan) describe(f *schema.Flow) string {
 	case "":
 		parts = append(parts, "no integration")
 	case schema.Studio:
-		parts = append(parts, "studio "+p.show(f.FlowSID))
+		parts = append(parts, "studio "+show(p, f.FlowSID))
 	case schema.External:
-		parts = append(parts, "external "+p.show(f.URL))
+		parts = append(parts, "external "+show(p, f.URL))
 	case schema.Task:
-		parts = append(parts, "task "+p.show(f.WorkflowSID))
+		parts = append(parts, "task "+show(p, f.WorkflowSID))
 	default:
-		parts = append(parts, p.show(f.IntegrationType))
+		parts = append(parts, show(p, f.IntegrationType))
 	}
 	return strings.Join(parts, ", ")
 }
 
 // show returns a value for the eye: plain where it cannot be misread, quoted
 // where it could, with its name beside a SID.
-func (p *Plan) show(v schema.Value) string {
+func show(p *plan.Plan, v schema.Value) string {
 	switch v := v.(type) {
 	case nil:
 		return "(none)"
@@ -135,8 +136,8 @@ func isPlain(s string) bool {
 	return true
 }
 
-// Totals says what the plan comes to.
-func (p *Plan) Totals() string {
+// PlanTotals says what the plan comes to.
+func PlanTotals(p *plan.Plan) string {
 	s := p.Summary
 	line := fmt.Sprintf("%d to create, %d to update, %d to delete, %d unchanged", s.Create, s.Update, s.Delete, s.Unchanged)
 	if s.Ignored > 0 {

@@ -1,4 +1,4 @@
-package plan
+package render
 
 import (
 	"bytes"
@@ -8,9 +8,11 @@ import (
 	"unicode/utf8"
 
 	"flexsync/internal/safetext"
+	"flexsync/plan"
+	"flexsync/schema"
 )
 
-// MinMarkdownBytes is the least limit that WriteMarkdown can keep to: room for
+// MinMarkdownBytes is the least limit that Markdown can keep to: room for
 // the verdict and for what was cut.
 const MinMarkdownBytes = 600
 
@@ -18,8 +20,8 @@ const MinMarkdownBytes = 600
 // safe: a SID has 34, and an API may say anything.
 const maxAccount = 40
 
-// MarkdownAccount is an account's SID as Markdown has room for it.
-func MarkdownAccount(sid string) string {
+// markdownAccount is an account's SID as Markdown has room for it.
+func markdownAccount(sid string) string {
 	sid = safetext.Line(sid[:min(len(sid), maxAccount)])
 	for len(sid) > maxAccount {
 		_, last := utf8.DecodeLastRuneInString(sid)
@@ -32,18 +34,18 @@ func MarkdownAccount(sid string) string {
 // folded away.
 const foldFrom = 20
 
-// WriteMarkdown writes the plan as a comment for a pull request, at most
+// PlanMarkdown writes a plan as a comment for a pull request, at most
 // maxBytes long (MinMarkdownBytes or more): a marker by which a bot finds its
 // own comment, the totals, then the changes as diff blocks, deletions and
 // disablings first. What does not fit is cut at whole flows and counted.
 // Deletions and disablings are cut last: before that, they lose their blocks
 // and keep their names.
-func (p *Plan) WriteMarkdown(w io.Writer, maxBytes int) error {
+func PlanMarkdown(w io.Writer, p *plan.Plan, maxBytes int) error {
 	var b bytes.Buffer
-	account := MarkdownAccount(p.AccountSID)
+	account := markdownAccount(p.AccountSID)
 	fmt.Fprintf(&b, "<!-- flexsync:plan %s -->\n", safetext.Comment(account))
-	fmt.Fprintf(&b, "### flexsync plan: %s\n\n", p.verdict())
-	fmt.Fprintf(&b, "%s.\n", p.Totals())
+	fmt.Fprintf(&b, "### flexsync plan: %s\n\n", verdict(p))
+	fmt.Fprintf(&b, "%s.\n", PlanTotals(p))
 	if account != "" {
 		fmt.Fprintf(&b, "\nAccount %s\n", safetext.Code(account))
 	}
@@ -53,9 +55,9 @@ func (p *Plan) WriteMarkdown(w io.Writer, maxBytes int) error {
 	budget := maxBytes - trailer
 	fits := func(s string) bool { return b.Len()+len(s) <= budget }
 
-	changes := p.byHarm()
+	changes := byHarm(p)
 	harmful := 0
-	for harmful < len(changes) && (changes[harmful].Action == Delete || changes[harmful].Disables()) {
+	for harmful < len(changes) && (changes[harmful].Action == plan.Delete || changes[harmful].Disables()) {
 		harmful++
 	}
 	names := make([]string, harmful) // the harmful changes by name alone
@@ -68,11 +70,11 @@ func (p *Plan) WriteMarkdown(w io.Writer, maxBytes int) error {
 	cutNotices := 0
 	for _, group := range []struct {
 		title   string
-		notices []Notice
+		notices []plan.Notice
 	}{{"Refused", p.Refusals}, {"Warnings", p.Warnings}} {
 		for i := range group.notices {
 			n := &group.notices[i]
-			line := fmt.Sprintf("- %s: %s\n", safetext.Code(n.Code), safetext.Code(n.text()))
+			line := fmt.Sprintf("- %s: %s\n", safetext.Code(n.Code), safetext.Code(noticeText(n)))
 			if i == 0 {
 				line = fmt.Sprintf("\n**%s**\n\n%s", group.title, line)
 			}
@@ -90,8 +92,8 @@ func (p *Plan) WriteMarkdown(w io.Writer, maxBytes int) error {
 	for i, c := range changes[:harmful] {
 		reserved -= len(names[i])
 		if !brief {
-			if block := p.block(c); b.Len()+len(block)+reserved <= budget {
-				b.WriteString(block)
+			if text := block(p, c); b.Len()+len(text)+reserved <= budget {
+				b.WriteString(text)
 				continue
 			}
 			brief = true
@@ -107,18 +109,18 @@ func (p *Plan) WriteMarkdown(w io.Writer, maxBytes int) error {
 	folded := false
 	if len(changes) >= foldFrom && len(rest) > 0 && cut == 0 {
 		open := fmt.Sprintf("\n<details><summary>%d more changes</summary>\n", len(rest))
-		if fits(open + p.block(rest[0])) {
+		if fits(open + block(p, rest[0])) {
 			b.WriteString(open)
 			folded = true
 		}
 	}
 	for i, c := range rest {
-		block := p.block(c)
-		if cut > 0 || !fits(block) {
+		text := block(p, c)
+		if cut > 0 || !fits(text) {
 			cut += len(rest) - i
 			break
 		}
-		b.WriteString(block)
+		b.WriteString(text)
 	}
 	if folded {
 		b.WriteString("\n</details>\n")
@@ -142,7 +144,7 @@ func (p *Plan) WriteMarkdown(w io.Writer, maxBytes int) error {
 	return err
 }
 
-func (p *Plan) verdict() string {
+func verdict(p *plan.Plan) string {
 	switch s := p.Summary; {
 	case len(p.Refusals) > 0:
 		return "refused"
@@ -158,12 +160,12 @@ func (p *Plan) verdict() string {
 }
 
 // nameLine is one change by its name alone.
-func nameLine(c *Change) string {
+func nameLine(c *plan.Change) string {
 	return fmt.Sprintf("- **%s** %s %s\n", c.Action, safetext.Code(safetext.Quote(c.FriendlyName)), safetext.Code(c.SID))
 }
 
 // block is one change: its heading, and a diff.
-func (p *Plan) block(c *Change) string {
+func block(p *plan.Plan, c *plan.Change) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n**%s** %s", c.Action, safetext.Code(safetext.Quote(c.FriendlyName)))
 	if c.SID != "" {
@@ -174,26 +176,38 @@ func (p *Plan) block(c *Change) string {
 	if at := pos(c.Source); at != "" {
 		fmt.Fprintf(&b, " at %s", safetext.Code(at))
 	}
-	if notes := c.notes(); len(notes) > 0 {
-		fmt.Fprintf(&b, "  \n%s", safetext.Code(strings.Join(notes, "; ")))
+	if said := notes(c); len(said) > 0 {
+		fmt.Fprintf(&b, "  \n%s", safetext.Code(strings.Join(said, "; ")))
 	}
 	b.WriteString("\n\n")
 	var lines []string
 	fields := c.Fields
 	switch c.Action {
-	case Create:
-		fields = c.shown()
-	case Delete:
-		fields = diff(c.Before, nil)
+	case plan.Create:
+		fields = shown(c)
+	case plan.Delete:
+		fields = lost(c.Before)
 	}
 	for _, f := range fields {
 		if f.Before != nil {
-			lines = append(lines, fmt.Sprintf("- %s: %s", f.Path, p.show(f.Before)))
+			lines = append(lines, fmt.Sprintf("- %s: %s", f.Path, show(p, f.Before)))
 		}
 		if f.After != nil {
-			lines = append(lines, fmt.Sprintf("+ %s: %s", f.Path, p.show(f.After)))
+			lines = append(lines, fmt.Sprintf("+ %s: %s", f.Path, show(p, f.After)))
 		}
 	}
 	b.WriteString(safetext.Fence("diff", lines))
 	return b.String()
+}
+
+// lost is every field of a flow that is deleted.
+func lost(flow *schema.Flow) []plan.FieldChange {
+	var fields []plan.FieldChange
+	for i := range schema.Fields {
+		f := &schema.Fields[i]
+		if v := f.Get(flow); v != nil {
+			fields = append(fields, plan.FieldChange{Path: f.Path, Before: v})
+		}
+	}
+	return fields
 }

@@ -1,4 +1,4 @@
-package main
+package render
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 
 func TestTable(t *testing.T) {
 	t.Parallel()
-	rows := []row{
+	rows := [][]string{
 		{"NAME", "SID", "CHANNEL", "IDENTITY", "ENABLED", "INTEGRATION"},
 		{"Support SMS of the whole company", "FO00000000000000000000000000000001", "sms", "+15551230000", "yes", "studio"},
 		{"日本語のサポート窓口と名前", "FO00000000000000000000000000000002", "custom", "a-very-long-identity-of-a-custom-channel", "no", "-"},
@@ -16,7 +16,7 @@ func TestTable(t *testing.T) {
 	}
 	table := func(width int) []string {
 		var b bytes.Buffer
-		if err := writeTable(&b, rows, width); err != nil {
+		if err := Table(&b, rows, []int{0, 3}, width); err != nil {
 			t.Fatal(err)
 		}
 		return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
@@ -29,8 +29,8 @@ func TestTable(t *testing.T) {
 		lines := table(width)
 		text := strings.Join(lines, "\n")
 		for _, line := range lines {
-			if cells(line) > width {
-				t.Errorf("width %d: %d cells: %s", width, cells(line), line)
+			if Width(line) > width {
+				t.Errorf("width %d: %d cells: %s", width, Width(line), line)
 			}
 		}
 		for _, r := range rows { // what scripts and people copy stays whole
@@ -38,9 +38,9 @@ func TestTable(t *testing.T) {
 				t.Errorf("width %d: %s is cut", width, r[1])
 			}
 		}
-		at := cells(lines[0][:strings.Index(lines[0], "SID")])
+		at := Width(lines[0][:strings.Index(lines[0], "SID")])
 		for i, line := range lines[1:] {
-			if have := cells(line[:strings.Index(line, "FO0")]); have != at {
+			if have := Width(line[:strings.Index(line, "FO0")]); have != at {
 				t.Errorf("width %d: the SID of row %d stands at %d, not %d", width, i, have, at)
 			}
 		}

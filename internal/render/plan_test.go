@@ -1,0 +1,403 @@
+package render
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"flexsync/plan"
+	"flexsync/schema"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// The random tests are the same in every run, unless -rapid.seed=0 asks for
+// others; -rapid.checks=100000 for more of them.
+func TestMain(m *testing.M) {
+	for name, value := range map[string]string{"rapid.seed": "1", "rapid.checks": "400", "rapid.nofailfile": "true"} {
+		if err := flag.Set(name, value); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// saved reads a plan of package plan's golden files: what is shown here is what
+// is saved there.
+func saved(t testing.TB, name string) *plan.Plan {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "..", "plan", "testdata", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.Read(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func text(t fataler, p *plan.Plan, style Style) string {
+	var b bytes.Buffer
+	if err := Plan(&b, p, style); err != nil {
+		t.Fatalf("%v", err)
+	}
+	return b.String()
+}
+
+func markdown(t fataler, p *plan.Plan, limit int) string {
+	var b bytes.Buffer
+	if err := PlanMarkdown(&b, p, limit); err != nil {
+		t.Fatalf("%v", err)
+	}
+	return b.String()
+}
+
+func TestGolden(t *testing.T) {
+	for _, name := range []string{"rich", "hostile", "none", "kept", "empty"} {
+		p := saved(t, name)
+		for ext, got := range map[string]string{
+			"txt": text(t, p, Style{}), "color.txt": text(t, p, Style{Color: true}), "md": markdown(t, p, 65_000),
+		} {
+			t.Run(name+"."+ext, func(t *testing.T) { golden(t, name+"."+ext, got) })
+		}
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; go test ./internal/render -update writes it", err)
+	}
+	if diff := cmp.Diff(strings.ReplaceAll(string(want), "\r\n", "\n"), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+// hostile are texts that want to be read as something else than a name.
+var hostile = []string{
+	"", " ", "plain", "::error::x", "  ::error::x", "\t::add-mask::x", "a\n::error file=x::y", "a\r\n::error::y", "\ufeff::error::x", "\u2028::error::x", "\u3000::error::x",
+	"##[error]x", "a ##[group]x", "###[error]", "##vso[task.setvariable variable=x]y", "#", "##", "####",
+	"\x1b[31mred\x1b[0m", "\x1b]0;title\a", "\u009b31m", "\x00", "\b\b\b", "\x7f", "a\rb",
+	"\u202egnirts", "\u2066x\u2069", "\u200f", "\u200b", "\U000e0041", "👩‍👩‍👧", "日本語", "Zu\u0308rich",
+	"`", "``", "```", "`x`", "a ``` b", "```\n</details>", "~~~", "`````diff", "x`", "\\`",
+	"-->", "--!>", "<!--", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</details>", "</summary>", "&lt;b&gt;", "<http://example.com>",
+	"@octocat", "@org/team", "#123", "GH-1", "[x](javascript:alert(1))", "![x](http://example.com/x.png)", "[x]: http://example.com", "http://example.com", "www.example.com",
+	"*b*", "_b_", "**", "# h", "- x", "1. x", "> q", "| a | b |", "$a$", ":smile:", "---", "===", "\\", `\"`, `"`, "'", "${x}", "true", "null", "-1", "12", "(none)",
+	strings.Repeat("long ", 20_000), strings.Repeat("`", 300), strings.Repeat("\u202e", 300), strings.Repeat("##[", 300),
+}
+
+// flow has a text wherever an account can have one.
+func flow(text string) *schema.Flow {
+	return &schema.Flow{
+		FriendlyName: text, ChatServiceSID: text, ChannelType: text, ContactIdentity: text, Enabled: true,
+		IntegrationType: schema.External, URL: text, RetryCount: 3,
+	}
+}
+
+func sid(prefix string, n int) string { return fmt.Sprintf("%s%032x", prefix, n) }
+
+// fields is what an update shows: the first field is set, the others are changed.
+func fields(before, after *schema.Flow) (list []plan.FieldChange) {
+	for i := range schema.Fields {
+		f := &schema.Fields[i]
+		if b, a := f.Get(before), f.Get(after); b != a {
+			list = append(list, plan.FieldChange{Path: f.Path, Before: b, After: a})
+		}
+	}
+	return list
+}
+
+// planOf has one change of each action, something kept, a warning and a refusal
+// for each text, and the text in all places of them.
+func planOf(texts []string) *plan.Plan {
+	p := &plan.Plan{AccountSID: "\x1b[31m##[error]", Names: map[string]string{sid("FW", 1): "`\x1b[31m::error::`"}}
+	for i, text := range texts {
+		at := &schema.Pos{File: "::error::" + text, Line: i}
+		other := flow(text + text)
+		other.Enabled = false
+		p.Changes = append(p.Changes,
+			plan.Change{Action: plan.Delete, FriendlyName: text, SID: sid("FO", 3*i), Reason: text, Before: flow(text)},
+			plan.Change{Action: plan.Update, FriendlyName: text, SID: sid("FO", 3*i+1), RenamedFrom: text, Source: at,
+				Fields: fields(flow(text), other), Before: flow(text), After: other},
+			plan.Change{Action: plan.Create, FriendlyName: text, Source: at, Fields: fields(&schema.Flow{}, flow(text)), After: flow(text)})
+		p.Kept = append(p.Kept, plan.Kept{FriendlyName: text, SID: sid("FO", 3*i+2), Reason: text, Flow: *flow(text)})
+		p.Warnings = append(p.Warnings, plan.Notice{Code: text, Message: text, Source: at})
+		p.Refusals = append(p.Refusals, plan.Notice{Code: text, Message: text, Source: at})
+	}
+	return p
+}
+
+func TestHostile(t *testing.T) {
+	p := planOf(hostile)
+	plain, colored := text(t, p, Style{}), text(t, p, Style{Color: true})
+	checkText(t, plain, Style{})
+	checkText(t, colored, Style{Color: true})
+	if diff := cmp.Diff(plain, paint.ReplaceAllString(colored, "")); diff != "" {
+		t.Errorf("colour is not all that differs:\n%s", diff)
+	}
+	for _, limit := range []int{0, MinMarkdownBytes, 10_000, 65_000, 10 << 20} {
+		checkMarkdown(t, p, markdown(t, p, limit), limit)
+	}
+}
+
+// Whatever the texts: the views keep to their forms.
+func TestLawViews(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := planOf(rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom(hostile), rapid.String()), 0, 30).Draw(t, "texts"))
+		for _, style := range []Style{{}, {Color: true}} {
+			text := text(t, p, style)
+			checkText(t, text, style)
+			if lines := strings.Split(text, "\n"); lines[len(lines)-1] != "" || !strings.HasPrefix(lines[len(lines)-2], "Plan: ") {
+				t.Fatalf("the last line is not the total:\n%s", text)
+			}
+		}
+		limit := rapid.SampledFrom([]int{0, MinMarkdownBytes, 3000, 65000}).Draw(t, "limit")
+		checkMarkdown(t, p, markdown(t, p, limit), limit)
+	})
+}
+
+// fataler is a test or a random one.
+type fataler interface{ Fatalf(string, ...any) }
+
+// checkPrintable demands that nothing reaches a terminal or a job runner that
+// is not ours.
+func checkPrintable(t fataler, text, allowed string) {
+	for i, r := range text {
+		if r != '\n' && !unicode.IsPrint(r) && !strings.ContainsRune(allowed, r) {
+			t.Fatalf("%q in the output: …%q…", r, text[max(0, i-40):min(len(text), i+40)])
+		}
+	}
+	if i := strings.Index(text, "##["); i >= 0 {
+		t.Fatalf("a command in …%q…", text[max(0, i-40):min(len(text), i+40)])
+	}
+	if i := strings.Index(text, "##vso["); i >= 0 {
+		t.Fatalf("a command in …%q…", text[max(0, i-40):min(len(text), i+40)])
+	}
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(strings.TrimSpace(line), "::") {
+			t.Fatalf("a command: %q", line)
+		}
+	}
+}
+
+var paint = regexp.MustCompile("\x1b\\[[0-9;]+m")
+
+func checkText(t fataler, text string, style Style) {
+	allowed := ""
+	if style.Color {
+		allowed = "\x1b"
+		// Each line ends as it began.
+		for line := range strings.Lines(text) {
+			codes := paint.FindAllString(line, -1)
+			if strings.Count(line, "\x1b") != len(codes) || len(codes)%2 != 0 {
+				t.Fatalf("escapes: %q", line)
+			}
+			for i, code := range codes {
+				if (code == "\x1b[0m") != (i%2 == 1) {
+					t.Fatalf("colours: %q", line)
+				}
+			}
+		}
+	}
+	checkPrintable(t, text, allowed)
+	for line := range strings.Lines(text) {
+		if utf8.RuneCountInString(line) > 25_000 {
+			t.Fatalf("a line of %d characters", utf8.RuneCountInString(line))
+		}
+	}
+}
+
+var (
+	commentLine = regexp.MustCompile(`^<!-- flexsync:plan (([^<>-]|-[^<>-])*) -->$`)
+	fenceLine   = regexp.MustCompile("^(`{3,})([a-z]*)$")
+	ourText     = regexp.MustCompile(`^[A-Za-z0-9 .,:*()#-]*$`)
+	ourTags     = regexp.MustCompile(`^(</details>|<details><summary>\d+ more changes</summary>)$`)
+)
+
+// checkMarkdown reads Markdown as GitHub does, as far as it needs to, and
+// demands that all foreign text is inside code.
+func checkMarkdown(t fataler, p *plan.Plan, text string, limit int) {
+	limit = max(limit, MinMarkdownBytes)
+	if len(text) > limit {
+		t.Fatalf("%d bytes, and the limit is %d", len(text), limit)
+	}
+	checkPrintable(t, text, "")
+	lines := strings.Split(text, "\n")
+	if !commentLine.MatchString(lines[0]) {
+		t.Fatalf("the marker is %q", lines[0])
+	}
+	fence := ""
+	open := 0
+	for _, line := range lines[1:] {
+		if fence != "" {
+			if line == fence {
+				fence = ""
+			} else if line != "" && !strings.HasPrefix(line, "- ") && !strings.HasPrefix(line, "+ ") {
+				t.Fatalf("in a block: %q", line)
+			}
+			continue
+		}
+		if m := fenceLine.FindStringSubmatch(line); m != nil {
+			if m[2] != "diff" {
+				t.Fatalf("a block begins with %q", line)
+			}
+			fence = m[1]
+			continue
+		}
+		if ourTags.MatchString(line) {
+			open += strings.Count(line, "<details>") - strings.Count(line, "</details>")
+			continue
+		}
+		rest, ok := withoutCode(line)
+		if !ok || !ourText.MatchString(rest) {
+			t.Fatalf("outside of code there is %q: %q", rest, line)
+		}
+	}
+	if fence != "" || open != 0 {
+		t.Fatalf("something is left open:\n%s", text)
+	}
+
+	// Deletions are shown before all else.
+	var deletes []string
+	room := 0
+	for _, c := range byHarm(p) {
+		if c.Action == plan.Delete || c.Disables() {
+			deletes = append(deletes, c.SID)
+			room += len(nameLine(c))
+		}
+	}
+	if room > (limit-400)/2 {
+		return
+	}
+	for _, sid := range deletes {
+		if !strings.Contains(text, "`"+sid+"`") {
+			t.Fatalf("the deletion of %s is not shown, and the names of all come to %d bytes of %d:\n%s", sid, room, limit, text)
+		}
+	}
+}
+
+// withoutCode takes the code spans out of a line.
+func withoutCode(line string) (rest string, ok bool) {
+	var b strings.Builder
+	for line != "" {
+		i := strings.IndexByte(line, '`')
+		if i < 0 {
+			b.WriteString(line)
+			break
+		}
+		b.WriteString(line[:i])
+		line = line[i:]
+		run := len(line) - len(strings.TrimLeft(line, "`"))
+		line = line[run:]
+		closed := false
+		for at := 0; at < len(line); {
+			if line[at] != '`' {
+				at++
+				continue
+			}
+			n := len(line[at:]) - len(strings.TrimLeft(line[at:], "`"))
+			at += n
+			if n == run {
+				line, closed = line[at:], true
+				break
+			}
+		}
+		if !closed {
+			return b.String(), false
+		}
+	}
+	return b.String(), true
+}
+
+// However many flows are deleted, each is named as long as the names fit.
+func TestMarkdownKeepsDeletions(t *testing.T) {
+	p := &plan.Plan{AccountSID: sid("AC", 1), Refusals: []plan.Notice{{Code: plan.RefuseMaxDeletes, Message: "too many"}}}
+	for i := range 400 {
+		old, made := fmt.Sprintf("Flow %03d", i), fmt.Sprintf("New %03d", i)
+		p.Changes = append(p.Changes, plan.Change{Action: plan.Create, FriendlyName: made, Fields: fields(&schema.Flow{}, flow(made)), After: flow(made)})
+		p.Changes = append(p.Changes, plan.Change{Action: plan.Delete, FriendlyName: old, SID: sid("FO", i+1), Before: flow(old)})
+	}
+	for i := range 300 {
+		p.Warnings = append(p.Warnings, plan.Notice{Code: "identity-format", Message: strings.Repeat("odd ", 100), Source: &schema.Pos{File: "flows.yaml", Line: i + 1}})
+	}
+	text := markdown(t, p, 65_000)
+	checkMarkdown(t, p, text, 65_000)
+	for i := range 400 {
+		if !strings.Contains(text, sid("FO", i+1)) {
+			t.Fatalf("%s is deleted, and not shown", sid("FO", i+1))
+		}
+	}
+	contains(t, text, "**400 of 800 flows are not shown here**", "warnings and refusals are not shown here", "max-deletes")
+	if strings.Contains(text, "<details>") {
+		t.Error("there is a fold with nothing in it")
+	}
+	if strings.Index(text, "Flow 000") > strings.Index(text, "New 000") && strings.Contains(text, "New 000") {
+		t.Error("creates come before deletions")
+	}
+
+	text = markdown(t, p, 0)
+	checkMarkdown(t, p, text, 0)
+	contains(t, text, "flows are not shown here", "Flow 000")
+}
+
+func contains(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("there is no %q in:\n%s", part, text)
+		}
+	}
+}
+
+// Whatever the account is called and however large the numbers are, the least
+// limit is kept to, and says what was cut.
+func TestPlanMarkdownFloor(t *testing.T) {
+	for _, account := range []string{
+		sid("AC", 1), strings.Repeat("`", 40), strings.Repeat("-", 40), strings.Repeat("\x1b", 40), strings.Repeat("\U0010ffff", 10),
+		strings.Repeat("`a", 20), strings.Repeat("é", 200), strings.Repeat("<!--", 100),
+	} {
+		p := &plan.Plan{AccountSID: account}
+		for i := range 200 {
+			p.Changes = append(p.Changes, plan.Change{Action: plan.Create, FriendlyName: strings.Repeat("`", 250), After: &schema.Flow{}})
+			p.Warnings = append(p.Warnings, plan.Notice{Code: "code", Message: fmt.Sprint(i, strings.Repeat("long ", 50))})
+			p.Refusals = append(p.Refusals, plan.Notice{Code: "code", Message: fmt.Sprint(i, strings.Repeat("long ", 50))})
+		}
+		p.Summary = plan.Summary{Create: 1234567, Update: 1234567, Delete: 1234567, Unchanged: 1234567, Ignored: 1234567, Kept: 1234567}
+		text := markdown(t, p, MinMarkdownBytes)
+		if len(text) > MinMarkdownBytes {
+			t.Errorf("account %q: %d bytes, and the limit is %d:\n%s", account, len(text), MinMarkdownBytes, text)
+		}
+		contains(t, text, "<!-- flexsync:plan ", "refused", "**200 of 200 flows are not shown here**", "400 warnings and refusals are not shown here")
+	}
+}
+
+func TestTextShowsHarmFirst(t *testing.T) {
+	text := text(t, saved(t, "rich"), Style{})
+	last := -1
+	for _, head := range []string{"- delete \"Old campaign\"", "- delete \"Same\"", "SWITCHED OFF", "~ update \"East\"", "+ create \"Line\"", "warning (", "refused (", "Plan: "} {
+		i := strings.Index(text, head)
+		if i <= last {
+			t.Errorf("%s is at %d, what comes before it at %d", head, i, last)
+		}
+		last = i
+	}
+}

@@ -1,0 +1,60 @@
+package render
+
+import (
+	"bufio"
+	"io"
+	"slices"
+	"strings"
+)
+
+// narrowest is how narrow a column that is cut may get, in cells.
+const narrowest = 8
+
+// Table writes rows in columns; all rows have the same number of cells. With a
+// width, the columns of flexible are cut so that a line fits, the widest of them
+// first. Where that is not enough, the last column goes. Without a width (0),
+// nothing is cut.
+func Table(w io.Writer, rows [][]string, flexible []int, width int) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	widths := make([]int, len(rows[0]))
+	for _, r := range rows {
+		for i, cell := range r {
+			widths[i] = max(widths[i], Width(cell))
+		}
+	}
+	const gap = 2
+	over, least := -width-gap, -width-gap
+	for i, n := range widths {
+		over += n + gap
+		if slices.Contains(flexible, i) {
+			n = min(n, narrowest)
+		}
+		least += n + gap
+	}
+	if last := len(widths) - 1; width > 0 && least > 0 {
+		over -= widths[last] + gap
+		widths = widths[:last]
+	}
+	for width > 0 && over > 0 {
+		widest := slices.MaxFunc(flexible, func(a, b int) int { return widths[a] - widths[b] })
+		if widths[widest] <= narrowest {
+			break
+		}
+		widths[widest]--
+		over--
+	}
+	b := bufio.NewWriter(w)
+	for _, r := range rows {
+		for i, n := range widths {
+			cell := Cut(r[i], n)
+			if i < len(widths)-1 {
+				cell = pad(cell, n) + strings.Repeat(" ", gap)
+			}
+			b.WriteString(cell)
+		}
+		b.WriteByte('\n')
+	}
+	return b.Flush()
+}
