@@ -16,15 +16,34 @@ import (
 // account is everything that is emulated of one Twilio account.
 type account struct {
 	sid         string
-	flows       *table[*flow]
-	services    *table[*resource]
-	studioFlows *table[*resource]
-	workspaces  *table[*workspace]
+	last        uint64 // the largest number of an item, in whatever list
+	flows       []*flow
+	services    []*resource
+	studioFlows []*resource
+	workspaces  []*workspace
+}
+
+// renumber is what makes page tokens of the account as it was good for it as it
+// is. Without an account before it, it numbers the items.
+func (a *account) renumber(old *account) {
+	a.last = renumber(a.flows, old.flows, old.last)
+	a.last = renumber(a.services, old.services, a.last)
+	a.last = renumber(a.studioFlows, old.studioFlows, a.last)
+	a.last = renumber(a.workspaces, old.workspaces, a.last)
+	for _, w := range a.workspaces {
+		was, _ := find(old.workspaces, w.sid)
+		if was == nil {
+			was = &workspace{}
+		}
+		a.last = renumber(w.workflows, was.workflows, a.last)
+		a.last = renumber(w.taskChannels, was.taskChannels, a.last)
+	}
 }
 
 // resource is something that can only be listed: its properties as they were
 // given, with its SID, account and dates filled in.
 type resource struct {
+	number
 	sid  string
 	name string // friendly_name
 	data map[string]any
@@ -32,9 +51,11 @@ type resource struct {
 
 type workspace struct {
 	*resource
-	workflows    *table[*resource]
-	taskChannels *table[*resource]
+	workflows    []*resource
+	taskChannels []*resource
 }
+
+func (r *resource) id() string { return r.sid }
 
 // document is the local file.
 type document struct {
@@ -72,6 +93,7 @@ func decodeAccount(data []byte, wantSID string, when time.Time) (*account, error
 	if a.workspaces, err = decodeWorkspaces(doc.Workspaces, a.sid, when); err != nil {
 		return nil, err
 	}
+	a.renumber(&account{})
 	return a, nil
 }
 
@@ -159,9 +181,10 @@ func decodeObject(raw json.RawMessage) (map[string]any, error) {
 	return m, nil
 }
 
-// flows makes a table of the document's flows.
-func (d *document) flows(accountSID string, when time.Time) (*table[*flow], error) {
-	t := newTable[*flow]()
+// flows makes the document's flows.
+func (d *document) flows(accountSID string, when time.Time) ([]*flow, error) {
+	flows := make([]*flow, 0, len(d.Flows))
+	seen := make(map[string]bool, len(d.Flows))
 	for i, raw := range d.Flows {
 		m, err := decodeObject(raw)
 		if err != nil {
@@ -169,16 +192,14 @@ func (d *document) flows(accountSID string, when time.Time) (*table[*flow], erro
 		}
 		f, err := decodeFlow(m, i, accountSID, when)
 		if err == nil {
-			if _, taken := t.get(f.SID); taken {
-				err = fmt.Errorf("sid: %s is there already", f.SID)
-			}
+			err = once(seen, f.SID)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", itemName("flows", i, m), err)
 		}
-		t.add(f.SID, f)
+		flows = append(flows, f)
 	}
-	return t, nil
+	return flows, nil
 }
 
 // decodeFlow is liberal in what accounts really hold, though the API would not
@@ -336,14 +357,13 @@ func decodeIdentity(m map[string]any, prefix, seed, accountSID string, when time
 	return id, nil
 }
 
-func decodeResources(kind resourceKind, path string, list []map[string]any, accountSID string, when time.Time, parent *resource) (*table[*resource], error) {
-	t := newTable[*resource]()
+func decodeResources(kind resourceKind, path string, list []map[string]any, accountSID string, when time.Time, parent *resource) ([]*resource, error) {
+	resources := make([]*resource, 0, len(list))
+	seen := make(map[string]bool, len(list))
 	for i, m := range list {
 		r, err := decodeResource(kind, path, i, m, accountSID, when)
 		if err == nil {
-			if _, taken := t.get(r.sid); taken {
-				err = fmt.Errorf("sid: %s is there already", r.sid)
-			}
+			err = once(seen, r.sid)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", itemName(path, i, m), err)
@@ -351,9 +371,18 @@ func decodeResources(kind resourceKind, path string, list []map[string]any, acco
 		if parent != nil {
 			r.data["workspace_sid"] = parent.sid
 		}
-		t.add(r.sid, r)
+		resources = append(resources, r)
 	}
-	return t, nil
+	return resources, nil
+}
+
+// once refuses a SID that an item before this one has.
+func once(seen map[string]bool, sid string) error {
+	if seen[sid] {
+		return fmt.Errorf("sid: %s is the SID of another item, too", sid)
+	}
+	seen[sid] = true
+	return nil
 }
 
 // decodeResource keeps every property that is given. They are only ever listed,
@@ -385,15 +414,15 @@ func decodeResource(kind resourceKind, path string, index int, m map[string]any,
 	return r, nil
 }
 
-func decodeWorkspaces(list []map[string]any, accountSID string, when time.Time) (*table[*workspace], error) {
+func decodeWorkspaces(list []map[string]any, accountSID string, when time.Time) ([]*workspace, error) {
 	rows, err := decodeResources(workspaceKind, "workspaces", list, accountSID, when, nil)
 	if err != nil {
 		return nil, err
 	}
-	t := newTable[*workspace]()
-	for i, r := range rows.values() {
+	var workspaces []*workspace
+	for i, r := range rows {
 		w := &workspace{resource: r}
-		children := func(kind resourceKind, key string) (*table[*resource], error) {
+		children := func(kind resourceKind, key string) ([]*resource, error) {
 			path := fmt.Sprintf("workspaces[%d].%s", i, key)
 			objects, err := objectList(list[i][key])
 			if err != nil {
@@ -407,9 +436,9 @@ func decodeWorkspaces(list []map[string]any, accountSID string, when time.Time) 
 		if w.taskChannels, err = children(taskChannelKind, "task_channels"); err != nil {
 			return nil, err
 		}
-		t.add(r.sid, w)
+		workspaces = append(workspaces, w)
 	}
-	return t, nil
+	return workspaces, nil
 }
 
 func objectList(v any) ([]map[string]any, error) {
@@ -443,18 +472,18 @@ func (a *account) encode() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "{\n  \"account_sid\": %q,\n  \"flows\": [", a.sid)
 	separator := "\n    "
-	for f := range a.flows.all() {
+	for _, f := range a.flows {
 		b.WriteString(separator)
 		b.Write(f.indented())
 		separator = ",\n    "
 	}
-	if a.flows.len() > 0 {
+	if len(a.flows) > 0 {
 		b.WriteString("\n  ")
 	}
 	b.WriteString("],\n")
 
-	workspaces := make([]map[string]any, 0, a.workspaces.len())
-	for w := range a.workspaces.all() {
+	workspaces := make([]map[string]any, 0, len(a.workspaces))
+	for _, w := range a.workspaces {
 		m := make(map[string]any, len(w.data)+2)
 		for key, value := range w.data {
 			m[key] = value
@@ -469,9 +498,9 @@ func (a *account) encode() []byte {
 	return b.Bytes()
 }
 
-func resourceData(t *table[*resource]) []map[string]any {
-	list := make([]map[string]any, 0, t.len())
-	for r := range t.all() {
+func resourceData(resources []*resource) []map[string]any {
+	list := make([]map[string]any, 0, len(resources))
+	for _, r := range resources {
 		list = append(list, r.data)
 	}
 	return list

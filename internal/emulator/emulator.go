@@ -131,9 +131,8 @@ type Server struct {
 	calls    atomic.Int64 // requests received
 	inFlight atomic.Int64 // requests under way
 
-	queue writeQueue
-	mu    sync.RWMutex // guards acct and file.seen
-	acct  *account
+	mu   sync.Mutex // guards acct and file.seen
+	acct *account   // never changed, only replaced
 }
 
 // New returns a server for the account that opts describe. It fails when the
@@ -192,16 +191,19 @@ func (s *Server) load() (*account, error) {
 }
 
 // AccountSID is the SID of the emulated account, which never changes.
-func (s *Server) AccountSID() string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.acct.sid
+func (s *Server) AccountSID() string { return s.current().sid }
+
+// current is the account as of the last request.
+func (s *Server) current() *account {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.acct
 }
 
 // Snapshot is the whole account as of the last request, in the format of the
 // local file.
 func (s *Server) Snapshot() []byte {
-	s.mu.Lock() // not RLock: encoding fills the flows' cached text
+	s.mu.Lock() // for encoding keeps each flow's text
 	defer s.mu.Unlock()
 	return s.acct.encode()
 }
@@ -209,9 +211,7 @@ func (s *Server) Snapshot() []byte {
 // Flows is every flow as of the last request, in creation order and as the API
 // would answer it.
 func (s *Server) Flows() []map[string]any {
-	s.mu.RLock()
-	flows := s.acct.flows.values()
-	s.mu.RUnlock()
+	flows := s.current().flows
 	list := make([]map[string]any, len(flows))
 	for i, f := range flows {
 		list[i] = toMap(s.render(f, "https://flex-api.twilio.com"))
@@ -224,26 +224,26 @@ func (s *Server) Flows() []map[string]any {
 // becomes the account's flows, in that order, under the rules of the local
 // file: what is left out is filled in.
 func (s *Server) Edit(change func(flows []map[string]any) []map[string]any) error {
-	return s.commit(func(a *account) (func(), error) {
-		flows := make([]map[string]any, 0, a.flows.len())
-		for f := range a.flows.all() {
-			flows = append(flows, toMap(f))
+	return s.commit(func(a *account) error {
+		flows := make([]map[string]any, len(a.flows))
+		for i, f := range a.flows {
+			flows[i] = toMap(f)
 		}
 		// Through JSON, so that any Go number and any list of the caller's will do.
 		text, err := json.Marshal(map[string]any{"flows": change(flows)})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		doc, err := decodeDocument(text)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		next, err := doc.flows(a.sid, s.opts.Now())
 		if err != nil {
-			return nil, err
+			return err
 		}
-		before := a.flows
-		a.flows = next.after(before)
-		return func() { a.flows = before }, nil
+		a.last = renumber(next, a.flows, a.last)
+		a.flows = next
+		return nil
 	})
 }

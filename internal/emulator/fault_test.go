@@ -147,7 +147,7 @@ func TestFaultSeesTheForm(t *testing.T) {
 	}
 }
 
-// TestTransportIsATransport checks what a client relies on of a network.
+// TestTransportIsATransport checks that it is as a network is to a client.
 func TestTransportIsATransport(t *testing.T) {
 	s := newServer(t, emulator.Options{Seed: flowsJSON(100)})
 	c := newClient(t, s)
@@ -158,27 +158,10 @@ func TestTransportIsATransport(t *testing.T) {
 		t.Errorf("a cancelled request: %v", err)
 	}
 
-	ctx, cancel = context.WithCancel(t.Context())
-	res, err := c.transport.RoundTrip(c.request("GET", "/v1/FlexFlows", nil).WithContext(ctx))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if res.ContentLength <= 0 || res.Request == nil || res.Status != "200 OK" || res.ProtoMajor != 1 {
-		t.Errorf("response %+v", res)
-	}
-	if _, err := io.ReadFull(res.Body, make([]byte, 10)); err != nil {
-		t.Fatal(err)
-	}
-	cancel()
-	if _, err := io.ReadAll(res.Body); !errors.Is(err, context.Canceled) {
-		t.Errorf("reading on after a cancel: %v", err)
-	}
-	res.Body.Close()
-
 	if _, err := (&http.Client{Transport: s.Transport()}).Get("http://:/"); err == nil {
 		t.Error("a request without a host was answered")
 	}
-	res, err = (&http.Client{Transport: s.Transport()}).Get("http://localhost/v1/FlexFlows")
+	res, err := (&http.Client{Transport: s.Transport()}).Get("http://localhost/v1/FlexFlows")
 	if err != nil || res.StatusCode != 401 {
 		t.Errorf("through http.Client: %v, %v", res, err)
 	}

@@ -137,7 +137,7 @@ func TestBadFiles(t *testing.T) {
 		{"integration's value", `{"flows": [{"integration": {"retry_count": 9}, "channel_type": "web"}]}`, "integration.retry_count: must be from 0 to 3"},
 		{"sid", `{"flows": [{"sid": "FO1", "channel_type": "web"}]}`, "sid: must be FO and 32 hex digits"},
 		{"sid twice", `{"flows": [{"sid": "FO00000000000000000000000000000001", "channel_type": "web"}, {"sid": "FO00000000000000000000000000000001", "channel_type": "web"}]}`,
-			"flows[1]: sid: FO00000000000000000000000000000001 is there already"},
+			"flows[1]: sid: FO00000000000000000000000000000001 is the SID of another item, too"},
 		{"date", `{"flows": [{"date_created": "yesterday", "channel_type": "web"}]}`, `date_created: "yesterday" is not a date`},
 		{"account", `{"account_sid": "AC1"}`, `account_sid "AC1" is not AC`},
 		{"two accounts", `{"account_sid": "AC00000000000000000000000000000002", "flows": [{"account_sid": "AC00000000000000000000000000000003", "channel_type": "web"}]}`,

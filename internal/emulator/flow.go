@@ -14,6 +14,7 @@ import (
 // on where it was asked for. A flow in an account is never changed, only
 // replaced, so that readers need no lock once they hold it.
 type flow struct {
+	number          `json:"-"`
 	SID             string      `json:"sid"`
 	AccountSID      string      `json:"account_sid"`
 	DateCreated     string      `json:"date_created"`
@@ -34,6 +35,8 @@ type flow struct {
 // integration holds what belongs to the flow's integration type, by JSON key.
 // Nil is null.
 type integration map[string]any
+
+func (f *flow) id() string { return f.SID }
 
 func newFlow(sid, accountSID string, created time.Time) *flow {
 	date := timestamp(created)

@@ -170,6 +170,9 @@ func TestRequestsThatAreNone(t *testing.T) {
 		f(req)
 		return req
 	}
+	send := func(r *http.Request, body string) {
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+	}
 	tests := []struct {
 		name   string
 		req    *http.Request
@@ -181,8 +184,8 @@ func TestRequestsThatAreNone(t *testing.T) {
 		{"wrong password", edit(func(r *http.Request) { r.SetBasicAuth(c.user, "geheim") }), 401, 20003},
 		{"API key", edit(func(r *http.Request) { r.SetBasicAuth("SK"+strings.Repeat("9", 32), "secret") }), 201, 0},
 		{"JSON", edit(func(r *http.Request) { r.Header.Set("Content-Type", "application/json") }), 415, 20001},
-		{"bad escape", edit(func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader("FriendlyName=%zz")) }), 400, 20001},
-		{"too large", edit(func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader(strings.Repeat("a", 2<<20))) }), 413, 20001},
+		{"bad escape", edit(func(r *http.Request) { send(r, "FriendlyName=%zz") }), 400, 20001},
+		{"too large", edit(func(r *http.Request) { send(r, strings.Repeat("a", 2<<20)) }), 413, 20001},
 		{"query on a create", c.request("POST", "/v1/FlexFlows?PageSize=1", form("b")), 400, 20001},
 		{"query on a fetch", c.request("GET", "/v1/FlexFlows/"+sid+"?x=1", nil), 400, 20001},
 		{"put", c.request("PUT", "/v1/FlexFlows/"+sid, form("b")), 405, 20004},

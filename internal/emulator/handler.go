@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -197,7 +198,11 @@ func (s *Server) authentic(r *http.Request) bool {
 // have hosts of their own at Twilio; here all are under one.
 func (s *Server) route(r *http.Request, body []byte) (answer, error) {
 	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	get := r.Method == http.MethodGet
+	path, workspaceSID := r.URL.Path, ""
+	if len(parts) == 4 && parts[1] == "Workspaces" {
+		workspaceSID, parts[2] = parts[2], "*"
+		path = "/" + strings.Join(parts, "/")
+	}
 	switch {
 	case len(parts) == 2 && r.URL.Path == flowsPath:
 		switch r.Method {
@@ -215,25 +220,9 @@ func (s *Server) route(r *http.Request, body []byte) (answer, error) {
 		case http.MethodDelete:
 			return s.deleteFlow(r, parts[2])
 		}
-	case r.URL.Path == "/v1/Services":
-		if get {
-			return s.listServices(r)
-		}
-	case r.URL.Path == "/v2/Flows":
-		if get {
-			return s.listStudioFlows(r)
-		}
-	case r.URL.Path == "/v1/Workspaces":
-		if get {
-			return s.listWorkspaces(r)
-		}
-	case len(parts) == 4 && parts[0] == "v1" && parts[1] == "Workspaces" && parts[3] == "Workflows":
-		if get {
-			return s.listWorkflows(r, parts[2])
-		}
-	case len(parts) == 4 && parts[0] == "v1" && parts[1] == "Workspaces" && parts[3] == "TaskChannels":
-		if get {
-			return s.listTaskChannels(r, parts[2])
+	case listings[path].kind != nil:
+		if r.Method == http.MethodGet {
+			return s.listResources(r, path, workspaceSID)
 		}
 	default:
 		return answer{}, notFound(r, codeMissing)
@@ -259,19 +248,15 @@ func (s *Server) fetchFlow(r *http.Request, sid string) (answer, error) {
 	if err := noQuery(r); err != nil {
 		return answer{}, err
 	}
-	var found *flow
-	err := s.view(func(a *account) {
-		if slot, ok := a.flows.get(sid); ok {
-			found = slot.value
-		}
-	})
-	if err == nil && found == nil {
-		err = s.flowMissing(r)
-	}
+	acct, err := s.view()
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusOK, body: marshal(s.render(found, baseURL(r)))}, nil
+	f, at := find(acct.flows, sid)
+	if at < 0 {
+		return answer{}, s.flowMissing(r)
+	}
+	return answer{status: http.StatusOK, body: marshal(s.render(f, baseURL(r)))}, nil
 }
 
 func (s *Server) createFlow(r *http.Request, body []byte) (answer, error) {
@@ -283,17 +268,14 @@ func (s *Server) createFlow(r *http.Request, body []byte) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	err = s.commit(func(a *account) (func(), error) {
+	err = s.commit(func(a *account) error {
 		if err := s.checkCollision(a, f); err != nil {
-			return nil, err
+			return err
 		}
-		slots := len(a.flows.slots)
-		slot := a.flows.add(f.SID, f)
-		return func() {
-			// Reverted in reverse order, so that it is the last one again.
-			a.flows.slots = a.flows.slots[:slots]
-			delete(a.flows.bySID, slot.sid)
-		}, nil
+		a.last++
+		f.setSeq(a.last)
+		a.flows = append(a.flows, f)
+		return nil
 	})
 	if err != nil {
 		return answer{}, err
@@ -334,21 +316,16 @@ func (s *Server) updateFlow(r *http.Request, body []byte, sid string) (answer, e
 		return answer{}, badRequest(codeValidation, "FriendlyName must not be empty")
 	}
 	var updated *flow
-	err = s.commit(func(a *account) (func(), error) {
-		slot, ok := a.flows.get(sid)
-		if !ok {
-			return nil, s.flowMissing(r)
+	err = s.commit(func(a *account) (err error) {
+		before, at := find(a.flows, sid)
+		if at < 0 {
+			return s.flowMissing(r)
 		}
-		before := slot.value
-		after, err := s.change(before, given)
-		if err != nil {
-			return nil, err
+		if updated, err = s.change(before, given); err != nil {
+			return err
 		}
-		if err := s.checkCollision(a, after); err != nil {
-			return nil, err
-		}
-		slot.value, updated = after, after
-		return func() { slot.value = before }, nil
+		a.flows[at] = updated
+		return s.checkCollision(a, updated)
 	})
 	if err != nil {
 		return answer{}, err
@@ -400,7 +377,7 @@ func (s *Server) checkCollision(a *account, f *flow) error {
 	if !s.opts.Behaviour.Collisions || !f.Enabled || f.ContactIdentity == nil {
 		return nil
 	}
-	for other := range a.flows.all() {
+	for _, other := range a.flows {
 		if f.collides(other) {
 			return badRequest(codeCollision, "Flex Flow creation failed. Some request attributes were either missing, "+
 				"invalid, or collided with existing Flex Flows (%s)", other.SID)
@@ -413,13 +390,13 @@ func (s *Server) deleteFlow(r *http.Request, sid string) (answer, error) {
 	if err := noQuery(r); err != nil {
 		return answer{}, err
 	}
-	err := s.commit(func(a *account) (func(), error) {
-		slot, ok := a.flows.get(sid)
-		if !ok {
-			return nil, s.flowMissing(r)
+	err := s.commit(func(a *account) error {
+		_, at := find(a.flows, sid)
+		if at < 0 {
+			return s.flowMissing(r)
 		}
-		a.flows.remove(slot)
-		return func() { a.flows.restore(slot) }, nil
+		a.flows = slices.Delete(a.flows, at, at+1)
+		return nil
 	})
 	if err != nil {
 		return answer{}, err

@@ -8,13 +8,12 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 const defaultPageSize = 50
 
 // listing is what the listings of the four products differ in.
-type listing[T any] struct {
+type listing[T item] struct {
 	key         string // of the items in the answer, and meta.key
 	prefix      string // of the items' SIDs
 	maxPageSize int
@@ -39,7 +38,8 @@ type pageQuery struct {
 	size   int
 	page   int // "simply for client state", says the OpenAPI file
 	token  string
-	cursor cursor
+	before bool   // the token's: the page ends before its item
+	seq    uint64 // the token's
 }
 
 func parsePageQuery(r *http.Request, filterable bool, maxSize int, prefix string) (pageQuery, error) {
@@ -65,10 +65,10 @@ func parsePageQuery(r *http.Request, filterable bool, maxSize int, prefix string
 				return q, badRequest(codeParameter, "Page must be a number from 0, not %q", value)
 			}
 		case param == "PageToken":
-			q.token = value
-			if q.cursor, err = parseToken(value, prefix); err != nil {
+			if q.before, q.seq, err = parseToken(value, prefix); err != nil {
 				return q, err
 			}
+			q.token = value
 		default:
 			return q, badRequest(codeParameter, "Unknown parameter %q in the query", param)
 		}
@@ -76,31 +76,22 @@ func parsePageQuery(r *http.Request, filterable bool, maxSize int, prefix string
 	return q, nil
 }
 
-// A page token is PA (after) or PB (before), the SID of an item at the edge of a
-// page, and the item's number in its table.
-func (c cursor) token() string {
-	direction := "PA"
-	if c.before {
-		direction = "PB"
-	}
-	return fmt.Sprintf("%s%s%016x", direction, c.sid, c.seq)
+// A page token is PA (after) or PB (before), the kind of the items, and the
+// number of the item at the edge of a page.
+func token(direction, prefix string, seq uint64) string {
+	return fmt.Sprintf("%s%s%016x", direction, prefix, seq)
 }
 
-func parseToken(token, prefix string) (cursor, error) {
-	invalid := badRequest(codeParameter, "PageToken %q is not one of this listing", token)
-	if len(token) != 2+34+16 || !strings.HasPrefix(token, "PA") && !strings.HasPrefix(token, "PB") {
-		return cursor{}, invalid
+func parseToken(text, prefix string) (before bool, seq uint64, err error) {
+	seq, err = strconv.ParseUint(text[max(0, len(text)-16):], 16, 64)
+	before = text == token("PB", prefix, seq)
+	if err != nil || !before && text != token("PA", prefix, seq) {
+		return false, 0, badRequest(codeParameter, "PageToken %q is not one of this listing", text)
 	}
-	c := cursor{before: token[1] == 'B', sid: token[2:36]}
-	seq, err := strconv.ParseUint(token[36:], 16, 64)
-	if err != nil || !isSID(prefix, c.sid) {
-		return cursor{}, invalid
-	}
-	c.seq = seq
-	return c, nil
+	return before, seq, nil
 }
 
-// url is the address of the page at c, or of the first one.
+// url is the address of the page at a token, or of the first one.
 func (q pageQuery) url(path string, page int, token string) string {
 	u := path + "?"
 	if q.name != nil {
@@ -113,8 +104,8 @@ func (q pageQuery) url(path string, page int, token string) string {
 	return u
 }
 
-// list answers one page of the table that find finds.
-func list[T any](s *Server, r *http.Request, l listing[T], find func(*account) *table[T]) (answer, error) {
+// list answers one page of the items.
+func list[T item](s *Server, r *http.Request, l listing[T], items []T) (answer, error) {
 	q, err := parsePageQuery(r, l.name != nil, l.maxPageSize, l.prefix)
 	if err != nil {
 		return answer{}, err
@@ -122,129 +113,112 @@ func list[T any](s *Server, r *http.Request, l listing[T], find func(*account) *
 	if limit := s.opts.MaxPageSize; limit > 0 {
 		q.size = min(q.size, limit)
 	}
-	match := func(v T) bool { return q.name == nil || l.name(v) == *q.name }
-
-	var items []T
-	var first, last cursor
-	var earlier, later, found bool
-	err = s.view(func(a *account) {
-		t := find(a)
-		if found = t != nil; !found {
-			return
-		}
-		var slots []*slot[T]
-		at := 0
-		if q.token != "" {
-			at = t.index(q.cursor)
-		}
-		if q.cursor.before {
-			slots, earlier = t.backward(at, q.size, match)
-			_, later = t.forward(at, 0, match)
-		} else {
-			slots, later = t.forward(at, q.size, match)
-			_, earlier = t.backward(at, 0, match)
-		}
-		if len(slots) == 0 {
-			earlier, later = false, false // nothing to hold on to
-			return
-		}
-		first = cursor{true, slots[0].sid, slots[0].seq}
-		last = cursor{false, slots[len(slots)-1].sid, slots[len(slots)-1].seq}
-		if s.opts.Behaviour.UnorderedPages {
-			shuffle(slots)
-		}
-		items = make([]T, len(slots))
-		for i, slot := range slots {
-			items[i] = slot.value
-		}
-	})
-	if err != nil {
-		return answer{}, err
+	if q.name != nil {
+		items = slices.DeleteFunc(slices.Clone(items), func(it T) bool { return l.name(it) != *q.name })
 	}
-	if !found {
-		return answer{}, notFound(r, codeMissing)
+	// The page is items[from:to]. A token stands between two items.
+	at := 0
+	if q.token != "" {
+		at, _ = slices.BinarySearchFunc(items, q.seq, func(it T, seq uint64) int { return cmp.Compare(it.seq(), seq) })
+		if !q.before && at < len(items) && items[at].seq() == q.seq {
+			at++
+		}
 	}
+	from, to := at, min(at+q.size, len(items))
+	if q.before {
+		from, to = max(0, at-q.size), at
+	}
+	page := items[from:to]
 
 	path := baseURL(r) + r.URL.EscapedPath()
 	m := meta{Page: q.page, PageSize: q.size, Key: l.key, FirstPageURL: q.url(path, 0, ""), URL: q.url(path, q.page, q.token)}
-	if earlier {
-		m.PreviousPageURL = new(q.url(path, max(0, q.page-1), first.token()))
+	if len(page) > 0 && from > 0 {
+		m.PreviousPageURL = new(q.url(path, max(0, q.page-1), token("PB", l.prefix, page[0].seq())))
 	}
-	if later {
-		m.NextPageURL = new(q.url(path, q.page+1, last.token()))
+	if len(page) > 0 && to < len(items) {
+		m.NextPageURL = new(q.url(path, q.page+1, token("PA", l.prefix, page[len(page)-1].seq())))
 	}
-	rendered := make([]any, len(items))
-	for i, item := range items {
-		rendered[i] = l.render(item)
+	if s.opts.Behaviour.UnorderedPages {
+		page = shuffled(page)
+	}
+	rendered := make([]any, len(page))
+	for i, it := range page {
+		rendered[i] = l.render(it)
 	}
 	return answer{status: http.StatusOK, body: marshal(map[string]any{"meta": m, l.key: rendered})}, nil
 }
 
-// shuffle brings the slots into an order that means nothing but is always the
-// same.
-func shuffle[T any](slots []*slot[T]) {
-	slices.SortFunc(slots, func(a, b *slot[T]) int {
-		x, y := sha256.Sum256([]byte(a.sid)), sha256.Sum256([]byte(b.sid))
+// shuffled is the items in an order that means nothing but is always the same.
+func shuffled[T item](items []T) []T {
+	return slices.SortedFunc(slices.Values(items), func(a, b T) int {
+		x, y := sha256.Sum256([]byte(a.id())), sha256.Sum256([]byte(b.id()))
 		return cmp.Compare(string(x[:]), string(y[:]))
 	})
 }
 
 func (s *Server) listFlows(r *http.Request) (answer, error) {
+	acct, err := s.view()
+	if err != nil {
+		return answer{}, err
+	}
 	base := baseURL(r)
 	return list(s, r, listing[*flow]{
 		key: "flex_flows", prefix: "FO", maxPageSize: 1000,
 		name:   func(f *flow) string { return deref(f.FriendlyName) },
 		render: func(f *flow) any { return s.render(f, base) },
-	}, func(a *account) *table[*flow] { return a.flows })
+	}, acct.flows)
 }
 
-func (s *Server) listServices(r *http.Request) (answer, error) {
+// The listings of what a flow refers to: GET only, and each of one kind.
+var listings = map[string]struct {
+	kind        *resourceKind
+	key         string
+	maxPageSize int
+	filterable  bool // by FriendlyName
+	of          func(*account) []*resource
+	in          func(*workspace) []*resource // of those in a workspace
+}{
 	// The one listing of these whose maximum is not 1000.
-	return listResources(s, r, &serviceKind, "services", 100, false,
-		func(a *account) *table[*resource] { return a.services })
-}
-
-func (s *Server) listStudioFlows(r *http.Request) (answer, error) {
-	return listResources(s, r, &studioFlowKind, "flows", 1000, false,
-		func(a *account) *table[*resource] { return a.studioFlows })
-}
-
-func (s *Server) listWorkspaces(r *http.Request) (answer, error) {
-	path := baseURL(r) + r.URL.EscapedPath()
-	return list(s, r, listing[*workspace]{
-		key: "workspaces", prefix: workspaceKind.prefix, maxPageSize: 1000,
-		name:   func(w *workspace) string { return w.name },
-		render: func(w *workspace) any { return workspaceKind.render(w.resource, path) },
-	}, func(a *account) *table[*workspace] { return a.workspaces })
-}
-
-func (s *Server) listWorkflows(r *http.Request, workspaceSID string) (answer, error) {
-	return listResources(s, r, &workflowKind, "workflows", 1000, true, func(a *account) *table[*resource] {
-		if w, ok := a.workspaces.get(workspaceSID); ok {
-			return w.value.workflows
+	"/v1/Services": {kind: &serviceKind, key: "services", maxPageSize: 100, of: func(a *account) []*resource { return a.services }},
+	"/v2/Flows":    {kind: &studioFlowKind, key: "flows", maxPageSize: 1000, of: func(a *account) []*resource { return a.studioFlows }},
+	"/v1/Workspaces": {kind: &workspaceKind, key: "workspaces", maxPageSize: 1000, filterable: true, of: func(a *account) []*resource {
+		list := make([]*resource, len(a.workspaces))
+		for i, w := range a.workspaces {
+			list[i] = w.resource
 		}
-		return nil
-	})
+		return list
+	}},
+	"/v1/Workspaces/*/Workflows": {kind: &workflowKind, key: "workflows", maxPageSize: 1000, filterable: true,
+		in: func(w *workspace) []*resource { return w.workflows }},
+	"/v1/Workspaces/*/TaskChannels": {kind: &taskChannelKind, key: "channels", maxPageSize: 1000,
+		in: func(w *workspace) []*resource { return w.taskChannels }},
 }
 
-func (s *Server) listTaskChannels(r *http.Request, workspaceSID string) (answer, error) {
-	return listResources(s, r, &taskChannelKind, "channels", 1000, false, func(a *account) *table[*resource] {
-		if w, ok := a.workspaces.get(workspaceSID); ok {
-			return w.value.taskChannels
+// listResources answers a page of the listing of a path, in which a workspace's
+// SID is *.
+func (s *Server) listResources(r *http.Request, path, workspaceSID string) (answer, error) {
+	acct, err := s.view()
+	if err != nil {
+		return answer{}, err
+	}
+	l := listings[path]
+	var items []*resource
+	if l.in == nil {
+		items = l.of(acct)
+	} else {
+		w, at := find(acct.workspaces, workspaceSID)
+		if at < 0 {
+			return answer{}, notFound(r, codeMissing)
 		}
-		return nil
-	})
-}
-
-func listResources(s *Server, r *http.Request, kind *resourceKind, key string, maxPageSize int, filterable bool,
-	find func(*account) *table[*resource]) (answer, error) {
-	path := baseURL(r) + r.URL.EscapedPath()
-	l := listing[*resource]{
-		key: key, prefix: kind.prefix, maxPageSize: maxPageSize,
-		render: func(item *resource) any { return kind.render(item, path) },
+		items = l.in(w)
 	}
-	if filterable {
-		l.name = func(item *resource) string { return item.name }
+	at := baseURL(r) + r.URL.EscapedPath()
+	page := listing[*resource]{
+		key: l.key, prefix: l.kind.prefix, maxPageSize: l.maxPageSize,
+		render: func(item *resource) any { return l.kind.render(item, at) },
 	}
-	return list(s, r, l, find)
+	if l.filterable {
+		page.name = func(item *resource) string { return item.name }
+	}
+	return list(s, r, page, items)
 }
