@@ -21,27 +21,36 @@ type input struct {
 // defaultPaths are looked at when no path is given.
 var defaultPaths = []string{"flows.yaml", "flows.yml", "flows"}
 
-// finder turns paths into inputs, each file once.
+// finder turns paths into inputs, each file once, however many links lead to
+// it. Its maps are by real paths.
 type finder struct {
 	inputs   []input
 	problems Problems
-	seen     map[string]bool // resolved paths
+	seen     map[string]bool  // inputs
+	skip     map[string]bool  // files that are no inputs
+	walked   map[string]*walk // directories
+}
+
+// walk is how far a directory is looked through, and what came of it.
+type walk struct {
+	path  string // by which it was reached
+	done  bool
+	found bool // has YAML, new or not
 }
 
 // findInputs lists the files that paths stand for, in their order. Those in
 // except are left out of directories.
-func findInputs(paths []string, dir string, except []string) ([]input, Problems, error) {
-	f := &finder{seen: map[string]bool{}}
+func findInputs(paths []string, dir string, except []string) ([]input, Problems) {
+	f := &finder{seen: map[string]bool{}, skip: map[string]bool{}, walked: map[string]*walk{}}
 	if len(paths) == 0 {
 		path, problem := defaultPath(dir)
 		if problem != nil {
-			return nil, Problems{*problem}, nil
+			return nil, Problems{*problem}
 		}
 		paths = []string{path}
 	}
-	skip := map[string]bool{}
 	for _, path := range except {
-		skip[realPath(path)] = true
+		f.skip[realPath(path)] = true
 	}
 	for _, path := range paths {
 		if path == "-" {
@@ -50,32 +59,33 @@ func findInputs(paths []string, dir string, except []string) ([]input, Problems,
 		}
 		info, err := os.Stat(path)
 		switch {
-		case errors.Is(err, fs.ErrPermission):
-			return nil, nil, err
 		case err != nil:
-			f.problem(path, reason(err), "give a file, a directory, or - for standard input")
+			f.unreadable(path, err, "give a file, a directory, or - for standard input")
 		case info.IsDir():
-			before, problems := len(f.inputs), len(f.problems)
-			found, err := f.walk(path, skip)
-			if err != nil {
-				return nil, nil, err
-			}
-			if !found && len(f.inputs) == before && len(f.problems) == problems {
+			problems := len(f.problems)
+			if found := f.walk(path); !found && len(f.problems) == problems {
 				f.problem(path, "the directory has no *.yaml or *.yml file", "hidden files and folders do not count")
 			}
 		default:
 			f.add(input{name: path, path: path})
 		}
 	}
-	return f.inputs, f.problems, nil
+	return f.inputs, f.problems
 }
 
 // defaultPath is the path that is meant when none is given.
 func defaultPath(dir string) (string, *Problem) {
 	var found []string
 	for _, name := range defaultPaths {
-		info, err := os.Stat(filepath.Join(dir, name))
-		if err == nil && info.IsDir() == (name == "flows") {
+		path := filepath.Join(dir, name)
+		info, err := os.Stat(path)
+		if err != nil { // a link that leads nowhere is there
+			if _, err := os.Lstat(path); err == nil {
+				found = append(found, name)
+			}
+			continue
+		}
+		if info.IsDir() == (name == "flows") {
 			found = append(found, name)
 		}
 	}
@@ -90,42 +100,93 @@ func defaultPath(dir string) (string, *Problem) {
 		Hint: "name the one to read, or all of them"}
 }
 
-// walk adds the YAML files below a directory. Links to directories are not
-// followed, so that it ends.
-func (f *finder) walk(dir string, skip map[string]bool) (found bool, err error) {
+// walk adds the YAML files below a directory, those behind links too, and
+// reports whether there are any. What may hold flows and cannot be read is a
+// problem: a flow that no file declares is deleted, and so nothing is passed
+// over in silence but what has another name or a hidden one.
+func (f *finder) walk(dir string) (found bool) {
+	real := realPath(dir)
+	if f.walked[real] != nil {
+		return f.walked[real].found
+	}
+	here := &walk{path: dir}
+	f.walked[real] = here
 	entries, err := os.ReadDir(dir) // sorted
 	if err != nil {
-		return false, err
+		f.unreadable(dir, err, "")
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		path := filepath.Join(dir, e.Name())
-		if e.IsDir() {
-			below, err := f.walk(path, skip)
+		path, kind := filepath.Join(dir, e.Name()), e.Type()
+		if kind&fs.ModeSymlink != 0 {
+			info, err := os.Stat(path)
 			if err != nil {
-				return false, err
+				f.unreadable(path, err, "") // its name does not tell what it would lead to
+				continue
 			}
-			found = found || below
-			continue
+			kind = info.Mode().Type()
 		}
-		if ext := filepath.Ext(path); ext != ".yaml" && ext != ".yml" {
-			continue
-		}
-		if skip[realPath(path)] {
-			continue
-		}
-		info, err := os.Stat(path)
 		switch {
-		case err != nil:
-			f.problem(path, reason(err), "remove the broken link")
-		case info.Mode().IsRegular():
-			found = true
+		case kind.IsDir():
+			if above := f.walked[realPath(path)]; above != nil && !above.done {
+				f.cycle(path, above.path, e.Type()&fs.ModeSymlink != 0)
+				continue
+			}
+			here.found = f.walk(path) || here.found
+		case !isYAML(path) || f.skip[realPath(path)]:
+		case !kind.IsRegular():
+			f.problem(path, fmt.Sprintf("this is a %s, not a file", typeName(kind)), "remove it, or give it as a path of its own")
+		default:
+			here.found = true
 			f.add(input{name: path, path: path})
 		}
 	}
-	return found, nil
+	here.done = true
+	return here.found
+}
+
+// isYAML reports whether a file's name says that it is YAML.
+func isYAML(path string) bool {
+	ext := strings.ToLower(filepath.Ext(path))
+	return ext == ".yaml" || ext == ".yml"
+}
+
+// typeName names what is no regular file and no directory.
+func typeName(mode fs.FileMode) string {
+	switch {
+	case mode&fs.ModeNamedPipe != 0:
+		return "FIFO"
+	case mode&fs.ModeSocket != 0:
+		return "socket"
+	}
+	return "device"
+}
+
+// cycle reports a directory that is below itself, by a link or below one.
+func (f *finder) cycle(path, above string, isLink bool) {
+	message := fmt.Sprintf("this is %s again, by way of a link above it", above)
+	if isLink {
+		message = fmt.Sprintf("the link leads back to %s, which it is below", above)
+	}
+	f.problem(path, message, "remove the link")
+}
+
+// unreadable reports a path that the system gives an error for.
+func (f *finder) unreadable(path string, err error, hint string) {
+	f.problems = append(f.problems, unreadablePath(path, err, hint))
+}
+
+func unreadablePath(path string, err error, hint string) Problem {
+	message := reason(err)
+	if target, notLink := os.Readlink(path); notLink == nil {
+		message, hint = fmt.Sprintf("the link leads to %s, which cannot be read: %s", target, message), "mend the link, or remove it"
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		hint = "make it readable for the user that runs flexsync"
+	}
+	return Problem{Pos: Pos{File: path}, Message: message, Hint: hint}
 }
 
 // add adds an input unless it is there, under whatever path.
@@ -174,8 +235,9 @@ func (in input) read(stdin io.Reader) ([]byte, *Problem, error) {
 		}
 	} else {
 		file, err := os.Open(in.path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, &Problem{Pos: Pos{File: in.name}, Message: reason(err)}, nil
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+			problem := unreadablePath(in.path, err, "")
+			return nil, &problem, nil
 		}
 		if err != nil {
 			return nil, nil, err

@@ -3,7 +3,9 @@ package schema
 import (
 	"errors"
 	"io"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -37,9 +39,17 @@ func TestPaths(t *testing.T) {
 		"empty/sub/read.me":     "",
 		"only-comments.yaml":    "# nothing\n",
 		"d2/sub.yaml/deep.yaml": flowNamed("deep"),
+		"case/A.YAML":           flowNamed("A"),
+		"case/sub/B.Yml":        flowNamed("B"),
+		"shared/e.yaml":         flowNamed("e"),
+		"linked/here.yaml":      flowNamed("here"),
+		".kept/f.yaml":          flowNamed("f"),
 	})
 	if runtime.GOOS != "windows" {
-		for link, target := range map[string]string{"d/z.yaml": "../one.yaml", "d/loop": "..", "d/sub/a-again.yaml": "../a.yaml", "link": "d"} {
+		for link, target := range map[string]string{
+			"d/z.yaml": "../one.yaml", "d/sub/a-again.yaml": "../a.yaml", "link": "d",
+			"linked/far": "../shared", "linked/far-again": "../shared", "linked/one.yml": "../one.yaml", "linked/f": "../.kept", "linked/.away": "../d",
+		} {
 			if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
 				t.Fatal(err)
 			}
@@ -59,6 +69,9 @@ func TestPaths(t *testing.T) {
 		{"twice", []string{"one.yaml", "./one.yaml", "d", "d/sub/../a.yaml"}, "one a b c", 4},
 		{"order given", []string{"d/b.yml", "d/a.yaml"}, "b a", 2},
 		{"directory with an extension", []string{"d2"}, "deep", 1},
+		{"extensions in capitals", []string{"case"}, "A B", 2},
+		{"links below a directory", []string{"linked"}, "f e here one", 4},
+		{"a directory by two ways", []string{"linked", "shared"}, "f e here one", 4},
 		{"comments beside", []string{"only-comments.yaml", "one.yaml"}, "one", 2},
 		{"stdin", []string{"-", "one.yaml", "-"}, "stdin one", 2},
 		{"absent", []string{"absent.yaml", "one.yaml/x"}, "absent.yaml: no such file or directory\none.yaml/x: not a directory", 0},
@@ -91,6 +104,90 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+// TestPathsRefused is what stands below a directory of flows and cannot be
+// read: to pass over it would be to delete the flows that it may hold.
+func TestPathsRefused(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs symbolic links")
+	}
+	const link, fifo, socket, closed = "link", "fifo", "socket", "closed"
+	const leave = "\n    mend the link, or remove it"
+	tests := []struct {
+		name, kind, path, target string
+		want                     string // path: message, and the hint
+	}{
+		{"broken link to a file", link, "d/b.yaml", "gone.yaml", "d/b.yaml: the link leads to gone.yaml, which cannot be read: no such file or directory" + leave},
+		{"broken link to a directory", link, "d/team", "../../team", "d/team: the link leads to ../../team, which cannot be read: no such file or directory" + leave},
+		{"link to itself", link, "d/b.yaml", "b.yaml", "d/b.yaml: the link leads to b.yaml, which cannot be read: too many levels of symbolic links" + leave},
+		{"cycle", link, "d/sub/up", "..", "d/sub/up: the link leads back to d, which it is below" + "\n    remove the link"},
+		{"cycle by way of the directory above", link, "d/up", "..", "d/up/d: this is d again, by way of a link above it" + "\n    remove the link"},
+		{"FIFO", fifo, "d/b.yaml", "", "d/b.yaml: this is a FIFO, not a file\n    remove it, or give it as a path of its own"},
+		{"FIFO in capitals", fifo, "d/b.YML", "", "d/b.YML: this is a FIFO, not a file\n    remove it, or give it as a path of its own"},
+		{"socket", socket, "d/b.yaml", "", "d/b.yaml: this is a socket, not a file\n    remove it, or give it as a path of its own"},
+		{"device", link, "d/b.yaml", os.DevNull, "d/b.yaml: this is a device, not a file\n    remove it, or give it as a path of its own"},
+		{"closed directory", closed, "d/sub", "", "d/sub: permission denied\n    make it readable for the user that runs flexsync"},
+		{"closed file", closed, "d/sub/c.yaml", "", "d/sub/c.yaml: permission denied\n    make it readable for the user that runs flexsync"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Chdir(write(t, map[string]string{"d/a.yaml": flowNamed("a"), "d/sub/c.yaml": flowNamed("c")}))
+			var err error
+			switch tt.kind {
+			case link:
+				err = os.Symlink(tt.target, tt.path)
+			case fifo:
+				err = exec.Command("mkfifo", tt.path).Run()
+			case socket:
+				var l net.Listener
+				if l, err = net.Listen("unix", tt.path); err == nil {
+					defer l.Close()
+				}
+			case closed:
+				if os.Geteuid() == 0 {
+					t.Skip("root reads everything")
+				}
+				info, err := os.Stat(tt.path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer os.Chmod(tt.path, info.Mode())
+				if err := os.Chmod(tt.path, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = Load([]string{"d"}, Options{})
+			problems, ok := err.(Problems)
+			if !ok || len(problems) != 1 {
+				t.Fatalf("got %v, want %s", err, tt.want)
+			}
+			if got := problems[0].String() + "\n    " + problems[0].Hint; got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestNamedFIFO is process substitution: what is given as a path is read,
+// whatever it is.
+func TestNamedFIFO(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := exec.Command("mkfifo", "flows").Run(); err != nil {
+		t.Skip(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- os.WriteFile("flows", []byte(flowNamed("x")), 0) }()
+	config, err := Load([]string{"flows"}, Options{})
+	if err != nil || len(config.Flows) != 1 {
+		t.Errorf("got %v, %v", config, err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDefaultPath(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -102,14 +199,26 @@ func TestDefaultPath(t *testing.T) {
 		{"directory", []string{"flows/x.yaml"}, "flows/x.yaml"},
 		{"none", []string{"other.yaml", "flows"}, "none of flows.yaml, flows.yml, flows/"},
 		{"several", []string{"flows.yaml", "flows/x.yaml"}, "flows.yaml, flows are here"},
+		{"a broken link", []string{"flows.yml -> gone", "flows/x.yaml"}, "flows.yml, flows are here"},
+		{"a broken link alone", []string{"flows.yaml -> gone"}, "flows.yaml: the link leads to gone, which cannot be read"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			files := map[string]string{}
+			links := map[string]string{}
 			for _, f := range tt.files {
+				if name, target, ok := strings.Cut(f, " -> "); ok {
+					links[name] = target
+					continue
+				}
 				files[f] = flowNamed("x")
 			}
 			dir := write(t, files)
+			for name, target := range links {
+				if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+					t.Skip(err)
+				}
+			}
 			config, err := Load(nil, Options{Dir: dir})
 			if err != nil {
 				if problems, ok := err.(Problems); !ok || len(problems) != 1 || !strings.Contains(err.Error(), tt.want) {

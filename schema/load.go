@@ -29,9 +29,11 @@ type Options struct {
 	Dir   string    // where flows are looked for without a path; "" is the current directory
 }
 
-// Load reads files, directories (every *.yaml and *.yml below, hidden ones and
-// the files of variables left out, sorted) and "-". Without paths it reads
-// whichever one of flows.yaml, flows.yml and flows/ is in opts.Dir.
+// Load reads files, directories (every *.yaml and *.yml below, in small letters
+// or capitals, links followed, hidden ones and the files of variables left out,
+// sorted) and "-". A file that several paths lead to is read once. Without
+// paths it reads whichever one of flows.yaml, flows.yml and flows/ is in
+// opts.Dir.
 //
 // The error is Problems when the input is at fault, a path that is not there
 // included. Any other error is the machine's.
@@ -45,10 +47,7 @@ func Load(paths []string, opts Options) (*Config, error) {
 		// Without one of the files, every variable of it would be unset.
 		lenient: opts.AllowUnset || len(problems) > 0,
 	}
-	inputs, found, err := findInputs(paths, opts.Dir, opts.VarFiles)
-	if err != nil {
-		return nil, err
-	}
+	inputs, found := findInputs(paths, opts.Dir, opts.VarFiles)
 	problems = append(problems, found...)
 
 	parts := make([]contents, len(inputs))

@@ -111,7 +111,7 @@ func checkFree(dir string) error {
 			}
 			return nil
 		}
-		if ext := filepath.Ext(path); path != dir && (ext == ".yaml" || ext == ".yml") {
+		if ext := strings.ToLower(filepath.Ext(path)); path != dir && (ext == ".yaml" || ext == ".yml") {
 			return inputError(fmt.Errorf("--split %s: %s is there already", dir, path),
 				"give a directory without YAML files, or remove them first: what is exported would add up with them")
 		}
