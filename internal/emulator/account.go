@@ -258,7 +258,9 @@ func decodeFlow(m map[string]any, index int, accountSID string, when time.Time) 
 		integrationType = inferType(given)
 	}
 	if integrationType != "" {
-		f.integrate(integrationType, given, nil)
+		if err := f.integrate(integrationType, given, nil); err != nil {
+			return nil, err
+		}
 	}
 	if nullIntegration {
 		f.Integration = nil

@@ -82,7 +82,8 @@ func (f *field) belongs(integrationType string) bool {
 	return slices.Contains(f.types, integrationType)
 }
 
-// values holds checked values by their field's key: a string, a bool or an int.
+// values holds checked values by their field's key: a string, a bool, an int or,
+// from a form, a blank.
 type values map[string]any
 
 // hasIntegration tells whether a value inside the integration is given.

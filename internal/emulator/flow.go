@@ -77,8 +77,9 @@ func (f *flow) set(v values) {
 
 // integrate makes the flow's integration one of the given type: the values that
 // belong to the type, then those of base, then the defaults. Values that belong
-// to another type are dropped, as Twilio accepts and does not echo them.
-func (f *flow) integrate(integrationType string, v values, base integration) {
+// to another type are dropped, as Twilio accepts and does not echo them. It fails
+// for a blank value of the type's own.
+func (f *flow) integrate(integrationType string, v values, base integration) error {
 	f.IntegrationType = &integrationType
 	f.Integration = integration{}
 	for i := range fields {
@@ -88,6 +89,9 @@ func (f *flow) integrate(integrationType string, v values, base integration) {
 		}
 		key := field.integrationKey()
 		if value, ok := v[field.key]; ok {
+			if empty, ok := value.(blank); ok {
+				return field.refused(empty.err)
+			}
 			f.Integration[key] = value
 		} else if value, ok := base[key]; ok {
 			f.Integration[key] = value
@@ -95,6 +99,7 @@ func (f *flow) integrate(integrationType string, v values, base integration) {
 			f.Integration[key] = field.fallback
 		}
 	}
+	return nil
 }
 
 // missing is the first parameter that the flow's integration type requires and

@@ -103,6 +103,24 @@ func TestUpdate(t *testing.T) {
 	update("IntegrationType", "external", "Integration.Url", "http://example.com")
 	check("integration", object{"url": "http://example.com", "retry_count": 3.0})
 
+	// Terraform sends the parameters of the type before with empty values.
+	update("IntegrationType", "studio", "Integration.FlowSid", studio1, "Integration.Url", "", "Integration.Timeout", "", "Integration.WorkspaceSid", "")
+	check("integration", object{"flow_sid": studio1, "retry_count": 3.0})
+	update("IntegrationType", "external", "Integration.Url", "http://example.com", "Integration.FlowSid", "")
+	check("integration", object{"url": "http://example.com", "retry_count": 3.0})
+	update("Integration.CreationOnMessage", "")
+	check("integration", object{"url": "http://example.com", "retry_count": 3.0})
+	for _, bad := range []url.Values{
+		{"IntegrationType": {"studio"}, "Integration.FlowSid": {""}},
+		{"Integration.Url": {""}},
+		{"Integration.RetryCount": {""}},
+		{"Integration.FlowSid": {"FW1"}},
+	} {
+		if r := c.want(400, "POST", path, bad); r.body["code"] != 45004.0 {
+			t.Errorf("%v: %s", bad, r.raw)
+		}
+	}
+
 	c.want(404, "POST", "/v1/FlexFlows/FO00000000000000000000000000000000", url.Values{})
 	if r := c.want(204, "DELETE", path, nil); len(r.raw) != 0 {
 		t.Errorf("a delete answered %q", r.raw)

@@ -33,14 +33,30 @@ func decodeForm(r *http.Request, body []byte) (values, error) {
 		if len(list) > 1 {
 			return nil, badRequest(codeParameter, "%s is given %d times", f.param, len(list))
 		}
-		if given[f.key], err = f.parse(list[0]); err != nil {
-			return nil, badRequest(codeValidation, "%s %s", f.param, err)
+		value, err := f.parse(list[0])
+		switch {
+		case err == nil:
+			given[f.key] = value
+		case list[0] == "" && f.types != nil:
+			given[f.key] = blank{err}
+		default:
+			return nil, f.refused(err)
 		}
 	}
 	for param := range form {
 		return nil, badRequest(codeParameter, "Unknown parameter %q in the post body", param)
 	}
 	return given, nil
+}
+
+// blank is an empty parameter that its field does not take. Terraform sends those
+// of the integration type that a flow had before, and the flow drops them; err is
+// for a flow of the field's own type.
+type blank struct{ err error }
+
+// refused is the error for a value that the field does not take.
+func (f *field) refused(err error) error {
+	return badRequest(codeValidation, "%s %s", f.param, err)
 }
 
 // noQuery refuses a query where the API has no query parameters.

@@ -303,7 +303,9 @@ func (s *Server) build(given values) (*flow, error) {
 		}
 		integrationType = studio // "Studio (default)", docs/flex/developer/messaging/manage-flows
 	}
-	f.integrate(integrationType, given, nil)
+	if err := f.integrate(integrationType, given, nil); err != nil {
+		return nil, err
+	}
 	return f, requireIntegration(f)
 }
 
@@ -359,7 +361,9 @@ func (s *Server) change(f *flow, given values) (*flow, error) {
 	if fresh {
 		base = nil
 	}
-	f.integrate(integrationType, given, base)
+	if err := f.integrate(integrationType, given, base); err != nil {
+		return nil, err
+	}
 	if fresh {
 		return f, requireIntegration(f)
 	}
