@@ -63,11 +63,7 @@ func genFlow() *rapid.Generator[Flow] {
 					v = "https://example.com/${x}"
 				}
 			case f.Kind == Int:
-				limit := int64(1 << 62)
-				if f.Max > 0 {
-					limit = f.Max
-				}
-				v = rapid.Int64Range(f.Min, limit).Draw(t, f.Path)
+				v = rapid.Int64Range(f.Min, f.Max).Draw(t, f.Path)
 			case f.Default == nil && f.Kind == Bool:
 				v = rapid.SampledFrom([]Value{nil, true, false}).Draw(t, f.Path)
 			default:

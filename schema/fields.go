@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"math"
 	"math/bits"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ type Field struct {
 	Required bool     // in every flow, or in every flow of Types
 	Enum     []string // nil: any value
 	Default  Value    // what leaving the key out means; nil: unset
-	Min, Max int64    // bounds of an Int; Max 0 is no bound
+	Min, Max int64    // bounds of an Int
 	Cleared  bool     // an unset value is sent as an empty parameter
 
 	Doc string // one sentence for the reference and for editors
@@ -96,6 +97,10 @@ var IntegrationFields = func() FieldSet {
 	return set
 }()
 
+// maxInt bounds the integers that the API gives no bound for. Its reference calls
+// them int, and Twilio's SDKs hold them in 32 bits.
+const maxInt = math.MaxInt32
+
 // Fields is the table, in the order in which flows are written and shown.
 // Sources: the API reference of FlexFlows for names, kinds, bounds and
 // defaults, except that an omitted `enabled` is true: the API documents no
@@ -136,10 +141,10 @@ var Fields = []Field{
 	{Path: "integration.channel", Form: "Integration.Channel", Kind: String, SID: "TC", SIDOrName: true, Types: []string{Task}, Default: "default",
 		Doc: "The task channel's SID or unique name.",
 		ref: func(f *Flow) any { return &f.Channel }},
-	{Path: "integration.timeout", Form: "Integration.Timeout", Kind: Int, Types: []string{Task}, Default: int64(86400),
+	{Path: "integration.timeout", Form: "Integration.Timeout", Kind: Int, Max: maxInt, Types: []string{Task}, Default: int64(86400),
 		Doc: "The task's timeout in seconds.",
 		ref: func(f *Flow) any { return &f.Timeout }},
-	{Path: "integration.priority", Form: "Integration.Priority", Kind: Int, Types: []string{Task}, Default: int64(0),
+	{Path: "integration.priority", Form: "Integration.Priority", Kind: Int, Max: maxInt, Types: []string{Task}, Default: int64(0),
 		Doc: "The task's priority.",
 		ref: func(f *Flow) any { return &f.Priority }},
 	{Path: "integration.creation_on_message", Form: "Integration.CreationOnMessage", Kind: Bool, Types: []string{Task},

@@ -32,6 +32,9 @@ func TestTable(t *testing.T) {
 		if f.Doc == "" || f.Bit() == 0 || FieldByPath(f.Path) != f {
 			t.Errorf("row %s is not complete", f.Path)
 		}
+		if f.Kind == Int && f.Max <= f.Min {
+			t.Errorf("%s has no bounds", f.Path)
+		}
 		if f.SID != "" && sidKinds[f.SID] == "" {
 			t.Errorf("%s: SIDs of the kind %s have no name", f.Path, f.SID)
 		}

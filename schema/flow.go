@@ -33,8 +33,8 @@ type Flow struct {
 	WorkspaceSID      string  // task: WS + 32 hex digits
 	WorkflowSID       string  // task: WW + 32 hex digits
 	Channel           string  // task: TC + 32 hex digits, or a unique name
-	Timeout           int64   // task: seconds, 0 or more
-	Priority          int64   // task: 0 or more
+	Timeout           int64   // task: seconds, 0 to 2147483647
+	Priority          int64   // task: 0 to 2147483647
 	CreationOnMessage OptBool // task
 	RetryCount        int64   // studio and external: 0 to 3
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 )
@@ -165,11 +164,7 @@ func (f *Field) valueSchema() object {
 		o = withVariable.with("type", []any{"boolean", "string", "null"}).
 			with("patternErrorMessage", "write true or false, without quotes").with("errorMessage", "write true or false")
 	case f.Kind == Int:
-		most := f.Max
-		if most == 0 {
-			most = math.MaxInt64
-		}
-		o = withVariable.with("type", []any{"integer", "string", "null"}).with("minimum", f.Min).with("maximum", most).
+		o = withVariable.with("type", []any{"integer", "string", "null"}).with("minimum", f.Min).with("maximum", f.Max).
 			with("patternErrorMessage", "write a whole number, without quotes").with("errorMessage", "write a whole number")
 	case f.Enum != nil:
 		words := make([]any, len(f.Enum))

@@ -229,7 +229,7 @@ const hexDigits = "00000000000000000000000000000001"
 // oddValues are values that are wrong for most keys, or hard to tell.
 var oddValues = []string{
 	"", "null", "~", "[]", "{}", "[x]", "{a: b}", "true", "False", "yes", `"true"`, "0", "3", "4", "-1", "1.5", `"3"`,
-	"9223372036854775807", "9223372036854775808", "12345678901234567890123",
+	"2147483647", "2147483648", "9223372036854775807", "9223372036854775808", "12345678901234567890123",
 	`""`, `"\x01"`, `"a\nb"`, "some text", "é 😀", `"\u0085"`, "studio", "web", "Web",
 	"${v}", "a ${v} b", `"$${v}"`, `"$$${v}"`, `"${"`, `"${}"`, `"${a-b}"`, `"${1a}"`, `"$ $$ {"`, `"${a}$${b}${c}"`, `"$"`, `"$$$"`, `"x$"`, `"$${"`, `"$$${"`, `"${a}$"`, `"${a}${"`,
 	"FO" + hexDigits, "IS" + hexDigits, "FW" + hexDigits, "WS" + hexDigits, "WW" + hexDigits, "TC" + hexDigits, "AC" + hexDigits, "XX" + hexDigits,

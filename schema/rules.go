@@ -50,11 +50,8 @@ func (f *Field) checkString(s string) complaint {
 
 // checkInt holds an integer against the bounds of its field.
 func (f *Field) checkInt(n int64) complaint {
-	switch {
-	case f.Max > 0 && (n < f.Min || n > f.Max):
+	if n < f.Min || n > f.Max {
 		return complaint{fmt.Sprintf("%d is out of range", n), fmt.Sprintf("write a number from %d to %d", f.Min, f.Max)}
-	case n < f.Min:
-		return complaint{fmt.Sprintf("%d is out of range", n), fmt.Sprintf("write a number that is %d or more", f.Min)}
 	}
 	return complaint{}
 }
