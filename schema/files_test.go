@@ -242,11 +242,25 @@ func TestUnreadable(t *testing.T) {
 		{"NUL", "version: 1\r\n\x00", "<stdin>:2:1: control character U+0000 is not allowed in YAML"},
 		{"C1", "a: \u009b", "<stdin>:1:4: control character U+009B is not allowed in YAML"},
 		{"cut", "a: \xe2\x82", "<stdin>:1:4: byte 0xe2 is not valid UTF-8"},
+		{"NEL in quotes", "a: b\nc: \"d\u0085e\"\n", "<stdin>:2:6: the character U+0085 is a line break in YAML 1.1 and none in YAML 1.2"},
+		{"NEL in single quotes", "a: '\u0085'\n", "<stdin>:1:5: the character U+0085 is a line break in YAML 1.1 and none in YAML 1.2"},
+		{"NEL in a comment", "# x\u0085version: 1\n", "<stdin>:1:4: the character U+0085 is a line break in YAML 1.1 and none in YAML 1.2"},
+		{"NEL in a block", "a: |\r\n  x\r  y\u0085z\n", "<stdin>:3:4: the character U+0085 is a line break in YAML 1.1 and none in YAML 1.2"},
+		{"LS", "{\"a\": \"b \u2028 c\"}\n", "<stdin>:1:10: the character U+2028 is a line break in YAML 1.1 and none in YAML 1.2"},
+		{"PS", "a: b \u2029c: d\n", "<stdin>:1:6: the character U+2029 is a line break in YAML 1.1 and none in YAML 1.2"},
 	}
 	for _, tt := range tests {
 		if _, err := loadText(tt.text, Options{}); err == nil || err.Error() != tt.want {
 			t.Errorf("%s: got %v, want %s", tt.name, err, tt.want)
 		}
+	}
+
+	// The hint is true: an escape gets the character to where its field's rule is.
+	if config, err := loadText(flowNamed(`"a\u2028b"`), Options{}); err != nil || config.Flows[0].Flow.FriendlyName != "a\u2028b" {
+		t.Errorf("an escaped LS: got %v, %v", config, err)
+	}
+	if _, err := loadText(flowNamed(`"a\u0085b"`), Options{}); err == nil || !strings.Contains(err.Error(), "has a control character") {
+		t.Errorf("an escaped NEL in a name: got %v", err)
 	}
 
 	endless := Options{Stdin: endlessReader{}}

@@ -26,16 +26,18 @@ func newSource(name string, data []byte) (*source, *Problem) {
 		return nil, &Problem{Pos: Pos{File: name}, Message: fmt.Sprintf("the file is larger than %d MiB", maxFileSize>>20),
 			Hint: "split the flows over several files"}
 	}
-	offset, message := unreadable(src.data)
-	if message != "" {
-		return nil, &Problem{Pos: src.posAt(offset), Message: message, Hint: "save the file as UTF-8 text"}
+	if offset, what := unreadable(src.data); what.message != "" {
+		return nil, &Problem{Pos: src.posAt(offset), Message: what.message, Hint: what.hint}
 	}
 	return src, nil
 }
 
-// unreadable finds the first byte that YAML does not allow, and says why. It
-// returns "" when there is none.
-func unreadable(data []byte) (offset int, message string) {
+// unreadable finds the first character that YAML does not allow, or that its
+// readers do not agree on: the parser takes U+0085, U+2028 and U+2029 for line
+// breaks, so that they would end a comment and change a quoted text, where YAML
+// 1.2 and JSON have three characters like any other.
+func unreadable(data []byte) (offset int, what complaint) {
+	const save = "save the file as UTF-8 text"
 	for i := 0; i < len(data); {
 		c := data[i]
 		if c >= 0x20 && c < 0x7f || c == '\n' || c == '\t' || c == '\r' {
@@ -45,13 +47,16 @@ func unreadable(data []byte) (offset int, message string) {
 		r, size := utf8.DecodeRune(data[i:])
 		switch {
 		case r == utf8.RuneError && size == 1:
-			return i, fmt.Sprintf("byte 0x%02x is not valid UTF-8", c)
-		case r < 0xa0 && r != 0x85, r == 0xfffe, r == 0xffff:
-			return i, fmt.Sprintf("control character %U is not allowed in YAML", r)
+			return i, complaint{fmt.Sprintf("byte 0x%02x is not valid UTF-8", c), save}
+		case r == 0x85, r == 0x2028, r == 0x2029:
+			return i, complaint{fmt.Sprintf("the character %U is a line break in YAML 1.1 and none in YAML 1.2", r),
+				fmt.Sprintf(`write \u%04x in double quotes, or remove it`, r)}
+		case r < 0xa0, r == 0xfffe, r == 0xffff:
+			return i, complaint{fmt.Sprintf("control character %U is not allowed in YAML", r), save}
 		}
 		i += size
 	}
-	return 0, ""
+	return 0, complaint{}
 }
 
 // pos is where a node stands.
@@ -59,26 +64,16 @@ func (src *source) pos(n *node) Pos {
 	return Pos{File: src.name, Line: src.before + n.Line, Column: n.Column}
 }
 
-// index finds the lines, by the breaks that the YAML parser counts.
+// index finds the lines. The other breaks that the YAML parser counts are not in
+// a source.
 func (src *source) index() []int {
 	if src.lines != nil {
 		return src.lines
 	}
 	src.lines = []int{0}
-	for i := 0; i < len(src.data); {
-		r, size := rune(src.data[i]), 1
-		if r >= utf8.RuneSelf {
-			r, size = utf8.DecodeRune(src.data[i:])
-		}
-		i += size
-		switch r {
-		case '\r':
-			if i < len(src.data) && src.data[i] == '\n' {
-				i++
-			}
-			src.lines = append(src.lines, i)
-		case '\n', '\u0085', '\u2028', '\u2029':
-			src.lines = append(src.lines, i)
+	for i, c := range src.data {
+		if c == '\n' || c == '\r' && (i+1 == len(src.data) || src.data[i+1] != '\n') {
+			src.lines = append(src.lines, i+1)
 		}
 	}
 	return src.lines
