@@ -18,6 +18,9 @@ import (
 // (names, identities, ignore), how a value is spelled (tags, 1.0 for 1, a key
 // that is twice in a mapping), and the inside of globs' classes and of URLs.
 //
+// It has no keyword but those of 2020-12: a strict validator refuses others, such
+// as those in which some editors look for words of their own for a mistake.
+//
 // YAML's anchors, aliases and << are not its business: what reads the YAML has
 // resolved them, editors included.
 func JSONSchema() []byte {
@@ -120,21 +123,22 @@ var (
 	nullSchema = object{{"type", "null"}}
 
 	// textSchema is a string whose references to variables are well-formed.
-	textSchema = object{{"type", "string"}, {"pattern", reText}, {"patternErrorMessage", "a variable is written ${name}; a literal ${ is $${"}}
+	textSchema = object{{"type", "string"}, {"pattern", reText}}
 
 	// withVariable is a string that may become anything.
-	withVariable = object{{"type", "string"}, {"pattern", reVariable}, {"patternErrorMessage", "not a text with a variable like ${name}"}}
+	withVariable = object{{"type", "string"}, {"pattern", reVariable}}
 )
 
-// orVariable is a text that matches a pattern, or that may become anything.
-func orVariable(pattern, message string) object {
-	return textSchema.with("allOf", []any{object{{"pattern", "(?:" + pattern + ")|(?:" + reVariable + ")"}, {"patternErrorMessage", message}}})
+// orVariable is a text that matches a pattern, or that may become anything. An
+// editor shows the first pattern to who meets neither.
+func orVariable(pattern string) object {
+	return textSchema.with("anyOf", []any{object{{"pattern", pattern}}, object{{"pattern", reVariable}}})
 }
 
 func orNull(o object) object { return o.with("type", []any{"string", "null"}) }
 
 func sidSchema(prefix string) object {
-	return orNull(orVariable("^"+reSID(prefix)+"$", "write "+sidForm(prefix)))
+	return orNull(orVariable("^" + reSID(prefix) + "$"))
 }
 
 func listOf(items object) object {
@@ -142,18 +146,14 @@ func listOf(items object) object {
 }
 
 var (
-	globSchema = orVariable(reGlob, `not a glob: a \ is alone, or a [ has no ]`)
-	nameSchema = textSchema.with("minLength", int64(1)).
-			with("allOf", []any{object{{"pattern", reNoControl}, {"patternErrorMessage", "a name has no control characters"}}}).
-			with("errorMessage", "a name is a text: quote it if it looks like a number or a bool")
+	globSchema = orVariable(reGlob)
+	nameSchema = textSchema.with("minLength", int64(1)).with("allOf", []any{object{{"pattern", reNoControl}}})
 )
 
 // textRules are what the `rule` column says of texts, as far as a pattern can.
 var textRules = map[string]func() object{
-	"friendly_name": func() object { return nameSchema },
-	"integration.url": func() object {
-		return orVariable(reURL, "write an absolute http or https URL with a host")
-	},
+	"friendly_name":   func() object { return nameSchema },
+	"integration.url": func() object { return orVariable(reURL) },
 }
 
 // valueSchema is what the field's key takes.
@@ -161,11 +161,9 @@ func (f *Field) valueSchema() object {
 	var o object
 	switch {
 	case f.Kind == Bool:
-		o = withVariable.with("type", []any{"boolean", "string", "null"}).
-			with("patternErrorMessage", "write true or false, without quotes").with("errorMessage", "write true or false")
+		o = object{{"anyOf", []any{object{{"type", "boolean"}}, withVariable, nullSchema}}}
 	case f.Kind == Int:
-		o = withVariable.with("type", []any{"integer", "string", "null"}).with("minimum", f.Min).with("maximum", f.Max).
-			with("patternErrorMessage", "write a whole number, without quotes").with("errorMessage", "write a whole number")
+		o = object{{"anyOf", []any{object{{"type", "integer"}, {"minimum", f.Min}, {"maximum", f.Max}}, withVariable, nullSchema}}}
 	case f.Enum != nil:
 		words := make([]any, len(f.Enum))
 		for i, w := range f.Enum {
@@ -186,7 +184,7 @@ func (f *Field) valueSchema() object {
 			o = orNull(o)
 		}
 	default:
-		o = orNull(textSchema).with("errorMessage", "this is a text: quote it if it looks like a number or a bool")
+		o = orNull(textSchema)
 	}
 	if f.Default != nil {
 		o = append(object{{"default", f.Default}}, o...)
@@ -239,8 +237,7 @@ func fieldKeys(inIntegration bool) (properties object, rules []any) {
 		properties = append(properties, member{keys[0], f.valueSchema()})
 		if len(keys) > 1 {
 			properties = append(properties, member{keys[1], f.referenceSchema()})
-			other := nullSchema.with("errorMessage", fmt.Sprintf("%s and %s are one thing: give one", keys[0], keys[1]))
-			rules = append(rules, object{{"if", has(keys[0])}, {"then", object{{"properties", object{{keys[1], other}}}}}})
+			rules = append(rules, object{{"if", has(keys[0])}, {"then", lacks(keys[1])}})
 		}
 	}
 	return properties, rules
@@ -330,8 +327,7 @@ func onlyKeysOf(typ string) object {
 			continue
 		}
 		for _, key := range f.keysOf() {
-			wrong = append(wrong, member{key, nullSchema.with("errorMessage",
-				fmt.Sprintf("%s belongs to integration_type %s, and this flow's is %s", key, strings.Join(f.Types, " or "), typ))})
+			wrong = append(wrong, member{key, nullSchema})
 		}
 	}
 	return object{{"properties", object{{"integration", object{{"properties", wrong}}}}}}
@@ -365,7 +361,6 @@ func documentRules() []any {
 	for _, typ := range IntegrationTypes {
 		rules = append(rules, object{{"if", byDefault(typ)}, {"then", eachFlow(object{{"if", untyped}, {"then", onlyKeysOf(typ)}})}})
 	}
-	noType := object{{"properties", object{{"integration", nullSchema.with("errorMessage", "integration is given without integration_type")}}}}
-	rules = append(rules, object{{"if", within("defaults", has(typePath))}, {"else", eachFlow(object{{"if", untyped}, {"then", noType}})}})
+	rules = append(rules, object{{"if", within("defaults", has(typePath))}, {"else", eachFlow(object{{"if", untyped}, {"then", lacks("integration")}})}})
 	return rules
 }

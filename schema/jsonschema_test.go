@@ -442,6 +442,55 @@ func TestSchemaPatterns(t *testing.T) {
 	}
 }
 
+// standardKeywords are the keywords of JSON Schema 2020-12 that the schema may
+// use, and what stands below each: "" for a value, "schema", "schemas" for a list
+// of them, "named" for a mapping of names to them.
+var standardKeywords = map[string]string{
+	"$schema": "", "$ref": "", "$defs": "named",
+	"allOf": "schemas", "anyOf": "schemas", "oneOf": "schemas", "not": "schema", "if": "schema", "then": "schema", "else": "schema",
+	"properties": "named", "patternProperties": "named", "additionalProperties": "schema", "propertyNames": "schema", "items": "schema", "prefixItems": "schemas", "contains": "schema",
+	"type": "", "const": "", "enum": "", "minimum": "", "maximum": "", "minLength": "", "maxLength": "", "pattern": "",
+	"minItems": "", "maxItems": "", "uniqueItems": "", "required": "", "dependentRequired": "",
+	"title": "", "description": "", "default": "", "deprecated": "", "examples": "",
+}
+
+// TestSchemaKeywords is that a strict validator takes the schema: none of its
+// keywords is an editor's own.
+func TestSchemaKeywords(t *testing.T) {
+	var document any
+	if err := json.Unmarshal(JSONSchema(), &document); err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]bool{}
+	var look func(schema any)
+	look = func(schema any) {
+		members, ok := schema.(map[string]any)
+		if _, isBool := schema.(bool); !ok && !isBool {
+			t.Errorf("%v is no schema", schema)
+		}
+		for keyword, value := range members {
+			below, known := standardKeywords[keyword]
+			if !known && !told[keyword] {
+				told[keyword] = true
+				t.Errorf("%s is no keyword of 2020-12", keyword)
+			}
+			switch below {
+			case "schema":
+				look(value)
+			case "schemas":
+				for _, item := range value.([]any) {
+					look(item)
+				}
+			case "named":
+				for _, item := range value.(map[string]any) {
+					look(item)
+				}
+			}
+		}
+	}
+	look(document)
+}
+
 // TestSchemaDescribes is that an editor has something to say of every key.
 func TestSchemaDescribes(t *testing.T) {
 	s := compiledSchema(t)

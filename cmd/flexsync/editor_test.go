@@ -268,6 +268,15 @@ func at(t *testing.T, text string) (plain string, line, character int) {
 	return before + after, strings.Count(before, "\n"), len(before) - strings.LastIndexByte(before, '\n') - 1
 }
 
+// strictValidator compiles the schema on its standard input with ajv, as ajv is
+// by default: a keyword that it does not know is an error.
+const strictValidator = `
+const Ajv = require(process.argv[1] + '/ajv/dist/2020').default
+const schema = JSON.parse(require('fs').readFileSync(0))
+const valid = new Ajv({logger: false}).compile(schema)
+if (!valid({version: 1, flows: []}) || valid({version: 2})) throw 'wrong'
+`
+
 // TestEditor drives the real yaml-language-server with the schema, as an editor
 // does that follows the README.
 func TestEditor(t *testing.T) {
@@ -280,6 +289,14 @@ func TestEditor(t *testing.T) {
 	if !strings.Contains(readme(t, "README.md"), "\n"+modeline+"version: 1\n") {
 		t.Errorf("the README does not say %q", modeline)
 	}
+	t.Run("ajv", func(t *testing.T) {
+		modules := filepath.Join(filepath.Dir(command[1]), "..", "..")
+		validate := exec.Command(command[0], "-e", strictValidator, modules)
+		validate.Stdin = strings.NewReader(schemaText)
+		if out, err := validate.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
 	e := startEditor(t, dir, command)
 	document := 0
 	open := func(text string) (uri string, marked []string) {
@@ -359,13 +376,13 @@ func TestEditor(t *testing.T) {
 		"a key":              {head + "    chanel_type: sms\n", []string{"7: Property chanel_type is not allowed."}},
 		"a key of documents": {"version: 1\nflow: []\n", []string{"3: Property flow is not allowed."}},
 		"an enum":            {strings.Replace(head, "sms", "smss", 1), []string{"6: Value is not accepted. Valid values: \"web\", \"sms\", \"facebook\", \"whatsapp\", \"line\", \"custom\"."}},
-		"a number":           {head + "    contact_identity: +15551230000\n", []string{"7: this is a text: quote it if it looks like a number or a bool"}},
-		"a bool":             {head + "    enabled: \"yes\"\n", []string{"7: write true or false, without quotes"}},
+		"a number":           {head + "    contact_identity: +15551230000\n", []string{"7: Incorrect type. Expected one of string, null."}},
+		"a bool":             {head + "    enabled: \"yes\"\n", []string{"7: Incorrect type. Expected \"boolean | null\"."}},
 		"an integer":         {head + "    integration_type: studio\n    integration: {studio_flow: S, retry_count: 9}\n", []string{"8: Value is above the maximum of 3."}},
-		"a SID":              {head + "    sid: FO1\n", []string{"7: write FO and 32 hex digits"}},
+		"a SID":              {head + "    sid: FO1\n", []string{"7: String does not match the pattern of \"^FO[0-9a-fA-F]{32}$\"."}},
 		"a missing key":      {"version: 1\nflows:\n  - friendly_name: A\n    chat_service: S\n", []string{"4: Missing property \"channel_type\"."}},
-		"another type's key": {head + "    integration_type: studio\n    integration: {studio_flow: S, timeout: 3}\n", []string{"8: timeout belongs to integration_type task, and this flow's is studio"}},
-		"no type":            {head + "    integration: {studio_flow: S}\n", []string{"7: integration is given without integration_type"}},
+		"another type's key": {head + "    integration_type: studio\n    integration: {studio_flow: S, timeout: 3}\n", []string{"8: Incorrect type. Expected \"null\"."}},
+		"no type":            {head + "    integration: {studio_flow: S}\n", []string{"7: Incorrect type. Expected \"null\"."}},
 		"a variable":         {head + "    enabled: ${on}\n    contact_identity: ${number}\n", nil},
 	} {
 		t.Run("diagnostics of "+name, func(t *testing.T) {
