@@ -31,7 +31,7 @@ var layers = []struct {
 	{"schema", []string{"internal/safetext"}},
 	// The client knows nothing of flows, and the emulator nothing of anything: a
 	// mistake in what it shared with the client would be hidden in both.
-	{"internal/flexapi", []string{"internal/rawjson"}},
+	{"internal/flexapi", nil},
 	{"internal/emulator", nil},
 	{"internal/rawjson", nil},
 	{"internal/jsondoc", []string{"internal/safetext"}},

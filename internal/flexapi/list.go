@@ -7,7 +7,10 @@ import (
 	"net/http"
 )
 
-const maxPages = 100_000
+const (
+	maxPages = 100_000
+	maxEmpty = 10 // empty pages in a row
+)
 
 // pageSize is the most items that a product gives at once. In the OpenAPI
 // files the maximum of PageSize is 1000, and in that of Conversations 100.
@@ -35,7 +38,7 @@ func (c *Client) List(ctx context.Context, p Product, path, key string, visit fu
 	next := c.hosts.url(p, path)
 	next.RawQuery = "PageSize=" + pageSize(p)
 	seen := map[string]bool{}
-	expect := 0
+	empty, expect := 0, 0
 	for {
 		link := next.String()
 		bad := func(a Answer, format string, args ...any) error {
@@ -56,7 +59,7 @@ func (c *Client) List(ctx context.Context, p Product, path, key string, visit fu
 			return err
 		}
 		expect = len(a.Body) + len(a.Body)/16
-		page, err := splitPage(a.Body, key)
+		page, err := decodePage(a.Body, key)
 		if err != nil {
 			return bad(a, "not a page of %s: %v", key, err)
 		}
@@ -65,6 +68,12 @@ func (c *Client) List(ctx context.Context, p Product, path, key string, visit fu
 		}
 		if page.next == "" {
 			return nil
+		}
+		if empty++; len(page.items) > 0 {
+			empty = 0
+		}
+		if empty == maxEmpty {
+			return bad(a, "%d empty pages in a row, and each says that more follow", maxEmpty)
 		}
 		if next, err = c.hosts.follow(p, page.next); err != nil {
 			next = c.hosts.url(p, path)

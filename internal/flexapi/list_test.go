@@ -19,13 +19,19 @@ func TestListBad(t *testing.T) {
 		{`{` + good + `}`, "no meta"},
 		{`{"meta":null,` + good + `}`, "no meta"},
 		{`{"meta":[],` + good + `}`, "no meta"},
-		{`{"meta":{"next_page_url":7},` + good + `}`, "not a string"},
-		{`{"meta":{}}`, `no array "flex_flows"`},
-		{`{"meta":{},"flex_flows":null}`, `no array "flex_flows"`},
-		{`{"meta":{},"flex_flows":{}}`, `no array "flex_flows"`},
-		{`{"meta":{},"FLEX_FLOWS":[]}`, `no array "flex_flows"`},
-		{`{"meta":{},` + good + `} {}`, "not JSON"},
-		{`{"meta":{},` + good, "cut short"},
+		{`{"meta":{},` + good + `}`, "meta has no next_page_url"},
+		{`{"meta":{"Next_Page_URL":null},` + good + `}`, "meta has no next_page_url"},
+		{`{"meta":{"next_page_url":""},` + good + `}`, "next_page_url is empty"},
+		{`{"meta":{"next_page_url":7},` + good + `}`, "next_page_url is neither null nor a string"},
+		{`{"meta":{"next_page_url":null,"next_page_url":"/v1/FlexFlows?Page=1"},` + good + `}`, `"next_page_url" twice`},
+		{`{"meta":{"next_page_url":null},"meta":{"next_page_url":null},` + good + `}`, `"meta" twice`},
+		{`{"meta":{"next_page_url":null},` + good + `,` + good + `}`, `"flex_flows" twice`},
+		{`{"meta":{"next_page_url":null}}`, `no array "flex_flows"`},
+		{`{"meta":{"next_page_url":null},"flex_flows":null}`, `no array "flex_flows"`},
+		{`{"meta":{"next_page_url":null},"flex_flows":{}}`, `no array "flex_flows"`},
+		{`{"meta":{"next_page_url":null},"FLEX_FLOWS":[]}`, `no array "flex_flows"`},
+		{`{"meta":{"next_page_url":null},` + good + `} {}`, "not JSON"},
+		{`{"meta":{"next_page_url":null},` + good, "cut short"},
 		{`[]`, "not a JSON object"},
 		{``, "not JSON"},
 		{`{"meta":{"next_page_url":"https://flex-api.twilio.com/v1/FlexFlows?PageSize=1000"},` + good + `}`, "read before"},
@@ -91,17 +97,53 @@ func TestList(t *testing.T) {
 }
 
 func TestListEnds(t *testing.T) {
-	for _, meta := range []string{`{}`, `{"next_page_url":null}`, `{"next_page_url":""}`} {
-		n := 0
-		c := newTestClient(t, roundTripper(gives(200, `{"meta":`+meta+`,"flex_flows":[]}`)))
-		if err := c.ListFlows(t.Context(), func(items []json.RawMessage) error { n++; return nil }); err != nil || n != 1 {
-			t.Errorf("%s: %d pages, %v", meta, n, err)
-		}
+	n := 0
+	c := newTestClient(t, roundTripper(gives(200, `{"meta":{"next_page_url":null},"flex_flows":[{}]}`)))
+	if err := c.ListFlows(t.Context(), func(items []json.RawMessage) error { n++; return nil }); err != nil || n != 1 {
+		t.Errorf("%d pages, %v", n, err)
 	}
 	mine := errors.New("mine")
-	c := newTestClient(t, roundTripper(gives(200, `{"meta":{},"flex_flows":[{}]}`)))
 	if err := c.ListFlows(t.Context(), func([]json.RawMessage) error { return mine }); err != mine {
 		t.Error(err)
+	}
+}
+
+// TestListEmptyPages: a page may be empty, for its items may have been deleted
+// in the meantime, but a listing that never comes to an end does not go on.
+func TestListEmptyPages(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		empty func(page int) bool
+		last  int // 0 is never
+		want  string
+	}{
+		{"for ever", func(int) bool { return true }, 0, "10 empty pages in a row"},
+		{"for ever, after some items", func(n int) bool { return n > 3 }, 0, "10 empty pages in a row"},
+		{"a few, and the end", func(int) bool { return true }, 10, ""},
+		{"a few among others", func(n int) bool { return n%10 != 0 }, 45, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := 0
+			c := newTestClient(t, roundTripper(func(*http.Request) (*http.Response, error) {
+				n++
+				next, items := fmt.Sprintf(`"/v1/FlexFlows?PageToken=%d"`, n), `{"sid":"FO1"}`
+				if n == tt.last {
+					next = "null"
+				}
+				if tt.empty(n) {
+					items = ""
+				}
+				return answer(200, `{"meta":{"next_page_url":`+next+`},"flex_flows":[`+items+`]}`), nil
+			}))
+			err := c.ListFlows(t.Context(), func([]json.RawMessage) error { return nil })
+			if tt.want == "" {
+				if err != nil || n != tt.last {
+					t.Errorf("%d pages, error %v", n, err)
+				}
+			} else if e, ok := errors.AsType[*Error](err); !ok || !strings.Contains(err.Error(), tt.want) || e.Unknown || n > 20 {
+				t.Errorf("%d pages, error %v", n, err)
+			}
+		})
 	}
 }
 
@@ -113,7 +155,7 @@ func TestListEdge(t *testing.T) {
 		if len(asked) == 1 {
 			return answer(200, `{"meta":{"next_page_url":"https://studio.twilio.com/v2/Flows?Page=1"},"flows":[]}`), nil
 		}
-		return answer(200, `{"meta":{},"flows":[]}`), nil
+		return answer(200, `{"meta":{"next_page_url":null},"flows":[]}`), nil
 	}), func(cfg *Config) { cfg.Edge = "sydney" })
 	err := c.List(t.Context(), Studio, "/v2/Flows", "flows", func([]json.RawMessage) error { return nil })
 	if err != nil || asked[1] != "https://studio.sydney.us1.twilio.com/v2/Flows?Page=1" {
@@ -121,15 +163,15 @@ func TestListEdge(t *testing.T) {
 	}
 }
 
-func FuzzSplitPage(f *testing.F) {
+func FuzzDecodePage(f *testing.F) {
 	f.Add(`{"meta":{"next_page_url":"x"},"flex_flows":[{"a":[1,"\"]"]},null , 1.5e3,"x"]}`)
-	f.Add(`{"m\u0065ta":{},"flex_flows":[]}`)
-	f.Add(`{"meta":{},"flex_flows":[1],"flex_flows":[2]}`)
+	f.Add(`{"m\u0065ta":{"next_page_url":null},"flex_flows":[]}`)
+	f.Add(`{"meta":{"next_page_url":null},"flex_flows":[1],"flex_flows":[2]}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		if !json.Valid([]byte(body)) {
 			return
 		}
-		p, err := splitPage([]byte(body), "flex_flows")
+		p, err := decodePage([]byte(body), "flex_flows")
 		if err != nil {
 			return
 		}
@@ -149,7 +191,7 @@ func FuzzSplitPage(f *testing.F) {
 	})
 }
 
-func BenchmarkSplitPage(b *testing.B) {
+func BenchmarkDecodePage(b *testing.B) {
 	var body strings.Builder
 	body.WriteString(`{"meta":{"next_page_url":null},"flex_flows":[`)
 	for i := range 1000 {
@@ -166,7 +208,7 @@ func BenchmarkSplitPage(b *testing.B) {
 		if !json.Valid(data) {
 			b.Fatal("invalid")
 		}
-		if p, err := splitPage(data, "flex_flows"); err != nil || len(p.items) != 1000 {
+		if p, err := decodePage(data, "flex_flows"); err != nil || len(p.items) != 1000 {
 			b.Fatal(err)
 		}
 	}

@@ -5,53 +5,75 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-
-	"flexsync/internal/rawjson"
 )
 
 // page is one page of a collection.
 type page struct {
-	items []json.RawMessage // they share the memory of the body
-	next  string            // meta.next_page_url; empty at the end
+	items []json.RawMessage
+	next  string // meta.next_page_url; empty at the end
 }
 
-// splitPage takes a page apart. The body must be valid JSON, which has been
-// checked already.
-func splitPage(body []byte, key string) (page, error) {
-	if body = bytes.TrimLeft(body, space); len(body) == 0 || body[0] != '{' {
-		return page{}, errors.New("not a JSON object")
-	}
-	var meta, items []byte
-	for name, value := range rawjson.Members(body) {
-		switch string(name) {
-		case "meta":
-			if meta != nil {
-				return page{}, errors.New("it has two meta")
-			}
-			meta = value
-		case key:
-			if items != nil {
-				return page{}, fmt.Errorf("it has two %q", key)
-			}
-			items = value
-		}
-	}
-	if len(meta) == 0 || meta[0] != '{' {
-		return page{}, errors.New("it has no meta")
-	}
-	if len(items) == 0 || items[0] != '[' {
-		return page{}, fmt.Errorf("it has no array %q", key)
-	}
+// decodePage reads a page. Whatever could make a list shorter than the
+// collection is an error: Twilio's pages say with a next_page_url of null that
+// they are the last, so one that is missing, empty or given twice says nothing.
+// https://www.twilio.com/docs/usage/twilios-response#pagination
+func decodePage(body []byte, key string) (page, error) {
 	var p page
-	for name, value := range rawjson.Members(meta) {
-		if string(name) == "next_page_url" && json.Unmarshal(value, &p.next) != nil {
-			return page{}, errors.New("meta.next_page_url is not a string")
-		}
+	top, err := members(body, "meta", key)
+	if err != nil {
+		return p, err
 	}
-	for item := range rawjson.Elements(items) {
-		p.items = append(p.items, item)
+	if !isKind(top["meta"], '{') {
+		return p, errors.New("it has no meta")
 	}
-	return p, nil
+	meta, err := members(top["meta"], "next_page_url")
+	if err != nil {
+		return p, fmt.Errorf("meta: %w", err)
+	}
+	switch next, ok := meta["next_page_url"]; {
+	case !ok:
+		return p, errors.New("meta has no next_page_url, so whether more pages follow is unknown")
+	case string(next) == "null":
+	case json.Unmarshal(next, &p.next) != nil:
+		return p, errors.New("meta.next_page_url is neither null nor a string")
+	case p.next == "":
+		return p, errors.New("meta.next_page_url is empty, so whether more pages follow is unknown")
+	}
+	if !isKind(top[key], '[') {
+		return p, fmt.Errorf("it has no array %q", key)
+	}
+	return p, json.Unmarshal(top[key], &p.items)
 }
 
-const space = " \t\r\n"
+// members reads an object, and refuses one that has one of the keys twice, of
+// which encoding/json would silently take the last.
+func members(object []byte, keys ...string) (map[string]json.RawMessage, error) {
+	d := json.NewDecoder(bytes.NewReader(object))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("not a JSON object")
+	}
+	found := make(map[string]json.RawMessage)
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		name, ok := t.(string)
+		if !ok {
+			return nil, errors.New("not a JSON object")
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, err
+		}
+		for _, key := range keys {
+			if _, twice := found[key]; twice && name == key {
+				return nil, fmt.Errorf("it has %q twice", key)
+			}
+		}
+		found[name] = value
+	}
+	return found, nil
+}
+
+func isKind(value json.RawMessage, first byte) bool { return len(value) > 0 && value[0] == first }
