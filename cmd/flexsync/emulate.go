@@ -21,6 +21,8 @@ type emulateCmd struct {
 	Collisions bool          `help:"Refuse a second enabled flow of one identity, as error 45210."`
 	Latency    time.Duration `help:"How long each answer takes."`
 	RateLimit  float64       `placeholder:"N" help:"Requests a second beyond which 429 is answered."`
+	Documented bool          `name:"documented-limits" help:"Answer 429 beyond Twilio's documented limits of each endpoint."`
+	RetryAfter time.Duration `help:"The Retry-After of a 429 (default: none)."`
 }
 
 func (c *emulateCmd) Run(a *app) error {
@@ -32,8 +34,11 @@ func (c *emulateCmd) Run(a *app) error {
 		return inputError(fmt.Errorf("--addr %s is not on loopback", c.Addr), "the emulated account is for this machine only: use 127.0.0.1:PORT")
 	}
 	opts := emulator.Options{
-		File: c.Local, AccountSID: c.AccountSID, AuthToken: c.AuthToken, Latency: c.Latency, RateLimit: c.RateLimit,
+		File: c.Local, AccountSID: c.AccountSID, AuthToken: c.AuthToken, Latency: c.Latency, RateLimit: c.RateLimit, RetryAfter: c.RetryAfter,
 		Behaviour: emulator.Behaviour{Collisions: c.Collisions},
+	}
+	if c.Documented {
+		opts.Limits = emulator.DocumentedLimits
 	}
 	if c.Seed != "" {
 		if opts.Seed, err = os.ReadFile(c.Seed); err != nil {

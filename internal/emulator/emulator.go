@@ -29,7 +29,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -74,15 +73,30 @@ type Options struct {
 	// Latency is how long every request waits before it is carried out.
 	Latency time.Duration
 
-	// RateLimit is how many requests a second are let through, with bursts of a
-	// tenth of that; those beyond are answered 429 without being carried out.
-	// 0 means all of them.
+	// RateLimit is how many requests a second are let through, of all kinds
+	// together; those beyond are answered 429 without being carried out. What a
+	// second leaves over may be used in one burst in a later one. 0 means all of
+	// them.
 	RateLimit float64
+
+	// Limits are the same for each endpoint of the flows.
+	Limits Limits
+
+	// RetryAfter, in whole seconds, is what a 429 says of itself, which it need
+	// not: 0 means that it does not.
+	RetryAfter time.Duration
 
 	// MaxPageSize, for tests, caps the page size below what was asked for, so
 	// that a few flows make several pages. 0 means the API's own maximum.
 	MaxPageSize int
 }
+
+// Limits are requests a second to each endpoint of the flows, 0 for no limit.
+type Limits struct{ List, Fetch, Create, Update, Delete float64 }
+
+// DocumentedLimits are Twilio's. The page does not print the unit; others of its
+// rows are per second: https://www.twilio.com/docs/flex/developer/messaging/limits
+var DocumentedLimits = Limits{List: 10, Fetch: 2, Create: 2, Update: 1, Delete: 2}
 
 // Behaviour holds one switch for each thing that is not documented about the
 // real API. The zero value is the likeliest, save for EnabledDefault.
@@ -124,8 +138,8 @@ type Behaviour struct {
 // Server is one emulated account. It is safe for concurrent use.
 type Server struct {
 	opts   Options
-	file   *file    // nil when in memory
-	bucket *bucket  // nil without a rate limit
+	file   *file // nil when in memory
+	limits limits
 	log    requests // what was asked, for tests
 
 	calls    atomic.Int64 // requests received
@@ -145,13 +159,11 @@ func New(opts Options) (*Server, error) {
 	if opts.AccountSID != "" && !isSID("AC", opts.AccountSID) {
 		return nil, fmt.Errorf("account SID %q is not AC and 32 hex digits", opts.AccountSID)
 	}
-	if opts.RateLimit < 0 || opts.MaxPageSize < 0 || opts.Latency < 0 {
-		return nil, errors.New("a rate limit, a page size and a latency cannot be negative")
+	l := opts.Limits
+	if min(opts.RateLimit, l.List, l.Fetch, l.Create, l.Update, l.Delete) < 0 || opts.MaxPageSize < 0 || opts.Latency < 0 || opts.RetryAfter < 0 {
+		return nil, errors.New("a rate limit, a page size, a latency and a Retry-After cannot be negative")
 	}
-	s := &Server{opts: opts}
-	if opts.RateLimit > 0 {
-		s.bucket = newBucket(opts.RateLimit, math.Max(1, opts.RateLimit/10))
-	}
+	s := &Server{opts: opts, limits: newLimits(opts)}
 
 	acct, err := s.load()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -193,8 +194,45 @@ func TestClock(t *testing.T) {
 		for range 20 {
 			count[<-results]++
 		}
-		if count[200] != 1 || count[429] != 19 {
-			t.Errorf("answers %v, want one 200: the burst is a tenth of a second's", count)
+		if count[200] != 10 || count[429] != 10 {
+			t.Errorf("answers %v, want ten of each", count)
+		}
+	})
+}
+
+// TestLimits: each endpoint has its own limit, which the others do not use up.
+func TestLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, emulator.Options{Seed: flowsJSON(9), Limits: emulator.DocumentedLimits, RetryAfter: time.Second})
+		c := newClient(t, s)
+		flow := "/v1/FlexFlows/" + s.Flows()[0]["sid"].(string)
+		for second := range 3 {
+			for _, tt := range []struct {
+				method, path string
+				form         url.Values
+				limit        int
+			}{
+				{"GET", "/v1/FlexFlows", nil, 10}, {"GET", flow, nil, 2}, {"POST", "/v1/FlexFlows", form("a"), 2},
+				{"POST", flow, form("b"), 1}, {"DELETE", "/v1/FlexFlows/FO00000000000000000000000000000abc", nil, 2},
+				{"GET", "/v1/Services", nil, 99},
+			} {
+				taken := 0
+				for range 20 {
+					r, err := c.try(c.request(tt.method, tt.path, tt.form))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if r.status != 429 {
+						taken++
+					} else if got := r.header.Get("Retry-After"); got != "1" {
+						t.Errorf("Retry-After %q", got)
+					}
+				}
+				if taken != min(tt.limit, 20) {
+					t.Errorf("second %d: %d of %s %s let through, want %d", second, taken, tt.method, tt.path, tt.limit)
+				}
+			}
+			time.Sleep(time.Second)
 		}
 	})
 }

@@ -103,8 +103,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case ok:
 	case tooLarge != nil:
 		a = errorAnswer(&apiError{http.StatusRequestEntityTooLarge, codeParameter, "The request body is too large"})
-	case s.bucket != nil && !s.bucket.take():
+	case !s.limits.take(r):
 		a = errorAnswer(&apiError{http.StatusTooManyRequests, codeTooMany, "Too Many Requests"})
+		if s.opts.RetryAfter > 0 {
+			a.header.Set("Retry-After", strconv.Itoa(int(s.opts.RetryAfter.Seconds())))
+		}
 	default:
 		a = s.answer(r, body)
 		s.log.commit(entry, a.committed)
