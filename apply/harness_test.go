@@ -36,6 +36,8 @@ type world struct {
 	// late, if it returns more than zero, carries a request out that much
 	// later, while the client is told at once that the connection broke.
 	late func(r *http.Request) time.Duration
+
+	underWay, most int // requests at once
 }
 
 func newWorld(t *testing.T, opts emulator.Options, flows ...map[string]any) *world {
@@ -92,6 +94,13 @@ func isList(r *http.Request) bool   { return r.Method == http.MethodGet }
 
 func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
+	w.underWay++
+	w.most = max(w.most, w.underWay)
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.underWay--
+	}()
 	cut := w.cut
 	var late time.Duration
 	if w.late != nil {
@@ -121,7 +130,7 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // client is one process's.
-func (w *world) client() *flexapi.Client {
+func (w *world) client() state.Client {
 	sid := w.server.AccountSID()
 	c, err := flexapi.New(flexapi.Config{
 		BaseURL: "http://localhost", Transport: w, Timeout: 5 * time.Second,
@@ -130,7 +139,7 @@ func (w *world) client() *flexapi.Client {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return c
+	return state.Client{Client: c}
 }
 
 // all is a limit that lets everything be deleted.
@@ -142,7 +151,7 @@ func all() plan.Limit {
 	return l
 }
 
-func (w *world) plan(ctx context.Context, c *flexapi.Client, flows []schema.Declared) (*plan.Plan, *state.Snapshot, error) {
+func (w *world) plan(ctx context.Context, c state.Client, flows []schema.Declared) (*plan.Plan, *state.Snapshot, error) {
 	snap, err := state.Read(ctx, c)
 	if err != nil {
 		return nil, nil, err

@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"slices"
 
+	"flexsync/internal/flexapi"
 	"flexsync/plan"
 )
 
 // carryOut writes the changes: each as soon as those it depends on are done,
-// in the plan's order where several could begin, at most Parallelism at once.
+// in the plan's order where several could begin, at most Parallelism requests
+// at once. A change whose endpoint is held back by the API's rate limit waits
+// without a place among these, so that the limits of creates, updates and
+// deletes run side by side.
 // The deletes that nothing waits for come last, and only when all else
 // succeeded. It reports whether any write was begun.
 //
@@ -74,15 +78,16 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 		result     Result
 		mismatches []Mismatch
 	}
-	// outcomes has room for every worker, so that none is ever held up.
-	outcomes := make(chan outcome, max(1, r.opts.Parallelism))
+	outcomes := make(chan outcome)
+	slots := make(chan struct{}, max(1, r.opts.Parallelism))
 	pending := make(map[int]bool, len(indexes)) // not ended yet
 	for _, i := range indexes {
 		pending[i] = true
 	}
-	waiting := make(map[int][]int) // change → those that look at it next
-	ready := slices.Clone(indexes) // to be looked at
-	running, ok := 0, true
+	waiting := make(map[int][]int)       // change → those that look at it next
+	ready := slices.Clone(indexes)       // to be looked at
+	running := make(map[plan.Action]int) // as many of each as there are slots
+	ok := true
 
 	end := func(i int, res Result) {
 		r.results[i] = res
@@ -95,7 +100,8 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 			delete(waiting, i)
 		}
 	}
-	// look begins change i, or finds out why it cannot be begun.
+	// look begins change i, or finds out why it cannot be begun. It holds a slot,
+	// which goes to the change.
 	look := func(i int) (begun bool) {
 		for _, d := range deps[i] {
 			if pending[d] {
@@ -121,25 +127,34 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 			return false
 		}
 		go func() {
-			res, ms := r.write(ctx, &r.plan.Changes[i], res)
+			s := &slot{slots: slots, held: true}
+			res, ms := r.write(flexapi.WithSlot(ctx, s), &r.plan.Changes[i], res)
+			s.Release()
 			outcomes <- outcome{i, res, ms}
 		}()
 		return true
 	}
 	for len(pending) > 0 {
-		for len(ready) > 0 && running < r.opts.Parallelism {
-			i := ready[0]
-			ready = ready[1:]
+		next := slices.IndexFunc(ready, func(i int) bool { return running[r.plan.Changes[i].Action] < cap(slots) })
+		take := slots
+		if next < 0 {
+			take = nil
+		}
+		var o outcome
+		select {
+		case take <- struct{}{}:
+			i := ready[next]
+			ready = slices.Delete(ready, next, next+1)
 			if look(i) {
-				running++
+				running[r.plan.Changes[i].Action]++
 				*wrote = true
+			} else {
+				<-slots
 			}
+			continue
+		case o = <-outcomes:
 		}
-		if running == 0 {
-			continue // everything looked at ended at once; look at what that made ready
-		}
-		o := <-outcomes
-		running--
+		running[r.plan.Changes[o.index].Action]--
 		if len(o.mismatches) > 0 {
 			if r.mismatches == nil {
 				r.mismatches = make(map[int][]Mismatch)
@@ -151,6 +166,32 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 		end(o.index, o.result)
 	}
 	return ok
+}
+
+// slot is a place among the requests that are under way at once.
+type slot struct {
+	slots chan struct{}
+	held  bool
+}
+
+func (s *slot) Acquire(ctx context.Context) error {
+	if s.held {
+		return nil
+	}
+	select {
+	case s.slots <- struct{}{}:
+		s.held = true
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *slot) Release() {
+	if s.held {
+		s.held = false
+		<-s.slots
+	}
 }
 
 // enableAgain switches on the flows that were switched off for a swap which

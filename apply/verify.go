@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"flexsync/internal/flexapi"
 	"flexsync/plan"
 	"flexsync/schema"
 	"flexsync/state"
@@ -323,4 +322,4 @@ func (r *run) managed(flows []state.Flow) map[string]string {
 }
 
 // API is checked against the client here, where both are known.
-var _ API = (*flexapi.Client)(nil)
+var _ API = state.Client{}

@@ -39,7 +39,8 @@ type listings struct {
 	asked []string
 }
 
-func (l *listings) List(_ context.Context, _ flexapi.Product, path, _ string, visit func([]json.RawMessage) error) error {
+func (l *listings) List(_ context.Context, of flexapi.Collection, visit func([]json.RawMessage) error) error {
+	path := of.Path
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.asked = append(l.asked, path)

@@ -25,7 +25,7 @@ type Catalog interface {
 	// List hands each page's items to visit, in order, and returns nil only
 	// after the last page. A collection that is not there is a *flexapi.Error
 	// with Status 404.
-	List(ctx context.Context, p flexapi.Product, path, key string, visit func(items []json.RawMessage) error) error
+	List(ctx context.Context, of flexapi.Collection, visit func(items []json.RawMessage) error) error
 }
 
 // The kinds of resource that a flow refers to, by the two letters that their
@@ -38,21 +38,21 @@ const (
 	kindTaskChannel = "TC"
 )
 
-// collection is where a kind of resource is listed.
+// collection is where a kind of resource is listed. In the path of what is in a
+// workspace, %s is the workspace's SID.
 type collection struct {
-	noun    string
-	product flexapi.Product
-	path    string // %s is the workspace's SID
-	key     string // of the items
-	name    string // the property that a name in the YAML is compared with
+	flexapi.Collection
+	noun string
+	name string // the property that a name in the YAML is compared with
 }
 
+// The page sizes are the maxima of PageSize in the OpenAPI files.
 var collections = map[string]collection{
-	kindService:     {"chat service", flexapi.Conversations, "/v1/Services", "services", "friendly_name"},
-	kindStudioFlow:  {"Studio flow", flexapi.Studio, "/v2/Flows", "flows", "friendly_name"},
-	kindWorkspace:   {"workspace", flexapi.TaskRouter, "/v1/Workspaces", "workspaces", "friendly_name"},
-	kindWorkflow:    {"workflow", flexapi.TaskRouter, "/v1/Workspaces/%s/Workflows", "workflows", "friendly_name"},
-	kindTaskChannel: {"task channel", flexapi.TaskRouter, "/v1/Workspaces/%s/TaskChannels", "channels", "unique_name"},
+	kindService:     {flexapi.Collection{Product: flexapi.Conversations, Path: "/v1/Services", Key: "services", PageSize: 100}, "chat service", "friendly_name"},
+	kindStudioFlow:  {flexapi.Collection{Product: flexapi.Studio, Path: "/v2/Flows", Key: "flows", PageSize: 1000}, "Studio flow", "friendly_name"},
+	kindWorkspace:   {flexapi.Collection{Product: flexapi.TaskRouter, Path: "/v1/Workspaces", Key: "workspaces", PageSize: 1000}, "workspace", "friendly_name"},
+	kindWorkflow:    {flexapi.Collection{Product: flexapi.TaskRouter, Path: "/v1/Workspaces/%s/Workflows", Key: "workflows", PageSize: 1000}, "workflow", "friendly_name"},
+	kindTaskChannel: {flexapi.Collection{Product: flexapi.TaskRouter, Path: "/v1/Workspaces/%s/TaskChannels", Key: "channels", PageSize: 1000}, "task channel", "unique_name"},
 }
 
 // Noun is what a kind of resource is called: "chat service" for "IS".
@@ -209,13 +209,12 @@ func (l *lookup) place(w Wanted, listed bool) map[inside]string {
 // list adds one collection to the directory.
 func (l *lookup) list(ctx context.Context, kind, parent, why string) error {
 	c := collections[kind]
-	path := c.path
 	if parent != "" {
-		path = fmt.Sprintf(path, parent)
+		c.Path = fmt.Sprintf(c.Path, parent)
 	}
 	var t tally
 	var found []Named
-	err := l.catalog.List(ctx, c.product, path, c.key, func(items []json.RawMessage) error {
+	err := l.catalog.List(ctx, c.Collection, func(items []json.RawMessage) error {
 		for _, item := range items {
 			n, account, err := decodeNamed(kind, parent, item)
 			if err != nil {

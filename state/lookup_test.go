@@ -34,7 +34,8 @@ type catalog struct {
 	asked []string
 }
 
-func (c *catalog) List(ctx context.Context, _ flexapi.Product, path, _ string, visit func([]json.RawMessage) error) error {
+func (c *catalog) List(ctx context.Context, of flexapi.Collection, visit func([]json.RawMessage) error) error {
+	path := of.Path
 	c.mu.Lock()
 	c.asked = append(c.asked, path)
 	c.mu.Unlock()

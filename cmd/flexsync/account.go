@@ -17,7 +17,7 @@ import (
 
 // account is where the flows are.
 type account struct {
-	*flexapi.Client
+	state.Client
 	sid     string // the account that the credentials are for
 	baseURL string // as shown in plans
 }
@@ -79,7 +79,7 @@ func newAccount(cfg flexapi.Config, shown string) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &account{Client: client, sid: cfg.Credentials.AccountSID, baseURL: cmp.Or(shown, client.BaseURL(flexapi.Flex))}, nil
+	return &account{Client: state.Client{Client: client}, sid: cfg.Credentials.AccountSID, baseURL: cmp.Or(shown, client.BaseURL(flexapi.Flex))}, nil
 }
 
 // read lists the account's flows for a command that only shows them. A listing

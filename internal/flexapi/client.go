@@ -1,6 +1,5 @@
-// Package flexapi is the wire to Twilio's Flex Flows API, and to the listings
-// of the other products that a flow refers to: encoding, paging, retry, pacing
-// and errors.
+// Package flexapi is the wire to Twilio's APIs: collections of resources with
+// their encoding, paging, retry, pace and errors.
 //
 // Its promises:
 //
@@ -13,8 +12,8 @@
 //   - When a context ends, waits end at once and nothing new is sent, but a
 //     write that is on its way is heard out.
 //
-// What it does not do: it knows no field of a flow, compares nothing, and does
-// not clean text for a terminal. What the API says is passed on with bounded
+// What it does not do: it knows no resource and no field, compares nothing, and
+// does not clean text for a terminal. What the API says is passed on with bounded
 // length, byte for byte.
 package flexapi
 
@@ -27,14 +26,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
-)
-
-// flowsPath and flowsKey are where the flows are, and what a page calls them:
-// https://www.twilio.com/docs/flex/developer/messaging/api/flow
-const (
-	flowsPath = "/v1/FlexFlows"
-	flowsKey  = "flex_flows"
 )
 
 const defaultTimeout = 30 * time.Second
@@ -72,8 +65,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Client sends requests to one account. It is safe for concurrent use; all its
-// requests slow down together when the API answers 429.
+// Client sends requests to one account. It is safe for concurrent use; all
+// requests to one endpoint slow down together when it answers 429.
 type Client struct {
 	hosts     hosts
 	authorize func(*http.Request) // a closure, so that printing a Client shows no secret
@@ -84,7 +77,30 @@ type Client struct {
 	userAgent string
 	timeout   time.Duration
 	log       *slog.Logger
-	pace      *pacer
+	maxBody   int64
+
+	mu       sync.Mutex
+	limiters map[endpoint]*limiter
+}
+
+// endpoint is what has a rate limit of its own: one operation on one collection.
+// https://www.twilio.com/docs/flex/developer/messaging/limits
+type endpoint struct {
+	product Product
+	path    string
+	do      operation
+}
+
+func (c *Client) limiterOf(r request) *limiter {
+	at := endpoint{r.of.Product, r.of.Path, r.do}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.limiters[at]
+	if l == nil {
+		l = newLimiter()
+		c.limiters[at] = l
+	}
+	return l
 }
 
 // New checks the configuration and returns a client. It sends nothing. A
@@ -123,7 +139,8 @@ func New(cfg Config) (*Client, error) {
 		userAgent: cmp.Or(cfg.UserAgent, "flexsync"),
 		timeout:   cmp.Or(cfg.Timeout, defaultTimeout),
 		log:       logger,
-		pace:      newPacer(),
+		maxBody:   maxBody,
+		limiters:  make(map[endpoint]*limiter),
 	}, nil
 }
 
@@ -157,35 +174,65 @@ type Answer struct {
 	RequestID string          // Twilio-Request-Id
 }
 
-// CreateFlow creates a flow. When it fails with [Error].Unknown, the flow may
-// be there nevertheless.
-func (c *Client) CreateFlow(ctx context.Context, form url.Values) (Answer, error) {
-	return c.do(ctx, request{kind: create, method: http.MethodPost, url: c.hosts.url(Flex, flowsPath), form: form})
+// Collection is where the resources of one kind are.
+type Collection struct {
+	Product  Product
+	Path     string // "/v1/FlexFlows"
+	Key      string // of the items in a page: "flex_flows"
+	PageSize int    // what a page is asked to hold; the API refuses more than its maximum
 }
 
-// FetchFlow reads one flow.
-func (c *Client) FetchFlow(ctx context.Context, sid string) (Answer, error) {
-	return c.flow(ctx, request{kind: read, method: http.MethodGet}, sid)
+// operation is what is done to a collection or to one of its resources.
+type operation int
+
+const (
+	list operation = iota
+	fetch
+	create
+	update
+	remove
+)
+
+func (o operation) method() string {
+	switch o {
+	case list, fetch:
+		return http.MethodGet
+	case remove:
+		return http.MethodDelete
+	}
+	return http.MethodPost
 }
 
-// UpdateFlow sets what the form names. It sets absolute values, so it is sent
+func (o operation) reads() bool { return o == list || o == fetch }
+
+// Fetch reads one resource.
+func (c *Client) Fetch(ctx context.Context, of Collection, sid string) (Answer, error) {
+	return c.one(ctx, fetch, of, sid, nil)
+}
+
+// Create creates a resource. When it fails with [Error].Unknown, the resource
+// may be there nevertheless.
+func (c *Client) Create(ctx context.Context, in Collection, form url.Values) (Answer, error) {
+	return c.send(ctx, request{do: create, of: in, url: c.hosts.url(in.Product, in.Path), form: form})
+}
+
+// Update sets what the form names. It sets absolute values, so it is sent
 // again after failures that leave its outcome open.
-func (c *Client) UpdateFlow(ctx context.Context, sid string, form url.Values) (Answer, error) {
-	return c.flow(ctx, request{kind: write, method: http.MethodPost, form: form}, sid)
+func (c *Client) Update(ctx context.Context, of Collection, sid string, form url.Values) (Answer, error) {
+	return c.one(ctx, update, of, sid, form)
 }
 
-// DeleteFlow deletes a flow. A flow that is not there (404) is deleted.
-func (c *Client) DeleteFlow(ctx context.Context, sid string) (Answer, error) {
-	return c.flow(ctx, request{kind: write, method: http.MethodDelete}, sid)
+// Delete deletes a resource. One that is not there (404) is deleted.
+func (c *Client) Delete(ctx context.Context, of Collection, sid string) (Answer, error) {
+	return c.one(ctx, remove, of, sid, nil)
 }
 
-func (c *Client) flow(ctx context.Context, r request, sid string) (Answer, error) {
+func (c *Client) one(ctx context.Context, do operation, of Collection, sid string, form url.Values) (Answer, error) {
 	// A SID may come from an answer: it must not lead to another path.
 	if !isAlphanumeric(sid) {
-		return Answer{}, &Error{Method: r.method, Path: flowsPath, Message: "not a SID: letters and digits only"}
+		return Answer{}, &Error{Method: do.method(), Path: of.Path, Message: "not a SID: letters and digits only"}
 	}
-	r.url = c.hosts.url(Flex, flowsPath+"/"+sid)
-	return c.do(ctx, r)
+	return c.send(ctx, request{do: do, of: of, url: c.hosts.url(of.Product, of.Path+"/"+sid), form: form})
 }
 
 func isAlphanumeric(s string) bool {

@@ -25,6 +25,8 @@ import (
 
 const testSID = "FO0123456789abcdef0123456789abcdef"
 
+var testFlows = Collection{Product: Flex, Path: "/v1/FlexFlows", Key: "flex_flows", PageSize: 1000}
+
 // script answers the n-th try with its n-th step, the last one for ever.
 func script(log *[]time.Duration, steps ...func(*http.Request) (*http.Response, error)) roundTripper {
 	start, n := time.Now(), 0
@@ -134,12 +136,14 @@ func TestTries(t *testing.T) {
 			want want
 			do   func(context.Context, *Client) (Answer, error)
 		}{
-			"fetch": {tt.fetch, func(ctx context.Context, c *Client) (Answer, error) { return c.FetchFlow(ctx, testSID) }},
+			"fetch": {tt.fetch, func(ctx context.Context, c *Client) (Answer, error) { return c.Fetch(ctx, testFlows, testSID) }},
 			"update": {tt.update, func(ctx context.Context, c *Client) (Answer, error) {
-				return c.UpdateFlow(ctx, testSID, url.Values{"A": {"b"}})
+				return c.Update(ctx, testFlows, testSID, url.Values{"A": {"b"}})
 			}},
-			"delete": {tt.del, func(ctx context.Context, c *Client) (Answer, error) { return c.DeleteFlow(ctx, testSID) }},
-			"create": {tt.creat, func(ctx context.Context, c *Client) (Answer, error) { return c.CreateFlow(ctx, url.Values{"A": {"b"}}) }},
+			"delete": {tt.del, func(ctx context.Context, c *Client) (Answer, error) { return c.Delete(ctx, testFlows, testSID) }},
+			"create": {tt.creat, func(ctx context.Context, c *Client) (Answer, error) {
+				return c.Create(ctx, testFlows, url.Values{"A": {"b"}})
+			}},
 		}
 		for op, o := range ops {
 			t.Run(tt.name+"/"+op, func(t *testing.T) {
@@ -183,7 +187,7 @@ func TestTimeoutSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newTestClient(t, roundTripper(silent), func(cfg *Config) { cfg.Timeout = 2 * time.Second })
 		start := time.Now()
-		_, err := c.FetchFlow(t.Context(), testSID)
+		_, err := c.Fetch(t.Context(), testFlows, testSID)
 		if err == nil || !strings.Contains(err.Error(), "no answer within 2s (5 tries)") {
 			t.Error(err)
 		}
@@ -204,7 +208,7 @@ func TestRefusedForEver(t *testing.T) {
 				return answer(429, `{"code":20429,"message":"Too Many Requests"}`, "Retry-After", after), nil
 			}))
 			start := time.Now()
-			_, err := c.CreateFlow(t.Context(), nil)
+			_, err := c.Create(t.Context(), testFlows, nil)
 			took := time.Since(start)
 			e, _ := errors.AsType[*Error](err)
 			if e == nil || e.Unknown || e.Status != 429 || e.Code != 20429 || !strings.Contains(err.Error(), "429 for 5m") {
@@ -252,7 +256,7 @@ func TestUnavailableRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tries []time.Duration
 		c := newTestClient(t, script(&tries, gives(503, "", "Retry-After", "3")))
-		_, _ = c.FetchFlow(t.Context(), testSID)
+		_, _ = c.Fetch(t.Context(), testFlows, testSID)
 		want := []time.Duration{0, 3 * time.Second, 6 * time.Second, 9 * time.Second, 12 * time.Second, 15 * time.Second}
 		if !slices.Equal(tries, want) {
 			t.Errorf("tries at %v, want %v", tries, want)
@@ -261,7 +265,7 @@ func TestUnavailableRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tries []time.Duration
 		c := newTestClient(t, script(&tries, gives(503, "", "Retry-After", "60")))
-		_, _ = c.FetchFlow(t.Context(), testSID)
+		_, _ = c.Fetch(t.Context(), testFlows, testSID)
 		if len(tries) != 2 || tries[1] != maxWait {
 			t.Errorf("tries at %v", tries)
 		}
@@ -281,9 +285,9 @@ func TestStop(t *testing.T) {
 			}
 		}
 	}
-	fetch := func(ctx context.Context, c *Client) (Answer, error) { return c.FetchFlow(ctx, testSID) }
-	update := func(ctx context.Context, c *Client) (Answer, error) { return c.UpdateFlow(ctx, testSID, nil) }
-	create := func(ctx context.Context, c *Client) (Answer, error) { return c.CreateFlow(ctx, nil) }
+	fetch := func(ctx context.Context, c *Client) (Answer, error) { return c.Fetch(ctx, testFlows, testSID) }
+	update := func(ctx context.Context, c *Client) (Answer, error) { return c.Update(ctx, testFlows, testSID, nil) }
+	create := func(ctx context.Context, c *Client) (Answer, error) { return c.Create(ctx, testFlows, nil) }
 	for _, tt := range []struct {
 		name            string
 		rt              func(*http.Request) (*http.Response, error)
@@ -348,7 +352,7 @@ func TestRequest(t *testing.T) {
 	}))
 	defer srv.Close()
 	c := newTestClient(t, nil, func(cfg *Config) { cfg.BaseURL = srv.URL + "/prefix/" })
-	a, err := c.UpdateFlow(t.Context(), testSID, url.Values{"FriendlyName": {"a b&c"}, "Integration.FlowSid": {"FW"}})
+	a, err := c.Update(t.Context(), testFlows, testSID, url.Values{"FriendlyName": {"a b&c"}, "Integration.FlowSid": {"FW"}})
 	if err != nil || string(a.Body) != `{"sid":"FO1"}` {
 		t.Fatal(a, err)
 	}
@@ -359,7 +363,7 @@ func TestRequest(t *testing.T) {
 	if c.BaseURL(Flex) != srv.URL+"/prefix" {
 		t.Error(c.BaseURL(Flex))
 	}
-	if _, err := c.DeleteFlow(t.Context(), "../x"); err == nil || len(got) != 2 {
+	if _, err := c.Delete(t.Context(), testFlows, "../x"); err == nil || len(got) != 2 {
 		t.Errorf("a SID with a slash was sent: %v", err)
 	}
 }
@@ -381,7 +385,7 @@ func TestConnectionReuse(t *testing.T) {
 		go func() {
 			var err error
 			for range 20 {
-				_, e := c.CreateFlow(context.Background(), nil)
+				_, e := c.Create(context.Background(), testFlows, nil)
 				err = errors.Join(err, e)
 			}
 			done <- err
@@ -416,10 +420,10 @@ func TestNoSecrets(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var out bytes.Buffer
 			c := newTestClient(t, roundTripper(step), func(cfg *Config) { cfg.Logger = slog.New(slog.NewJSONHandler(&out, nil)) })
-			_, err1 := c.CreateFlow(t.Context(), url.Values{"FriendlyName": {"personal"}})
-			_, err2 := c.FetchFlow(t.Context(), testSID)
-			err3 := c.ListFlows(t.Context(), func([]json.RawMessage) error { return nil })
-			_, err4 := c.DeleteFlow(t.Context(), testSID)
+			_, err1 := c.Create(t.Context(), testFlows, url.Values{"FriendlyName": {"personal"}})
+			_, err2 := c.Fetch(t.Context(), testFlows, testSID)
+			err3 := c.List(t.Context(), testFlows, func([]json.RawMessage) error { return nil })
+			_, err4 := c.Delete(t.Context(), testFlows, testSID)
 			for _, err := range []error{err1, err2, err3, err4} {
 				fmt.Fprintf(&out, "%v %+v %#v\n", err, err, err)
 				if e, ok := errors.AsType[*Error](err); ok {
@@ -456,14 +460,14 @@ func TestErrorText(t *testing.T) {
 		{gives(200, `<html>`), `POST /v1/FlexFlows: HTTP 200: the answer is not JSON, or was cut short: the answer begins with <html>`, "login page"},
 	} {
 		c := newTestClient(t, roundTripper(tt.step))
-		_, err := c.CreateFlow(t.Context(), nil)
+		_, err := c.Create(t.Context(), testFlows, nil)
 		e, ok := errors.AsType[*Error](err)
 		if !ok || err.Error() != tt.want || !strings.Contains(e.Hint, tt.hint) || (tt.hint == "") != (e.Hint == "") {
 			t.Errorf("error %v\nwant  %v\nhint %q", err, tt.want, e.Hint)
 		}
 	}
 	c := newTestClient(t, roundTripper(gives(404, "")), func(cfg *Config) { cfg.Region = "ie1" })
-	_, err := c.FetchFlow(t.Context(), testSID)
+	_, err := c.Fetch(t.Context(), testFlows, testSID)
 	if e, _ := errors.AsType[*Error](err); !strings.Contains(e.Hint, `"ie1"`) {
 		t.Errorf("hint %q", e.Hint)
 	}
@@ -478,8 +482,9 @@ func TestTooLarge(t *testing.T) {
 		res.Body = io.NopCloser(readerFunc(func(p []byte) (int, error) { return len(p), nil }))
 		return res, nil
 	}))
-	_, err := c.FetchFlow(t.Context(), testSID)
-	if err == nil || !strings.Contains(err.Error(), "larger than 64 MiB") || n != 1 {
+	c.maxBody = 1 << 20
+	_, err := c.Fetch(t.Context(), testFlows, testSID)
+	if err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") || n != 1 {
 		t.Errorf("%d tries, error %.200v", n, err)
 	}
 }

@@ -83,17 +83,17 @@ type cleanError string
 
 func (e cleanError) Error() string { return string(e) }
 
-// fail makes the error of a call that ended because of cause, or, when that is
+// fail makes the error of an exchange that ended because of cause, or, when that is
 // nil, because of the last outcome.
-func (k *call) fail(cause error) error {
-	c, o := k.client, &k.last
+func (x *exchange) fail(cause error) error {
+	c, o := x.client, &x.last
 	e := &Error{
-		Method:    k.method,
-		Path:      k.url.Path,
+		Method:    x.do.method(),
+		Path:      x.url.Path,
 		Status:    o.status,
-		Attempts:  k.tries,
+		Attempts:  x.tries,
 		RequestID: o.requestID,
-		Unknown:   k.open,
+		Unknown:   x.open,
 		Err:       cause,
 	}
 	switch {
@@ -102,17 +102,17 @@ func (k *call) fail(cause error) error {
 	case cause != nil && !isContextError(cause):
 		e.Err = c.cleanErr(cause)
 	}
-	k.readBody(e)
-	e.Hint = k.hint()
+	x.readBody(e)
+	e.Hint = x.hint()
 	return e
 }
 
 // readBody fills in what the API says about an error:
 // https://www.twilio.com/docs/usage/twilios-response#response-formats-exceptions
-func (k *call) readBody(e *Error) {
-	c, body := k.client, k.last.body
+func (x *exchange) readBody(e *Error) {
+	c, body := x.client, x.last.body
 	var fields map[string]json.RawMessage
-	if k.last.class == accepted {
+	if x.last.class == accepted {
 		return
 	}
 	if json.Unmarshal(body, &fields) != nil || fields == nil {
@@ -135,24 +135,26 @@ func (k *call) readBody(e *Error) {
 	}
 }
 
-func (k *call) hint() string {
-	c, o := k.client, &k.last
+func (x *exchange) hint() string {
+	c, o := x.client, &x.last
 	var hints []string
 	add := func(format string, args ...any) { hints = append(hints, fmt.Sprintf(format, args...)) }
 	switch {
 	case o.status == http.StatusUnauthorized:
 		add("the credentials are from %s, for account %s: check that they belong together, and that an API key is one of this region", c.source, c.account)
-	case o.status == http.StatusForbidden:
+	case o.status == http.StatusForbidden && x.of.Product == Flex:
 		add("a restricted API key cannot be allowed Flex: use a standard key or the auth token (the credentials are from %s)", c.source)
-	case o.status == http.StatusNotFound && strings.HasSuffix(k.url.Path, flowsPath):
+	case o.status == http.StatusForbidden:
+		add("check what a restricted API key is allowed (the credentials are from %s)", c.source)
+	case o.status == http.StatusNotFound && x.of.Product == Flex && strings.HasSuffix(x.url.Path, x.of.Path):
 		add("there are no Flex Flows at this address: check the base URL, and that account %s is a Flex account", c.account)
-	case o.status == http.StatusGone:
+	case o.status == http.StatusGone && x.of.Product == Flex:
 		add("Programmable Chat for Flex, and Flex Flows with it, reached its end of life on June 1, 2026: move to Flex Conversations")
 	case 300 <= o.status && o.status < 400:
-		add("redirects are not followed%s: check the base URL", redirectTarget(k.url, o.header.Get("Location")))
+		add("redirects are not followed%s: check the base URL", redirectTarget(x.url, x.location))
 	}
 	if isHTML(o) {
-		add("HTML came where JSON was due: is a proxy, a gateway or a login page in between?")
+		add("HTML came where JSON was expected: is a proxy, a gateway or a login page in between?")
 	}
 	if r := c.hosts.region; r != "" && r != "us1" && (o.status == 0 || o.status == 401 || o.status == 404) {
 		add("Flex exists in region us1 only, and the region is set to %q", r)

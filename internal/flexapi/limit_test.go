@@ -2,11 +2,12 @@ package flexapi
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net/http"
-	"net/url"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -26,57 +27,16 @@ func answer(status int, body string, headers ...string) *http.Response {
 	return &http.Response{StatusCode: status, Header: h, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader([]byte(body)))}
 }
 
-// TestPaceSmallLimit: an API that takes very little is not hammered either.
-func TestPaceSmallLimit(t *testing.T) {
-	for _, after := range []string{"", "1"} {
-		synctest.Test(t, func(t *testing.T) {
-			took, refusals := simulate(t, &slidingWindow{limit: 2}, 120, 4, 50*time.Millisecond, after)
-			if took > 120*time.Second || refusals > 40 {
-				t.Errorf("120 writes at 2/s: took %v, %d refused", took, refusals)
-			}
-		})
-	}
+// serverLimit is an API that takes no more than so many requests a second.
+type serverLimit interface{ take(now time.Time) bool }
+
+// serverLimits are the ways to count a second. Which one is Twilio's is not known.
+var serverLimits = map[string]func(limit int) serverLimit{
+	"fixed":   func(n int) serverLimit { return &fixedWindow{limit: n} },
+	"sliding": func(n int) serverLimit { return &slidingWindow{limit: n} },
+	"bucket":  func(n int) serverLimit { return &tokenBucket{rate: float64(n), burst: float64(n)} },
+	"drip":    func(n int) serverLimit { return &tokenBucket{rate: float64(n), burst: max(1, float64(n)/10)} },
 }
-
-// TestPaceSpeedsUp: after a few refusals that do not come back, the pacer gets
-// out of the way.
-func TestPaceSpeedsUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		took, _ := simulate(t, limiterFunc(func(n int) bool { return n > 10 }), 1000, 8, 10*time.Millisecond, "")
-		if took > 30*time.Second {
-			t.Errorf("took %v", took)
-		}
-	})
-	synctest.Test(t, func(t *testing.T) {
-		took, _ := simulate(t, limiterFunc(func(n int) bool { return n%20 != 0 }), 1000, 8, 10*time.Millisecond, "")
-		t.Logf("with one in twenty refused at random: %v", took)
-		if took > 5*time.Minute {
-			t.Errorf("took %v", took)
-		}
-	})
-}
-
-// TestPaceFree: without a 429 there is no limit.
-func TestPaceFree(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		took, _ := simulate(t, limiterFunc(func(int) bool { return true }), 1000, 10, 10*time.Millisecond, "")
-		if took != time.Second {
-			t.Errorf("took %v", took)
-		}
-	})
-}
-
-type countingLimiter struct {
-	n     int
-	allow func(int) bool
-}
-
-func limiterFunc(f func(n int) bool) limiter { return &countingLimiter{allow: f} }
-
-func (l *countingLimiter) take(time.Time) bool { l.n++; return l.allow(l.n) }
-
-// limiter is an API that takes no more than so many requests a second.
-type limiter interface{ take(now time.Time) bool }
 
 // fixedWindow takes limit requests in each second of the clock.
 type fixedWindow struct {
@@ -129,77 +89,236 @@ func (l *tokenBucket) take(now time.Time) bool {
 	return true
 }
 
-// TestPaceUnderLimit holds the pacer to its purpose: 1000 writes against a
-// limit of 50 a second take at most 1.3 times what the limit alone dictates,
-// and at most one request in ten is refused, whatever the kind of limit, the
-// latency, the number of workers, and whether the API says when to come back.
-func TestPaceUnderLimit(t *testing.T) {
-	const writes, limit = 1000, 50
-	limits := map[string]func() limiter{
-		"fixed":    func() limiter { return &fixedWindow{limit: limit} },
-		"sliding":  func() limiter { return &slidingWindow{limit: limit} },
-		"bucket1":  func() limiter { return &tokenBucket{rate: limit, burst: 1} },
-		"bucket50": func() limiter { return &tokenBucket{rate: limit, burst: limit} },
+// whim takes the requests, counted from 1, that it says.
+type whim struct {
+	n     int
+	takes func(n int) bool
+}
+
+func (l *whim) take(time.Time) bool { l.n++; return l.takes(l.n) }
+
+// load is so many requests to one endpoint, under its own limit.
+type load struct {
+	do    operation
+	n     int
+	limit serverLimit
+}
+
+// run sends the loads side by side, at most parallelism requests under way at
+// once, and returns how long it took and how many were refused.
+func run(t *testing.T, parallelism int, latency time.Duration, after string, loads ...load) (took time.Duration, refused int) {
+	t.Helper()
+	var mu sync.Mutex
+	underWay := 0
+	limits := map[string]serverLimit{}
+	for _, l := range loads {
+		limits[l.do.method()+fmt.Sprint(l.do == create)] = l.limit
 	}
-	for kind, newLimit := range limits {
-		for _, workers := range []int{4, 16, 64} {
-			for _, latency := range []time.Duration{0, 5 * time.Millisecond, 50 * time.Millisecond, 200 * time.Millisecond} {
-				for _, after := range []string{"", "1"} {
-					name := fmt.Sprintf("%s/workers=%d/latency=%v/after=%s", kind, workers, latency, after)
-					t.Run(name, func(t *testing.T) {
-						synctest.Test(t, func(t *testing.T) {
-							took, refusals := simulate(t, newLimit(), writes, workers, latency, after)
-							least := max(time.Second*writes/limit, latency*time.Duration(writes/workers))
-							t.Logf("%5.2f of the least, %d refused", took.Seconds()/least.Seconds(), refusals)
-							if took > least*13/10 {
-								t.Errorf("took %v, %.2f times the least", took, took.Seconds()/least.Seconds())
-							}
-							if refusals > (writes+refusals)/10 {
-								t.Errorf("%d requests refused", refusals)
-							}
+	c := newTestClient(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+		mu.Lock()
+		if underWay++; underWay > parallelism {
+			t.Errorf("%d requests under way", underWay)
+		}
+		mu.Unlock()
+		time.Sleep(latency / 2)
+		mu.Lock()
+		ok := limits[r.Method+fmt.Sprint(r.URL.Path == testFlows.Path)].take(time.Now())
+		if !ok {
+			refused++
+		}
+		mu.Unlock()
+		time.Sleep(latency - latency/2)
+		mu.Lock()
+		underWay--
+		mu.Unlock()
+		if !ok {
+			return answer(429, `{"code":20429,"message":"Too many requests"}`, "Retry-After", after), nil
+		}
+		return answer(200, `{}`), nil
+	}))
+	start := time.Now()
+	slots := make(chan struct{}, parallelism)
+	var wg sync.WaitGroup
+	for _, l := range loads {
+		jobs := make(chan int, l.n)
+		for i := range l.n {
+			jobs <- i
+		}
+		close(jobs)
+		for range parallelism {
+			wg.Go(func() {
+				for range jobs {
+					s := &testSlot{slots: slots}
+					_ = s.Acquire(t.Context())
+					var err error
+					if ctx := WithSlot(t.Context(), s); l.do == create {
+						_, err = c.Create(ctx, testFlows, nil)
+					} else {
+						_, err = c.one(ctx, l.do, testFlows, testSID, nil)
+					}
+					if err != nil {
+						t.Error(err)
+					}
+					s.Release()
+				}
+			})
+		}
+	}
+	wg.Wait()
+	return time.Since(start), refused
+}
+
+// testSlot is one of a number of slots.
+type testSlot struct {
+	slots chan struct{}
+	held  bool
+}
+
+func (s *testSlot) Acquire(ctx context.Context) error {
+	if s.held {
+		return nil
+	}
+	select {
+	case s.slots <- struct{}{}:
+		s.held = true
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *testSlot) Release() {
+	if s.held {
+		s.held = false
+		<-s.slots
+	}
+}
+
+// TestLimits holds the limiters to their purpose, however the API counts a
+// second, at any latency, and whether or not it says when to come back: least is
+// what the limits and the latency alone dictate.
+func TestLimits(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		kinds       []string
+		parallelism []int
+		loads       func(limit func(int) serverLimit) []load
+		least       time.Duration
+		most        float64 // of the least
+		refused     float64 // of the requests
+	}{
+		// Twilio's documented limits, side by side: half of the writes of an apply.
+		{"documented", []string{"bucket", "fixed", "sliding"}, []int{4}, func(limit func(int) serverLimit) []load {
+			return []load{{create, 24, limit(2)}, {update, 12, limit(1)}}
+		}, 11 * time.Second, 1.4, 0.25},
+		{"deletes", []string{"bucket", "fixed"}, []int{4}, func(limit func(int) serverLimit) []load {
+			return []load{{remove, 12, limit(2)}}
+		}, 5 * time.Second, 1.7, 0.38},
+		{"forty a second", []string{"bucket", "fixed", "sliding"}, []int{4, 16}, func(limit func(int) serverLimit) []load {
+			return []load{{create, 120, limit(40)}}
+		}, 2 * time.Second, 2.5, 0.2},
+		{"long", []string{"bucket", "fixed", "sliding"}, []int{4, 64}, func(limit func(int) serverLimit) []load {
+			return []load{{create, 1000, limit(50)}}
+		}, 20 * time.Second, 1.35, 0.1},
+		{"drip", []string{"drip"}, []int{4, 64}, func(limit func(int) serverLimit) []load {
+			return []load{{create, 1000, limit(50)}}
+		}, 20 * time.Second, 1.7, 0.1},
+	} {
+		for _, kind := range tt.kinds {
+			for _, workers := range tt.parallelism {
+				for _, latency := range []time.Duration{0, 5 * time.Millisecond, 50 * time.Millisecond} {
+					for _, after := range []string{"", "1"} {
+						t.Run(fmt.Sprintf("%s/%s/workers=%d/latency=%v/after=%s", tt.name, kind, workers, latency, after), func(t *testing.T) {
+							synctest.Test(t, func(t *testing.T) {
+								loads := tt.loads(serverLimits[kind])
+								writes := 0
+								for _, l := range loads {
+									writes += l.n
+								}
+								took, refused := run(t, workers, latency, after, loads...)
+								least := max(tt.least, latency*time.Duration(writes/workers))
+								ratio, share := took.Seconds()/least.Seconds(), float64(refused)/float64(writes+refused)
+								t.Logf("%.2f of the least, %.0f %% refused", ratio, 100*share)
+								if ratio > tt.most {
+									t.Errorf("took %v, %.2f of the least", took, ratio)
+								}
+								if share > tt.refused {
+									t.Errorf("%d of %d requests refused", refused, writes+refused)
+								}
+							})
 						})
-					})
+					}
 				}
 			}
 		}
 	}
 }
 
-func simulate(t *testing.T, l limiter, writes, workers int, latency time.Duration, after string) (time.Duration, int) {
-	var mu sync.Mutex
-	refusals := 0
-	c := newTestClient(t, roundTripper(func(r *http.Request) (*http.Response, error) {
-		time.Sleep(latency / 2)
-		mu.Lock()
-		ok := l.take(time.Now())
-		if !ok {
-			refusals++
+// TestLimitOff: without a 429 there is no limit.
+func TestLimitOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		took, _ := run(t, 10, 10*time.Millisecond, "", load{create, 1000, &whim{takes: func(int) bool { return true }}})
+		if took != time.Second {
+			t.Errorf("took %v", took)
 		}
-		mu.Unlock()
-		time.Sleep(latency - latency/2)
-		if !ok {
-			return answer(429, `{"code":20429,"message":"Too many requests"}`, "Retry-After", after), nil
-		}
-		return answer(201, `{}`), nil
-	}))
-	start := time.Now()
-	jobs := make(chan int, writes)
-	for i := range writes {
-		jobs <- i
-	}
-	close(jobs)
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for range jobs {
-				if _, err := c.CreateFlow(t.Context(), url.Values{"FriendlyName": {"x"}}); err != nil {
-					t.Error(err)
+	})
+}
+
+// TestLimitSpeedsUp: after refusals that do not come back, the limiter gets out
+// of the way, and refusals that have nothing to do with the rate do not stop it.
+func TestLimitSpeedsUp(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		takes func(n int) bool
+		most  time.Duration
+	}{
+		{"ten at first", func(n int) bool { return n > 10 }, 30 * time.Second},
+		{"one in twenty", func(n int) bool { return n%20 != 0 }, 8 * time.Minute},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				took, refused := run(t, 8, 10*time.Millisecond, "", load{create, 1000, &whim{takes: tt.takes}})
+				t.Logf("%v, %d refused", took, refused)
+				if took > tt.most {
+					t.Errorf("took %v", took)
 				}
-			}
+			})
 		})
 	}
-	wg.Wait()
-	return time.Since(start), refusals
+}
+
+// TestLimitHoldsNobodyElseUp: the requests of one endpoint wait without a slot.
+func TestLimitHoldsNobodyElseUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTestClient(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodDelete {
+				return answer(429, "", "Retry-After", "30"), nil
+			}
+			return answer(200, "{}"), nil
+		}))
+		slots := make(chan struct{}, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		held := make(chan error)
+		go func() {
+			s := &testSlot{slots: slots}
+			_ = s.Acquire(ctx)
+			_, err := c.Delete(WithSlot(ctx, s), testFlows, testSID)
+			s.Release()
+			held <- err
+		}()
+		synctest.Wait()
+		s := &testSlot{slots: slots}
+		_ = s.Acquire(ctx)
+		start := time.Now()
+		if _, err := c.Update(WithSlot(ctx, s), testFlows, testSID, nil); err != nil || time.Since(start) > 0 || !s.held {
+			t.Errorf("the update took %v, error %v, its slot held: %v", time.Since(start), err, s.held)
+		}
+		// The end of the context ends the wait for a turn, and that for a slot.
+		cancel()
+		if err := <-held; !errors.Is(err, context.Canceled) || time.Since(start) > 0 {
+			t.Errorf("the delete ended after %v with %v", time.Since(start), err)
+		}
+	})
 }
 
 const (

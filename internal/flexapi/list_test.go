@@ -46,9 +46,9 @@ func TestListBad(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c := newTestClient(t, roundTripper(gives(200, tt.body)))
-			err := c.ListFlows(t.Context(), func([]json.RawMessage) error { return nil })
+			err := c.List(t.Context(), testFlows, func([]json.RawMessage) error { return nil })
 			e, ok := errors.AsType[*Error](err)
-			if !ok || !strings.Contains(err.Error(), tt.want) || e.Unknown || e.Path != flowsPath {
+			if !ok || !strings.Contains(err.Error(), tt.want) || e.Unknown || e.Path != testFlows.Path {
 				t.Errorf("%s\n%v\nwant %s", tt.body, err, tt.want)
 			}
 		})
@@ -76,7 +76,7 @@ func TestList(t *testing.T) {
 			}
 			c := newTestClient(t, nil, func(cfg *Config) { cfg.BaseURL = srv.URL + prefix })
 			var items []string
-			err := c.ListFlows(t.Context(), func(page []json.RawMessage) error {
+			err := c.List(t.Context(), testFlows, func(page []json.RawMessage) error {
 				for _, item := range page {
 					items = append(items, string(item))
 				}
@@ -99,11 +99,11 @@ func TestList(t *testing.T) {
 func TestListEnds(t *testing.T) {
 	n := 0
 	c := newTestClient(t, roundTripper(gives(200, `{"meta":{"next_page_url":null},"flex_flows":[{}]}`)))
-	if err := c.ListFlows(t.Context(), func(items []json.RawMessage) error { n++; return nil }); err != nil || n != 1 {
+	if err := c.List(t.Context(), testFlows, func(items []json.RawMessage) error { n++; return nil }); err != nil || n != 1 {
 		t.Errorf("%d pages, %v", n, err)
 	}
 	mine := errors.New("mine")
-	if err := c.ListFlows(t.Context(), func([]json.RawMessage) error { return mine }); err != mine {
+	if err := c.List(t.Context(), testFlows, func([]json.RawMessage) error { return mine }); err != mine {
 		t.Error(err)
 	}
 }
@@ -135,7 +135,7 @@ func TestListEmptyPages(t *testing.T) {
 				}
 				return answer(200, `{"meta":{"next_page_url":`+next+`},"flex_flows":[`+items+`]}`), nil
 			}))
-			err := c.ListFlows(t.Context(), func([]json.RawMessage) error { return nil })
+			err := c.List(t.Context(), testFlows, func([]json.RawMessage) error { return nil })
 			if tt.want == "" {
 				if err != nil || n != tt.last {
 					t.Errorf("%d pages, error %v", n, err)
@@ -157,7 +157,7 @@ func TestListEdge(t *testing.T) {
 		}
 		return answer(200, `{"meta":{"next_page_url":null},"flows":[]}`), nil
 	}), func(cfg *Config) { cfg.Edge = "sydney" })
-	err := c.List(t.Context(), Studio, "/v2/Flows", "flows", func([]json.RawMessage) error { return nil })
+	err := c.List(t.Context(), Collection{Studio, "/v2/Flows", "flows", 1000}, func([]json.RawMessage) error { return nil })
 	if err != nil || asked[1] != "https://studio.sydney.us1.twilio.com/v2/Flows?Page=1" {
 		t.Error(asked, err)
 	}

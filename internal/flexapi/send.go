@@ -1,0 +1,289 @@
+package flexapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+const (
+	maxBody      = 64 << 20 // of a success; a page of 1000 flows has about 0.5 MB
+	maxErrorBody = 1 << 20
+)
+
+// request is what one call of the API asks for, tries apart.
+type request struct {
+	do   operation
+	of   Collection
+	url  *url.URL
+	form url.Values // body of a POST
+}
+
+// exchange is one request on its way through its tries.
+type exchange struct {
+	client  *Client
+	limiter *limiter
+	request
+
+	due    bool // a try is due and was not begun
+	tries  int
+	open   bool // some try may have been carried out without a clear answer
+	last   outcome
+	spent  budget
+	wait   time.Duration // before the next try
+	queued time.Duration // in the limiter, pauses included
+
+	// Of the try under way.
+	began    time.Time
+	wire     context.Context // ends with the timeout
+	cancel   context.CancelFunc
+	trace    *connTrace
+	location string // where a redirect leads
+}
+
+// outcome is one try, its answer read to the end.
+type outcome struct {
+	class      class
+	status     int // 0 when no answer began
+	header     http.Header
+	requestID  string // Twilio-Request-Id, for Twilio's support
+	body       []byte
+	err        error         // why there is no answer, or none to use
+	open       bool          // it may have been carried out without a clear answer
+	final      bool          // it failed for a reason that stays
+	timeout    bool          //
+	retryAfter time.Duration // 0 is none
+	took       time.Duration
+}
+
+// send carries a request through all its tries.
+func (c *Client) send(ctx context.Context, r request) (Answer, error) {
+	x := &exchange{client: c, limiter: c.limiterOf(r), request: r, due: true}
+	var body any
+	if r.do.method() == http.MethodPost {
+		body = []byte(r.form.Encode())
+	}
+	req, err := retryablehttp.NewRequestWithContext(ctx, r.do.method(), r.url.String(), body)
+	if err != nil {
+		return Answer{}, x.fail(err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", c.userAgent)
+	c.authorize(req.Request)
+
+	// A client for each request, since retryablehttp tells neither its policy
+	// nor its backoff which request a broken connection was for.
+	retrying := &retryablehttp.Client{
+		HTTPClient: &http.Client{
+			Transport:     x,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		RetryMax: math.MaxInt32, // decide has the budgets
+		CheckRetry: func(ctx context.Context, resp *http.Response, err error) (bool, error) {
+			return x.again(ctx, resp, err), nil
+		},
+		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return x.wait },
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	resp, err := retrying.Do(req)
+	if resp != nil {
+		resp.Body.Close() // again has read it
+	}
+	switch stopped := ctx.Err(); {
+	case stopped != nil && (x.due || r.do.reads() && x.last.class == failed):
+		return Answer{}, x.fail(stopped)
+	case x.due:
+		return Answer{}, x.fail(err)
+	case x.last.class != accepted:
+		return Answer{}, x.fail(nil)
+	}
+	return Answer{Body: x.last.body, Status: x.last.status, Attempts: x.tries, RequestID: x.last.requestID}, nil
+}
+
+// RoundTrip makes one try: it waits for its turn, and sends the request under
+// the timeout, which goes on until the answer is read.
+func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
+	start := time.Now()
+	burst, err := x.limiter.wait(ctx, refusedFor-x.queued, slotOf(ctx))
+	x.queued += time.Since(start)
+	if err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
+	x.due = false
+	x.tries++
+	if !x.do.reads() {
+		ctx = context.WithoutCancel(ctx) // a write that is sent is heard out
+	}
+	x.trace = &connTrace{}
+	x.wire, x.cancel = context.WithTimeout(ctx, x.client.timeout)
+	x.began = time.Now()
+	resp, err := x.client.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(x.wire, x.trace.hooks())))
+	if err != nil {
+		x.limiter.answered(burst, false, false, 0)
+		return nil, err
+	}
+	refused := resp.StatusCode == http.StatusTooManyRequests
+	x.limiter.answered(burst, refused, !refused && resp.StatusCode < 500, retryAfter(resp.Header, time.Now()))
+	// net/http looks at Location even of a redirect that it is told not to
+	// follow, and makes an error of one that is no URL.
+	x.location = resp.Header.Get("Location")
+	resp.Header.Del("Location")
+	return resp, nil
+}
+
+// again reads the answer to a try, and decides whether there is another one.
+func (x *exchange) again(ctx context.Context, resp *http.Response, err error) bool {
+	if x.due {
+		return false // the limiter gave up or the context ended, and nothing was sent
+	}
+	x.last = x.hear(resp, err)
+	x.last.took = time.Since(x.began)
+	x.cancel()
+	x.record(ctx)
+	if !x.do.reads() && x.last.open {
+		x.open = true
+	}
+	x.wait, x.due, x.spent = decide(x.do, &x.last, x.spent, rand.Float64())
+	return x.due && ctx.Err() == nil
+}
+
+func (x *exchange) record(ctx context.Context) {
+	attrs := []slog.Attr{
+		slog.String("method", x.do.method()), slog.String("path", x.url.Path), slog.Int("try", x.tries),
+		slog.Duration("duration", x.last.took.Round(time.Millisecond)),
+	}
+	if x.last.status != 0 {
+		attrs = append(attrs, slog.Int("status", x.last.status), slog.String("request_id", x.last.requestID))
+	}
+	if x.last.err != nil {
+		attrs = append(attrs, slog.Any("error", x.client.cleanErr(x.last.err)))
+	}
+	x.client.log.LogAttrs(ctx, slog.LevelInfo, "request", attrs...)
+}
+
+// hear reads an answer to its end, and says what became of the try.
+func (x *exchange) hear(resp *http.Response, err error) outcome {
+	if resp == nil {
+		o := outcome{class: failed, open: !x.trace.neverMade(err)}
+		_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
+		o.final = !o.open && (certificate || errors.Is(err, http.ErrSchemeMismatch))
+		x.setErr(&o, err)
+		return o
+	}
+	o := outcome{status: resp.StatusCode, header: resp.Header, requestID: x.client.clean(resp.Header.Get("Twilio-Request-Id"), 128)}
+	success := 200 <= o.status && o.status < 300
+	limit := int64(maxErrorBody)
+	if success {
+		limit = x.client.maxBody
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	o.body = body
+	switch {
+	case x.do == remove && (success || o.status == http.StatusNotFound):
+		o.body = nil
+	case success && int64(len(body)) > limit:
+		o.class, o.open, o.body = unusable, true, nil
+		o.err = fmt.Errorf("the answer is larger than %d MiB", limit>>20)
+	case success:
+		x.judge(&o, err)
+	case o.status == http.StatusTooManyRequests:
+		o.class = refused
+	case o.status >= 500:
+		o.class, o.open = failed, true
+		if o.status == http.StatusServiceUnavailable {
+			o.retryAfter = retryAfter(o.header, time.Now())
+		}
+	default:
+		o.class = rejected
+	}
+	return o
+}
+
+// judge decides whether a success is the JSON object that is expected.
+func (x *exchange) judge(o *outcome, readErr error) {
+	o.open = true
+	switch {
+	case readErr != nil:
+		o.class = failed
+		x.setErr(o, fmt.Errorf("the answer broke off: %w", readErr))
+	case o.status != http.StatusOK && o.status != http.StatusCreated:
+		o.class, o.err = unusable, errors.New("not the answer that was due")
+	case !json.Valid(o.body):
+		o.class, o.err = failed, errors.New("the answer is not JSON, or was cut short")
+	case bytes.TrimLeft(o.body, " \t\r\n")[0] != '{':
+		o.class, o.err = unusable, errors.New("the answer is not a JSON object")
+	default:
+		o.open = false
+	}
+}
+
+func (x *exchange) setErr(o *outcome, err error) {
+	o.err = err
+	if errors.Is(x.wire.Err(), context.DeadlineExceeded) {
+		o.timeout = true
+		o.err = fmt.Errorf("no answer within %v", x.client.timeout)
+	}
+}
+
+// connTrace tells whether a request can have left: it cannot without a connection.
+type connTrace struct{ asked, got atomic.Bool }
+
+func (t *connTrace) hooks() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) { t.asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { t.got.Store(true) },
+	}
+}
+
+// neverMade reports whether err is about a connection that was never made: its
+// name, its dial or its TLS handshake. A transport that knows no httptrace is
+// believed when it says so; else the request may have left.
+func (t *connTrace) neverMade(err error) bool {
+	if t.asked.Load() || t.got.Load() {
+		return !t.got.Load()
+	}
+	var op *net.OpError
+	var dns *net.DNSError
+	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
+}
+
+// retryAfter reads the header: seconds or a date, bounded by longestPause. What
+// is absent, in the past or not readable is 0. A date counts from the server's
+// own clock if it tells it.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	v := h.Get("Retry-After")
+	if n, err := strconv.ParseInt(v, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(max(n, 0), int64(longestPause/time.Second))) * time.Second
+	}
+	at, err := http.ParseTime(v)
+	if err != nil {
+		return 0
+	}
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
+	}
+	return min(max(at.Sub(now), 0), longestPause)
+}
