@@ -176,6 +176,7 @@ func cmdAccount(ts *testscript.TestScript, neg bool, args []string) {
 	seed := flags.String("seed", "", "JSON file to start from")
 	flags.StringVar(&opts.AccountSID, "sid", "", "the account")
 	flags.BoolVar(&opts.Behaviour.Collisions, "collisions", false, "refuse two enabled flows of an identity")
+	flags.BoolVar(&opts.Behaviour.CollideAcrossTypes, "any-type", false, "with -collisions: whatever their integration types")
 	flags.BoolVar(&opts.Behaviour.EmptyDoesNotClear, "no-clear", false, "an identity cannot be cleared")
 	flags.BoolVar(&opts.Behaviour.NumbersAsStrings, "strings", false, "numbers and bools come as strings")
 	flags.BoolVar(&opts.Behaviour.ReplaceIntegration, "replace", false, "updates replace the integration")

@@ -13,16 +13,17 @@ import (
 )
 
 type emulateCmd struct {
-	Addr       string        `default:"127.0.0.1:0" help:"Address to listen on: a loopback address; port 0 takes a free one."`
-	Seed       string        `placeholder:"FILE" help:"Start from the account in FILE, which is not written."`
-	Local      string        `placeholder:"FILE" help:"Keep the account in FILE."`
-	AccountSID string        `name:"account-sid" placeholder:"SID" help:"SID of the account."`
-	AuthToken  string        `placeholder:"TOKEN" help:"The only password that is accepted (default: any)."`
-	Collisions bool          `help:"Refuse a second enabled flow of one identity, as error 45210."`
-	Latency    time.Duration `help:"How long each answer takes."`
-	RateLimit  float64       `placeholder:"N" help:"Requests a second beyond which 429 is answered."`
-	Documented bool          `name:"documented-limits" help:"Answer 429 beyond Twilio's documented limits of each endpoint."`
-	RetryAfter time.Duration `help:"The Retry-After of a 429 (default: none)."`
+	Addr              string        `default:"127.0.0.1:0" help:"Address to listen on: a loopback address; port 0 takes a free one."`
+	Seed              string        `placeholder:"FILE" help:"Start from the account in FILE, which is not written."`
+	Local             string        `placeholder:"FILE" help:"Keep the account in FILE."`
+	AccountSID        string        `name:"account-sid" placeholder:"SID" help:"SID of the account."`
+	AuthToken         string        `placeholder:"TOKEN" help:"The only password that is accepted (default: any)."`
+	Collisions        bool          `help:"Refuse a second enabled flow of one identity and integration type, as error 45210."`
+	CollisionsAnyType bool          `help:"The same, whatever the integration types of the two."`
+	Latency           time.Duration `help:"How long each answer takes."`
+	RateLimit         float64       `placeholder:"N" help:"Requests a second beyond which 429 is answered."`
+	Documented        bool          `name:"documented-limits" help:"Answer 429 beyond Twilio's documented limits of each endpoint."`
+	RetryAfter        time.Duration `help:"The Retry-After of a 429 (default: none)."`
 }
 
 func (c *emulateCmd) Run(a *app) error {
@@ -35,7 +36,7 @@ func (c *emulateCmd) Run(a *app) error {
 	}
 	opts := emulator.Options{
 		File: c.Local, AccountSID: c.AccountSID, AuthToken: c.AuthToken, Latency: c.Latency, RateLimit: c.RateLimit, RetryAfter: c.RetryAfter,
-		Behaviour: emulator.Behaviour{Collisions: c.Collisions},
+		Behaviour: emulator.Behaviour{Collisions: c.Collisions || c.CollisionsAnyType, CollideAcrossTypes: c.CollisionsAnyType},
 	}
 	if c.Documented {
 		opts.Limits = emulator.DocumentedLimits

@@ -106,6 +106,10 @@ type Behaviour struct {
 	// without an identity never collide.
 	Collisions bool
 
+	// CollideAcrossTypes makes Collisions refuse such a flow whatever the two
+	// integration types. Twilio's texts allow both readings.
+	CollideAcrossTypes bool
+
 	// EnabledDefault is what a create without Enabled makes of it. Twilio
 	// documents no default; false stands because it bites a client that relies
 	// on one.

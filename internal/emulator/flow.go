@@ -119,13 +119,15 @@ func (f *flow) missing() string {
 
 // collides tells whether two flows want the same conversations, by the rule of
 // Twilio's Flex Flow page: "inbound flows must adhere to strict non-conflict
-// checks across contact identity and integration type".
-func (f *flow) collides(other *flow) bool {
+// checks across contact identity and integration type"; or across the identity
+// alone, for the page can be read so, and Twilio's blog says "only one can have
+// enabled=true".
+func (f *flow) collides(other *flow, acrossTypes bool) bool {
 	return f.SID != other.SID && f.Enabled && other.Enabled &&
 		f.ContactIdentity != nil && other.ContactIdentity != nil &&
 		*f.ContactIdentity == *other.ContactIdentity &&
 		f.ChannelType == other.ChannelType &&
-		deref(f.IntegrationType) == deref(other.IntegrationType)
+		(acrossTypes || deref(f.IntegrationType) == deref(other.IntegrationType))
 }
 
 // renderedFlow is a flow as an answer carries it.

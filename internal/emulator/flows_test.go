@@ -252,6 +252,26 @@ func TestCollisions(t *testing.T) {
 	}
 }
 
+func TestCollideAcrossTypes(t *testing.T) {
+	c := newClient(t, newServer(t, emulator.Options{Behaviour: emulator.Behaviour{Collisions: true, CollideAcrossTypes: true}}))
+	c.create(form("a", "ContactIdentity", "+1555"))
+	c.create(form("other channel", "ContactIdentity", "+1555", "ChannelType", "whatsapp"))
+	c.create(taskForm("no identity"))
+	c.create(taskForm("another", "ContactIdentity", "+1556"))
+	disabled := c.create(taskForm("disabled", "ContactIdentity", "+1555", "Enabled", "false"))
+	for _, r := range []reply{
+		c.want(400, "POST", "/v1/FlexFlows", taskForm("b", "ContactIdentity", "+1555")),
+		c.want(400, "POST", "/v1/FlexFlows/"+sidOf(disabled), url.Values{"Enabled": {"true"}}),
+	} {
+		if r.body["code"] != 45210.0 {
+			t.Errorf("got %s, want code 45210", r.raw)
+		}
+	}
+	if got := len(c.names()); got != 5 {
+		t.Errorf("%d flows, want 5", got)
+	}
+}
+
 func TestBehaviour(t *testing.T) {
 	with := func(b emulator.Behaviour) *client { return newClient(t, newServer(t, emulator.Options{Behaviour: b})) }
 

@@ -385,7 +385,7 @@ func (s *Server) checkCollision(a *account, f *flow) error {
 		return nil
 	}
 	for _, other := range a.flows {
-		if f.collides(other) {
+		if f.collides(other, s.opts.Behaviour.CollideAcrossTypes) {
 			return badRequest(codeCollision, "Flex Flow creation failed. Some request attributes were either missing, "+
 				"invalid, or collided with existing Flex Flows (%s)", other.SID)
 		}
