@@ -20,6 +20,9 @@
 // account, the next run plans from there. A create under way that is carried
 // out after the kill leaves at most a flow that the next run finds by name, or,
 // when the two overlap, a copy that equals it, which the next plan deletes.
+// A flow that is switched off for a swap of identities when that happens is one
+// that the next run switches on again: a plan that could only switch off a flow
+// with `enabled` in ignore_changes is refused.
 // Copies are deleted before the flow that stays is changed, so that no moment
 // leaves flows of one name that differ: the next run would have to refuse them.
 //

@@ -46,7 +46,7 @@ func (r *run) carryOut(ctx context.Context, proven bool) (wrote bool) {
 		first = first[1:]
 	}
 	ok = stage(first) && ok
-	r.enableAgain(ctx, deps)
+	r.enableAgain(ctx)
 	if ok {
 		stage(last)
 	} else {
@@ -155,12 +155,7 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 		case o = <-outcomes:
 		}
 		running[r.plan.Changes[o.index].Action]--
-		if len(o.mismatches) > 0 {
-			if r.mismatches == nil {
-				r.mismatches = make(map[int][]Mismatch)
-			}
-			r.mismatches[o.index] = o.mismatches
-		}
+		r.mismatch(o.index, o.mismatches)
 		var other *otherAccountError
 		r.stopped = r.stopped || errors.As(o.result.Err, &other)
 		end(o.index, o.result)
@@ -194,9 +189,20 @@ func (s *slot) Release() {
 	}
 }
 
+// mismatch notes what the answer to a write of change i showed.
+func (r *run) mismatch(i int, ms []Mismatch) {
+	if len(ms) == 0 {
+		return
+	}
+	if r.mismatches == nil {
+		r.mismatches = make(map[int][]Mismatch)
+	}
+	r.mismatches[i] = append(r.mismatches[i], ms...)
+}
+
 // enableAgain switches on the flows that were switched off for a swap which
 // then did not come about, unless their identity is taken by now.
-func (r *run) enableAgain(ctx context.Context, deps [][]int) {
+func (r *run) enableAgain(ctx context.Context) {
 	changes := r.plan.Changes
 	finals := make(map[string]int) // SID → the change that would have finished the flow
 	for i := range changes {
@@ -214,15 +220,22 @@ func (r *run) enableAgain(ctx context.Context, deps [][]int) {
 			continue
 		}
 		res := Result{Action: plan.Update, FriendlyName: c.FriendlyName, SID: c.SID, Step: StepEnable, Before: c.After}
-		if j := r.takenBy(i, deps); j >= 0 {
+		if j := r.takenBy(i); j >= 0 {
 			res.Status = Failed
 			res.Err = fmt.Errorf("the flow stays switched off: flow %q has its identity now; run again to finish", changes[j].FriendlyName)
 		} else {
 			// An interruption must not leave it off.
-			res, _ = r.update(context.WithoutCancel(ctx), &plan.Change{
+			var ms []Mismatch
+			res, ms = r.update(context.WithoutCancel(ctx), &plan.Change{
 				Action: plan.Update, FriendlyName: c.FriendlyName, SID: c.SID, After: c.Before,
 			}, res)
-			res.Note = "switched on again, because the swap of identities did not succeed"
+			r.mismatch(i, ms)
+			switch res.Status {
+			case Done:
+				res.Note = "switched on again, because the swap of identities did not succeed"
+			default:
+				res.Err = fmt.Errorf("the flow may be switched off still, and then no messages reach it; run again to switch it on: %w", res.Err)
+			}
 		}
 		r.extra = append(r.extra, res)
 		r.observe(res)
@@ -231,9 +244,10 @@ func (r *run) enableAgain(ctx context.Context, deps [][]int) {
 
 // takenBy returns a change that took, or may have taken, the identity that
 // change i freed, or -1.
-func (r *run) takenBy(i int, deps [][]int) int {
-	for j := range deps {
-		if slices.Contains(deps[j], i) && r.plan.Changes[j].SID != r.plan.Changes[i].SID &&
+func (r *run) takenBy(i int) int {
+	changes := r.plan.Changes
+	for j := range changes {
+		if changes[j].SID != changes[i].SID && changes[j].TakesFrom(&changes[i]) &&
 			(r.results[j].Status == Done || r.results[j].Status == Unknown) {
 			return j
 		}

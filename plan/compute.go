@@ -142,7 +142,7 @@ func Compute(in Input) (*Plan, error) {
 		}
 	}
 	p.Ignore, p.Managed = sorted(p.Ignore), sorted(p.Managed)
-	p.Changes = order(changes)
+	p.order(changes, matches)
 	p.name(in.Directory)
 	p.guard(in, looked)
 	p.warn(in)

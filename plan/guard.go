@@ -152,8 +152,8 @@ func (p *Plan) warn(in Input) {
 	}
 }
 
-// warnKept warns of what the flows that the run leaves alone (ignored, outside
-// --only, or kept) do to the flows that it changes.
+// warnKept warns of what the flows that the run leaves as they are (ignored,
+// outside --only, kept, or unchanged) do to the flows that it changes.
 func (p *Plan) warnKept(in Input) {
 	changed := make(map[string]*Change, len(p.Changes))
 	for i := range p.Changes {
@@ -161,19 +161,32 @@ func (p *Plan) warnKept(in Input) {
 			changed[c.SID] = c // the last step of a flow stands
 		}
 	}
-	held := make(map[schema.Claim]*state.Flow)
+	held := make(map[schema.Claim][]*state.Flow)
 	for i := range in.Snapshot.Flows {
-		f := &in.Snapshot.Flows[i]
-		if k := f.Claim(); k != (schema.Claim{}) && changed[f.SID] == nil {
-			held[k] = f
+		if f := &in.Snapshot.Flows[i]; changed[f.SID] == nil {
+			held[f.Claim()] = append(held[f.Claim()], f)
 		}
 	}
 	for i := range p.Changes {
 		c := &p.Changes[i]
-		if k, ok := c.takes(); ok && held[k] != nil {
+		var holder *state.Flow
+		outcome := "Twilio may refuse it (45210), since their integration types differ"
+		is := claimOf(c.After)
+		for _, f := range held[is.Claim] {
+			if !enters(claimOf(c.Before), is, f.TypedClaim()) {
+				continue
+			}
+			if holder == nil || f.TypedClaim() == is {
+				holder = f
+			}
+			if f.TypedClaim() == is {
+				outcome = "Twilio refuses it (45210)"
+			}
+		}
+		if holder != nil {
 			p.Warnings = append(p.Warnings, Notice{Code: warnIdentityHeld, Source: c.Source,
-				Message: fmt.Sprintf("flow %s takes the identity of %s (%s), which this run leaves enabled: Twilio will refuse it (45210)",
-					safetext.Quote(c.FriendlyName), safetext.Quote(held[k].FriendlyName), held[k].SID)})
+				Message: fmt.Sprintf("flow %s takes the identity of %s (%s), which this run leaves enabled: %s",
+					safetext.Quote(c.FriendlyName), safetext.Quote(holder.FriendlyName), holder.SID, outcome)})
 		}
 	}
 	for _, k := range p.Kept {

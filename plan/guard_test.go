@@ -208,20 +208,34 @@ func TestWarnings(t *testing.T) {
 // takes is named: Twilio will refuse the write.
 func TestWarnIdentityHeld(t *testing.T) {
 	held, taker := have(1, "Held", on("+15550001111")), declare("Taker", on("+15550001111"))
+	typed := declare("Taker", on("+15550001111"), task)
+	heldOn := func(d schema.Declared) schema.Declared { return declare("Held", on(d.Flow.ContactIdentity)) }
+	const refuses, may = "Twilio refuses it (45210)", "Twilio may refuse it (45210)"
 	for _, test := range []struct {
-		name string
-		in   Input
-		warn bool
+		name   string
+		config []schema.Declared
+		in     Input
+		more   []state.Flow
+		says   string // "" is no warning
 	}{
-		{"ignored", Input{Ignore: globs("Held")}, true},
-		{"kept", Input{NoDelete: true}, true},
-		{"deleted", Input{MaxDeletes: mustLimit("1")}, false},
+		{name: "ignored", config: []schema.Declared{taker}, in: Input{Ignore: globs("Held")}, says: refuses},
+		{name: "kept", config: []schema.Declared{taker}, in: Input{NoDelete: true}, says: refuses},
+		{name: "deleted", config: []schema.Declared{taker}, in: Input{MaxDeletes: mustLimit("1")}},
+		{name: "ignored, and of another type", config: []schema.Declared{typed}, in: Input{Ignore: globs("Held")}, says: may},
+		{name: "of both types", config: []schema.Declared{typed}, in: Input{NoDelete: true}, more: []state.Flow{have(2, "Other", on("+15550001111"), task)}, says: refuses},
+		{name: "declared, and outside --only", config: []schema.Declared{taker, heldOn(taker)}, in: Input{Only: globs("Taker")}, says: refuses},
+		{name: "declared, and of another type", config: []schema.Declared{typed, heldOn(typed)}, says: may},
+		{name: "shared already", config: []schema.Declared{declare("Taker", on("+15550001111"), task, long), heldOn(typed)}, more: []state.Flow{have(2, "Taker", on("+15550001111"), task)}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			test.in.Config, test.in.Snapshot = config(taker), account(held)
+			test.in.Config, test.in.Snapshot = config(test.config...), account(append(test.more, held)...)
 			p := compute(t, test.in)
-			if got := slices.Contains(codes(p.Warnings), warnIdentityHeld); got != test.warn {
-				t.Errorf("warned: %v, want %v: %v", got, test.warn, p.Warnings)
+			warned := slices.DeleteFunc(p.Warnings, func(n Notice) bool { return n.Code != warnIdentityHeld })
+			if (len(warned) == 1) != (test.says != "") {
+				t.Fatalf("warnings: %v", p.Warnings)
+			}
+			if test.says != "" {
+				contains(t, warned[0].Message, test.says, `"Taker"`)
 			}
 		})
 	}

@@ -3,97 +3,226 @@ package plan
 import (
 	"cmp"
 	"container/heap"
+	"fmt"
 	"slices"
+	"strings"
 
+	"flexsync/internal/safetext"
 	"flexsync/schema"
 )
 
-// Twilio refuses a second enabled flow of the same channel type, contact
-// identity and integration type (error 45210), so a write that takes an
-// identity has to wait for the write that frees it.
-
-// claimOf is the claim of a side of a change that may not be there.
-func claimOf(f *schema.Flow) schema.Claim {
-	if f == nil {
-		return schema.Claim{}
-	}
-	return f.Claim()
-}
-
-func (c *Change) frees() (k schema.Claim, ok bool) {
-	k = claimOf(c.Before)
-	return k, k != schema.Claim{} && k != claimOf(c.After)
-}
-
-func (c *Change) takes() (k schema.Claim, ok bool) {
-	k = claimOf(c.After)
-	return k, k != schema.Claim{} && k != claimOf(c.Before)
-}
-
-// order puts the changes in the order of execution: writes that free an
-// identity which a later write needs, other updates, creates, the remaining
-// deletes; by name and SID within each. A swap of identities among flows, in
-// which each waits for the next, is broken by an extra step that disables one
-// of them first.
+// Twilio refuses a second enabled flow of one channel type and contact identity
+// (error 45210), so a write that enables a flow has to wait for the writes that
+// free its identity. Twilio's texts leave open whether that is so for flows of
+// different integration types as well. The order has to do for both readings,
+// and is the same for both:
 //
-// Before all of them come the deletes of copies whose kept flow is changed or
-// switched off: a run that ends in between must not leave flows of one name
-// that differ, since the next run could not tell which is meant.
-func order(changes []Change) []Change {
-	updated := make(map[string]bool)
-	for i := range changes {
-		if changes[i].Action == Update {
-			updated[changes[i].SID] = true
-		}
+//   - The identity alone counts, so that a flow makes room for one of another
+//     type.
+//   - Where the account already lets flows of different types share an identity,
+//     and one of them changes its type and keeps the identity, the identity with
+//     the type counts as well.
+
+// claimOf is what a side of a change holds; the side may not be there.
+func claimOf(f *schema.Flow) schema.TypedClaim {
+	if f == nil {
+		return schema.TypedClaim{}
 	}
-	var copies, rest []Change
-	for _, c := range changes {
-		if c.CopyOf != "" && updated[c.CopyOf] {
-			copies = append(copies, c)
-		} else {
-			rest = append(rest, c)
-		}
-	}
-	slices.SortFunc(copies, func(a, b Change) int { return compare(&a, &b) })
-	return append(copies, orderByIdentity(rest)...)
+	return f.TypedClaim()
 }
 
-func orderByIdentity(changes []Change) []Change {
-	freers := make(map[schema.Claim][]int)
+// enters reports whether a flow that goes from one claim to another comes to
+// collide with a holder, in one of the readings in which it did not before.
+// Backwards, from the claim after a change to the one before it, it tells whether
+// the change makes room for the holder.
+func enters(from, to, holder schema.TypedClaim) bool {
+	return to != schema.TypedClaim{} && to.Claim == holder.Claim &&
+		(from.Claim != to.Claim || to == holder && from != to)
+}
+
+// TakesFrom reports whether the change takes an identity that the other one
+// frees.
+func (c *Change) TakesFrom(other *Change) bool {
+	return enters(claimOf(c.Before), claimOf(c.After), claimOf(other.Before)) &&
+		enters(claimOf(other.After), claimOf(other.Before), claimOf(c.After))
+}
+
+// Dependencies returns, for each change, the others that have to succeed before
+// it may begin, ascending: those that free an identity which it leaves enabled,
+// an earlier step of the same flow, and the deletes of its copies. It is derived
+// from the changes alone, so a saved plan has the same. In a plan that is not
+// refused all of them are earlier ones.
+func Dependencies(changes []Change) [][]int {
+	freers := make(map[schema.Claim][]int) // of the identity, or of its type
+	steps := make(map[string]int)
+	copies := make(map[string][]int)
 	for i := range changes {
-		if k, ok := changes[i].frees(); ok {
-			freers[k] = append(freers[k], i)
+		switch c := &changes[i]; {
+		case c.Step != "":
+			steps[c.SID] = i
+		case c.CopyOf != "":
+			copies[c.CopyOf] = append(copies[c.CopyOf], i)
 		}
 	}
-	waits := make([]int, len(changes))  // how many writes each one still waits for
-	next := make([][]int, len(changes)) // who waits for it
-	rank := make([]int, len(changes))
-	for i := range changes {
-		rank[i] = rankOf(changes[i].Action)
+	stepOf := func(c *Change) (i int, ok bool) {
+		if c.SID == "" || c.Step != "" {
+			return 0, false
+		}
+		i, ok = steps[c.SID]
+		return i, ok
 	}
 	for i := range changes {
-		k, ok := changes[i].takes()
-		if !ok {
-			continue
+		c := &changes[i]
+		if _, done := stepOf(c); done {
+			continue // its step frees what it held
 		}
-		for _, j := range freers[k] {
-			if j != i {
-				waits[i]++
-				next[j] = append(next[j], i)
-				rank[j] = 0
+		if was := claimOf(c.Before); was != (schema.TypedClaim{}) && was != claimOf(c.After) {
+			freers[was.Claim] = append(freers[was.Claim], i)
+		}
+	}
+	deps := make([][]int, len(changes))
+	for i := range changes {
+		c := &changes[i]
+		is := claimOf(c.After)
+		for _, j := range freers[is.Claim] {
+			if o := &changes[j]; j != i && enters(claimOf(o.After), claimOf(o.Before), is) {
+				deps[i] = append(deps[i], j)
+			}
+		}
+		if step, ok := stepOf(c); ok {
+			deps[i] = append(deps[i], step)
+		}
+		if c.Action == Update {
+			deps[i] = append(deps[i], copies[c.SID]...)
+		}
+		slices.Sort(deps[i])
+		deps[i] = slices.Compact(deps[i])
+	}
+	return deps
+}
+
+// order puts the changes in the order of execution: deletes of copies, extra
+// steps, writes that others wait for, other updates, creates, the remaining
+// deletes; by name and SID within each.
+//
+// The deletes of copies whose kept flow is changed come first since a run that
+// ends in between must not leave flows of one name that differ: the next run
+// could not tell which is meant.
+//
+// A cycle, such as a swap of identities, in which each write waits for the next,
+// is broken by an extra step that disables one of its flows first. A run may end
+// after the step and leave the flow disabled, so it has to be a flow that the
+// next run enables again: not one of unmanaged, which holds the SIDs of the flows
+// whose `enabled` is left as the account has it. Cycles that have no other are
+// returned as stuck, each from its first flow by name on, and such a plan cannot
+// be carried out.
+func order(changes []Change, unmanaged map[string]bool) (ordered []Change, stuck [][]*Change) {
+	deps := Dependencies(changes)
+	out := make([]bool, len(changes)) // not looked at: no cycle goes through it
+	breakAt := func(may func(i int) bool, broken func(cycle []int)) {
+		for {
+			found := cycles(deps, out)
+			if len(found) == 0 {
+				return
+			}
+			for _, cycle := range found {
+				if slices.ContainsFunc(cycle, func(i int) bool { return out[i] }) {
+					continue // it shares a flow with one that was broken
+				}
+				first := -1
+				for at, i := range cycle {
+					if may(i) && (first < 0 || before(&changes[i], &changes[cycle[first]])) {
+						first = at
+					}
+				}
+				out[cycle[first]] = true
+				broken(slices.Concat(cycle[first:], cycle[:first]))
 			}
 		}
 	}
 
-	ordered := breakRings(changes, waits, next, rank)
+	// What cannot be broken anywhere else: cycles of unmanaged flows alone.
+	free := func(i int) bool { return !unmanaged[changes[i].SID] }
+	for i := range changes {
+		out[i] = free(i)
+	}
+	severed := make([]bool, len(changes)) // nobody waits for it, for want of an order
+	breakAt(func(int) bool { return true }, func(cycle []int) {
+		severed[cycle[0]] = true
+		var flows []*Change
+		for _, i := range cycle {
+			flows = append(flows, &changes[i])
+		}
+		stuck = append(stuck, flows)
+	})
 
-	q := &queue{changes: changes, rank: rank}
+	copy(out, severed)
+	all := slices.Clone(changes)
+	breakAt(free, func(cycle []int) { all = append(all, disableStep(&changes[cycle[0]])) })
+	return sortChanges(all, severed), stuck
+}
+
+// cycles returns cycles of changes that wait for each other, at least one if
+// there are any; each change waits for the next one of its cycle, and the last
+// for the first. Those that are out are passed over.
+func cycles(deps [][]int, out []bool) (found [][]int) {
+	const unseen, walking, walked = 0, 1, 2
+	seen := make([]int8, len(deps))
+	at := make([]int, len(deps)) // where a change that is being walked stands in path
+	var path []int
+	var walk func(i int)
+	walk = func(i int) {
+		seen[i], at[i] = walking, len(path)
+		path = append(path, i)
+		for _, j := range deps[i] {
+			switch {
+			case out[j]:
+			case seen[j] == unseen:
+				walk(j)
+			case seen[j] == walking:
+				found = append(found, slices.Clone(path[at[j]:]))
+			}
+		}
+		path = path[:len(path)-1]
+		seen[i] = walked
+	}
+	for i := range deps {
+		if seen[i] == unseen && !out[i] {
+			walk(i)
+		}
+	}
+	return found
+}
+
+// sortChanges puts the changes after those that they depend on. Nobody waits
+// for one that is severed.
+func sortChanges(changes []Change, severed []bool) []Change {
+	waits := make([]int, len(changes))  // how many writes each one still waits for
+	next := make([][]int, len(changes)) // who waits for it
+	q := &queue{changes: changes, rank: make([]int, len(changes))}
+	for i := range changes {
+		q.rank[i] = rankOf(&changes[i])
+	}
+	for i, deps := range Dependencies(changes) {
+		for _, j := range deps {
+			if j < len(severed) && severed[j] {
+				continue
+			}
+			waits[i]++
+			next[j] = append(next[j], i)
+			if changes[j].CopyOf != "" && changes[j].CopyOf == changes[i].SID {
+				q.rank[j] = rankCopy
+			}
+			q.rank[j] = min(q.rank[j], rankNeeded)
+		}
+	}
 	for i := range changes {
 		if waits[i] == 0 {
 			q.index = append(q.index, i)
 		}
 	}
 	heap.Init(q)
+	ordered := make([]Change, 0, len(changes))
 	for q.Len() > 0 {
 		i := heap.Pop(q).(int)
 		ordered = append(ordered, changes[i])
@@ -106,85 +235,36 @@ func orderByIdentity(changes []Change) []Change {
 	return ordered
 }
 
-// breakRings takes one write of each ring out of the waiting and returns the
-// steps that make up for it. A step frees the identity in place of its write,
-// which becomes one that nobody waits for.
-func breakRings(changes []Change, waits []int, next [][]int, rank []int) (steps []Change) {
-	left := slices.Clone(waits)
-	done := make([]bool, len(changes)) // waits for no ring
-	var ready []int
-	for i := range changes {
-		if left[i] == 0 {
-			ready = append(ready, i)
+// order sets the plan's changes, in the order of execution, and refuses what has
+// none.
+func (p *Plan) order(changes []Change, matches []match) {
+	unmanaged := make(map[string]bool)
+	for i := range matches {
+		if mt := &matches[i]; mt.want != nil && mt.have != nil && mt.want.IgnoreChanges.Has(schema.FieldEnabled) {
+			unmanaged[mt.have.SID] = true
 		}
 	}
-	for count := 0; ; {
-		for ; len(ready) > 0; count++ {
-			i := ready[len(ready)-1]
-			ready = ready[:len(ready)-1]
-			done[i] = true
-			for _, j := range next[i] {
-				if left[j]--; left[j] == 0 {
-					ready = append(ready, j)
-				}
-			}
-		}
-		if count == len(changes) {
-			slices.SortFunc(steps, func(a, b Change) int { return compare(&a, &b) })
-			return steps
-		}
-		for _, i := range rings(changes, next, done) {
-			steps = append(steps, disableStep(&changes[i]))
-			for _, j := range next[i] {
-				waits[j]--
-				if left[j]--; left[j] == 0 {
-					ready = append(ready, j)
-				}
-			}
-			next[i] = nil
-			rank[i] = rankOf(Update)
-		}
+	var stuck [][]*Change
+	p.Changes, stuck = order(changes, unmanaged)
+	for _, cycle := range stuck {
+		p.refuseStuck(cycle)
 	}
 }
 
-// rings returns one write of every ring of writes that wait for each other:
-// the first by name. Each write that is not done waits for another that is not
-// done, so walking backwards from any of them ends in a ring.
-func rings(changes []Change, next [][]int, done []bool) []int {
-	prev := make(map[int]int)
-	for i := range changes {
-		if done[i] {
-			continue
-		}
-		for _, j := range next[i] {
-			prev[j] = i
-		}
+// refuseStuck refuses a plan for a cycle that cannot be broken.
+func (p *Plan) refuseStuck(cycle []*Change) {
+	const most = 5 // flows that are named
+	var flows []string
+	for _, c := range cycle[:min(len(cycle), most)] {
+		flows = append(flows, fmt.Sprintf("%s (%s)", safetext.Quote(c.FriendlyName), schema.Pos{File: c.Source.File, Line: c.Source.Line}))
 	}
-	const unseen, walking, walked = 0, 1, 2
-	seen := make([]int8, len(changes))
-	var firsts []int
-	for start := range changes {
-		if _, waiting := prev[start]; !waiting {
-			continue
-		}
-		i := start
-		for ; seen[i] == unseen; i = prev[i] {
-			seen[i] = walking
-		}
-		if seen[i] == walking { // came round: i is on a new ring
-			first := i
-			for j := prev[i]; j != i; j = prev[j] {
-				if before(&changes[j], &changes[first]) {
-					first = j
-				}
-			}
-			firsts = append(firsts, first)
-		}
-		for i := start; seen[i] == walking; i = prev[i] {
-			seen[i] = walked
-		}
+	list := strings.Join(flows, ", ")
+	if more := len(cycle) - most; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
 	}
-	return firsts
+	p.Refusals = append(p.Refusals, Notice{Code: RefuseCycleUnmanaged, Source: cycle[0].Source, Message: fmt.Sprintf(
+		"flows %s swap identities, so one of them has to be disabled for a moment, and a run that ends just then would leave it disabled for good, because all of them have `enabled` in `ignore_changes`: take `enabled` out of `ignore_changes` for one of them, such as %s",
+		list, safetext.Quote(cycle[0].FriendlyName))})
 }
 
 func disableStep(c *Change) Change {
@@ -202,16 +282,26 @@ func compare(a, b *Change) int {
 
 func before(a, b *Change) bool { return compare(a, b) < 0 }
 
-// rankOf is an action's place where nothing waits for it; 0 is for the writes
-// that others wait for.
-func rankOf(a Action) int {
-	switch a {
-	case Update:
-		return 1
-	case Create:
-		return 2
+// Places in the order, among changes that wait for nothing.
+const (
+	rankCopy = iota // the delete of a copy whose kept flow is changed
+	rankStep
+	rankNeeded // others wait for it
+	rankUpdate
+	rankCreate
+	rankDelete
+)
+
+func rankOf(c *Change) int {
+	switch {
+	case c.Step != "":
+		return rankStep
+	case c.Action == Update:
+		return rankUpdate
+	case c.Action == Create:
+		return rankCreate
 	}
-	return 3
+	return rankDelete
 }
 
 // queue is the writes that wait for nothing, the next one first.
@@ -236,39 +326,4 @@ func (q *queue) Pop() any {
 	x := q.index[last]
 	q.index = slices.Delete(q.index, last, last+1)
 	return x
-}
-
-// Dependencies returns, for each change, the earlier ones that have to succeed
-// before it may begin: those that free the identity it takes, earlier steps of
-// the same flow, and the deletes of its copies. It is derived from the changes
-// alone, so a saved plan has the same.
-func Dependencies(changes []Change) [][]int {
-	deps := make([][]int, len(changes))
-	freers := make(map[schema.Claim][]int)
-	steps := make(map[string]int)
-	copies := make(map[string][]int)
-	for i := range changes {
-		c := &changes[i]
-		if j, ok := steps[c.SID]; ok && c.SID != "" {
-			deps[i] = append(deps[i], j)
-		}
-		if k, ok := c.takes(); ok {
-			deps[i] = append(deps[i], freers[k]...)
-		}
-		if c.Action == Update {
-			deps[i] = append(deps[i], copies[c.SID]...)
-		}
-		if c.CopyOf != "" {
-			copies[c.CopyOf] = append(copies[c.CopyOf], i)
-		}
-		if c.SID != "" {
-			steps[c.SID] = i
-		}
-		if k, ok := c.frees(); ok {
-			freers[k] = append(freers[k], i)
-		}
-		slices.Sort(deps[i])
-		deps[i] = slices.Compact(deps[i])
-	}
-	return deps
 }

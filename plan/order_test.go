@@ -47,10 +47,80 @@ func TestOrder(t *testing.T) {
 			want:   []string{"create A", "delete X #1"},
 		},
 		{
-			name:   "another channel or integration is another place",
-			config: []schema.Declared{declare("A", on("+1"), task)},
+			name:   "another channel is another place",
+			config: []schema.Declared{declare("A", on("+1"), whatsapp)},
 			have:   []state.Flow{have(1, "X", on("+1"))},
 			want:   []string{"create A", "delete X #1"},
+		},
+		{
+			name:   "another integration is the same place",
+			config: []schema.Declared{declare("A", on("+1"), task)},
+			have:   []state.Flow{have(1, "X", on("+1"))},
+			want:   []string{"delete X #1", "create A"},
+		},
+		{
+			name:   "two types share an identity, and stay",
+			config: []schema.Declared{declare("A", on("+1"), retry(1)), declare("B", on("+1"), task, long)},
+			have:   []state.Flow{have(1, "A", on("+1")), have(2, "B", on("+1"), task)},
+			want:   []string{"update A #1", "update B #2"},
+		},
+		{
+			name:   "two types share an identity, and one of them goes",
+			config: []schema.Declared{declare("A", on("+1"), retry(1))},
+			have:   []state.Flow{have(1, "A", on("+1")), have(2, "B", on("+1"), task)},
+			want:   []string{"delete B #2", "update A #1"},
+		},
+		{
+			name:   "two types share an identity, and both are replaced",
+			config: []schema.Declared{declare("C", on("+1")), declare("D", on("+1"), task)},
+			have:   []state.Flow{have(1, "A", on("+1")), have(2, "B", on("+1"), task)},
+			want:   []string{"delete A #1", "delete B #2", "create C", "create D"},
+		},
+		{
+			name:   "two types come to share an identity",
+			config: []schema.Declared{declare("A", on("+1")), declare("B", on("+1"), task)},
+			have:   []state.Flow{have(1, "A", on("+1")), have(2, "B", on("+2"), task)},
+			want:   []string{"update B #2"},
+		},
+		{
+			name:   "a swap in which a flow changes its integration",
+			config: []schema.Declared{declare("A", on("+2"), task), declare("B", on("+1"))},
+			have:   []state.Flow{have(1, "A", on("+1")), have(2, "B", on("+2"))},
+			want:   []string{"disable A #1", "update B #2", "update A #1"},
+		},
+		{
+			name:   "a swap of two types",
+			config: []schema.Declared{declare("A", on("+2")), declare("B", on("+1"), task)},
+			have:   []state.Flow{have(1, "A", on("+1")), have(2, "B", on("+2"), task)},
+			want:   []string{"disable A #1", "update B #2", "update A #1"},
+		},
+		{
+			name:   "a swap with a flow whose enabled is left alone",
+			config: []schema.Declared{declare("A", on("+2"), leave("enabled")), declare("B", on("+1"))},
+			have:   []state.Flow{have(1, "A", on("+1")), have(2, "B", on("+2"))},
+			want:   []string{"disable B #2", "update A #1", "update B #2"},
+		},
+		{
+			name: "a ring in which one is managed",
+			config: []schema.Declared{
+				declare("A", on("+2"), leave("enabled")), declare("B", on("+3"), leave("enabled")), declare("C", on("+1")),
+			},
+			have: []state.Flow{have(1, "A", on("+1")), have(2, "B", on("+2")), have(3, "C", on("+3"))},
+			want: []string{"disable C #3", "update B #2", "update A #1", "update C #3"},
+		},
+		{
+			name: "rings that share a flow",
+			config: []schema.Declared{
+				declare("A", on("+2")), declare("B", on("+1"), leave("enabled")), declare("C", on("+1"), task, leave("enabled")),
+			},
+			have: []state.Flow{have(1, "A", on("+1")), have(2, "B", on("+2")), have(3, "C", on("+2"), task)},
+			want: []string{"disable A #1", "update B #2", "update C #3", "update A #1"},
+		},
+		{
+			name:   "a swap with the copy of a flow",
+			config: []schema.Declared{declare("A", on("+2")), declare("B", on("+1"))},
+			have:   []state.Flow{have(1, "A", on("+1")), have(2, "B", on("+2")), have(3, "A", on("+1"))},
+			want:   []string{"delete A #3 copy of #1", "disable A #1", "update B #2", "update A #1"},
 		},
 		{
 			name:   "no identity is nobody's",
@@ -162,6 +232,71 @@ func TestOrder(t *testing.T) {
 						t.Error(diff)
 					}
 				}
+			}
+		})
+	}
+}
+
+// A cycle that only flows with `enabled` in ignore_changes are in: after a kill
+// nobody would enable the flow again that a step disabled.
+func TestCycleUnmanaged(t *testing.T) {
+	open := leave("enabled")
+	for _, test := range []struct {
+		name   string
+		config []schema.Declared
+		have   []state.Flow
+		only   []schema.Glob
+		says   [][]string // of each refusal
+		want   []string
+	}{
+		{
+			name:   "a swap",
+			config: []schema.Declared{declare("A", on("+2"), open, at(3)), declare("B", on("+1"), open, at(7)), declare("C", retry(1))},
+			have:   []state.Flow{have(1, "A", on("+1")), have(2, "B", on("+2")), have(3, "C")},
+			says:   [][]string{{`"A" (flows.yaml:3), "B" (flows.yaml:7)`, "take `enabled` out of `ignore_changes` for one of them", `such as "A"`}},
+			want:   []string{"update B #2", "update A #1", "update C #3"},
+		},
+		{
+			name: "two, and one that can be broken",
+			config: []schema.Declared{
+				declare("A", on("+2"), open, at(1)), declare("B", on("+1"), open, at(2)),
+				declare("C", on("+4"), open, at(3)), declare("D", on("+3"), at(4)),
+				declare("E", on("+6"), open, at(5)), declare("F", on("+7"), open, at(6)), declare("G", on("+5"), open, at(7)),
+			},
+			have: []state.Flow{
+				have(1, "A", on("+1")), have(2, "B", on("+2")), have(3, "C", on("+3")), have(4, "D", on("+4")),
+				have(5, "E", on("+5")), have(6, "F", on("+6")), have(7, "G", on("+7")),
+			},
+			says: [][]string{{`"A"`, `"B"`}, {`"E" (flows.yaml:5), "F" (flows.yaml:6), "G" (flows.yaml:7)`}},
+			want: []string{"disable D #4", "update B #2", "update C #3", "update G #7", "update F #6", "update A #1", "update D #4", "update E #5"},
+		},
+		{
+			name:   "none that the run looks at",
+			config: []schema.Declared{declare("A", on("+2"), open), declare("B", on("+1"), open)},
+			have:   []state.Flow{have(1, "A", on("+1")), have(2, "B", on("+2"))},
+			only:   globs("A"),
+			want:   []string{"update A #1"},
+		},
+		{
+			name:   "none, for one is off",
+			config: []schema.Declared{declare("A", on("+2"), open), declare("B", on("+1"), open)},
+			have:   []state.Flow{have(1, "A", on("+1")), have(2, "B", off("+2"))},
+			want:   []string{"update A #1", "update B #2"},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := compute(t, Input{Config: config(test.config...), Snapshot: account(test.have...), Only: test.only})
+			if len(p.Refusals) != len(test.says) {
+				t.Fatal(p.Refusals)
+			}
+			for i, r := range p.Refusals {
+				if r.Code != RefuseCycleUnmanaged || r.Source == nil {
+					t.Error(r)
+				}
+				contains(t, r.Message, test.says[i]...)
+			}
+			if diff := cmp.Diff(test.want, changes(p)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -139,6 +139,9 @@ const (
 	RefuseWrongAccount    = "wrong-account"
 	RefuseEmptyConfig     = "empty-config"
 	RefuseSIDAbsent       = "sid-absent"
+	// RefuseCycleUnmanaged is a cycle of identities among flows whose `enabled`
+	// is in ignore_changes: breaking it could leave one of them disabled.
+	RefuseCycleUnmanaged = "cycle-unmanaged"
 )
 
 // HasChanges reports whether apply would write anything.

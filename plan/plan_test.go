@@ -67,6 +67,12 @@ func task(d *schema.Declared) {
 	d.Flow.WorkspaceSID, d.Flow.WorkflowSID, d.Flow.Channel, d.Flow.Timeout = sid("WS", 1), sid("WW", 1), "default", 86400
 }
 
+func whatsapp(d *schema.Declared) { d.Flow.ChannelType = "whatsapp" }
+
+func long(d *schema.Declared) { d.Flow.LongLived = true }
+
+func at(line int) edit { return func(d *schema.Declared) { d.Pos.Line = line } }
+
 func openIntegration(d *schema.Declared) {
 	d.Flow.IntegrationType, d.Flow.FlowSID, d.Flow.RetryCount = "", "", 0
 }

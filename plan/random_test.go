@@ -66,7 +66,7 @@ func genWorld(t *rapid.T) world {
 	w.config = &schema.Config{}
 	names := rapid.Permutation(someNames).Draw(t, "names")
 	next := func() string { name := names[0]; names = names[1:]; return name }
-	claims := map[schema.Claim]bool{}
+	claims := map[schema.TypedClaim]bool{}
 	pins := rapid.Permutation([]int{1, 2, 3, 4, 5, 6, 99}).Draw(t, "pins")
 	for range rapid.IntRange(0, 4).Draw(t, "declared") {
 		if len(names) == 0 {
@@ -94,9 +94,9 @@ func genWorld(t *rapid.T) world {
 			}), 1, 2).Draw(t, "ignore_changes")
 			leave(paths...)(&d)
 		}
-		if k := claimOf(&d.Flow); claims[k] {
+		if k := d.Flow.TypedClaim(); claims[k] {
 			d.Flow.Enabled = false
-		} else if k != (schema.Claim{}) {
+		} else if k != (schema.TypedClaim{}) {
 			claims[k] = true
 		}
 		w.config.Flows = append(w.config.Flows, d)
@@ -114,6 +114,48 @@ func genWorld(t *rapid.T) world {
 		}
 	}
 	return w
+}
+
+// genSwaps draws an account whose identities move around among its flows, some of
+// which leave `enabled` to it.
+func genSwaps(t *rapid.T) world {
+	w := world{config: &schema.Config{}}
+	identities := func(label string) []string {
+		return rapid.Permutation([]string{"+1", "+2", "+3", "+4", "+5", "+1"}).Draw(t, label)
+	}
+	is, was := identities("identities"), identities("old identities")
+	types := []string{schema.Studio, schema.Studio, schema.Task}
+	taken := map[schema.TypedClaim]bool{}
+	for i, name := range someNames {
+		f := schema.Flow{FriendlyName: name, ChatServiceSID: sid("IS", 1), ChannelType: "sms", ContactIdentity: was[i]}
+		f.Enabled = rapid.IntRange(0, 4).Draw(t, "was enabled") > 0
+		f.IntegrationType = rapid.SampledFrom(types).Draw(t, "old integration")
+		setIntegration(t, &f)
+		if rapid.IntRange(0, 5).Draw(t, "is there") > 0 {
+			w.flows = append(w.flows, state.Flow{SID: sid("FO", len(w.flows)+1), AccountSID: sid("AC", 1), Flow: f})
+		}
+		f = schema.Flow{FriendlyName: name, ChatServiceSID: sid("IS", 1), ChannelType: "sms", ContactIdentity: is[i]}
+		f.IntegrationType = rapid.SampledFrom(types).Draw(t, "integration")
+		setIntegration(t, &f)
+		f.Enabled = true
+		f.Enabled = rapid.IntRange(0, 4).Draw(t, "enabled") > 0 && !taken[f.TypedClaim()]
+		taken[f.TypedClaim()] = true
+		d := schema.Declared{Flow: f, Pos: schema.Pos{File: "flows.yaml", Line: i + 1}}
+		if rapid.Bool().Draw(t, "leaves enabled") {
+			leave("enabled")(&d)
+		}
+		if rapid.IntRange(0, 5).Draw(t, "is declared") > 0 {
+			w.config.Flows = append(w.config.Flows, d)
+		}
+	}
+	return w
+}
+
+func genAny(t *rapid.T) world {
+	if rapid.Bool().Draw(t, "swaps") {
+		return genSwaps(t)
+	}
+	return genWorld(t)
 }
 
 func genAccount(t *rapid.T, cfg *schema.Config) []state.Flow {
@@ -156,22 +198,24 @@ func genAccount(t *rapid.T, cfg *schema.Config) []state.Flow {
 		}
 	}
 	if rapid.Bool().Draw(t, "holds Twilio's rule") {
-		held := map[schema.Claim]bool{}
+		model := newModel(nil)
+		model.anyType = rapid.Bool().Draw(t, "whatever the type")
 		for i := range flows {
-			if k := claimOf(&flows[i].Flow); held[k] && k != (schema.Claim{}) {
-				flows[i].Enabled = false
+			if f := &flows[i]; model.collision(f.SID, &f.Flow) != "" {
+				f.Enabled = false
 			} else {
-				held[k] = true
+				model.flows[f.SID] = f.Flow
 			}
 		}
 	}
 	return flows
 }
 
-// model is an account that refuses what Twilio refuses.
+// model is an account that refuses what Twilio refuses, in either reading.
 type model struct {
-	flows map[string]schema.Flow
-	next  int
+	flows   map[string]schema.Flow
+	next    int
+	anyType bool // flows collide whatever their integration types
 }
 
 func newModel(flows []state.Flow) *model {
@@ -188,7 +232,8 @@ func (m *model) collision(sid string, f *schema.Flow) string {
 		return ""
 	}
 	for other, g := range m.flows {
-		if other != sid && g.Enabled && g.ChannelType == f.ChannelType && g.ContactIdentity == f.ContactIdentity && g.IntegrationType == f.IntegrationType {
+		if other != sid && g.Enabled && g.ChannelType == f.ChannelType && g.ContactIdentity == f.ContactIdentity &&
+			(m.anyType || g.IntegrationType == f.IntegrationType) {
 			return other
 		}
 	}
@@ -217,10 +262,8 @@ func (m *model) write(c *Change, enforce bool) error {
 		}
 	}
 	after := *c.After
-	if taken := claimOf(&after); enforce && taken != claimOf(&before) {
-		if other := m.collision(to, &after); other != "" {
-			return fmt.Errorf("45210: %s %q collides with %s", c.Action, c.FriendlyName, other)
-		}
+	if other := m.collision(to, &after); enforce && other != "" {
+		return fmt.Errorf("45210: %s %q collides with %s", c.Action, c.FriendlyName, other)
 	}
 	m.flows[to] = after
 	return nil
@@ -244,7 +287,8 @@ func (m *model) collides() bool {
 }
 
 // carryOut applies the plan to an account and fails the test when Twilio would
-// refuse a write, unless the account is not going to hold the rule anyway.
+// refuse a write, in either reading of its rule, unless the account is not going
+// to hold the rule anyway.
 func carryOut(t *rapid.T, p *Plan, flows []state.Flow) *model {
 	end := newModel(flows)
 	for i := range p.Changes {
@@ -252,16 +296,19 @@ func carryOut(t *rapid.T, p *Plan, flows []state.Flow) *model {
 			t.Fatal(err)
 		}
 	}
-	if end.collides() {
-		return end
-	}
-	m := newModel(flows)
-	for i := range p.Changes {
-		if err := m.write(&p.Changes[i], true); err != nil {
-			t.Fatalf("%v\nafter %s", err, strings.Join(changes(p)[:i], "\n"))
+	for _, end.anyType = range []bool{false, true} {
+		if end.collides() {
+			continue
+		}
+		m := newModel(flows)
+		m.anyType = end.anyType
+		for i := range p.Changes {
+			if err := m.write(&p.Changes[i], true); err != nil {
+				t.Fatalf("%v\nafter %s", err, strings.Join(changes(p)[:i], "\n"))
+			}
 		}
 	}
-	return m
+	return end
 }
 
 func (w *world) input() Input {
@@ -272,7 +319,7 @@ func (w *world) input() Input {
 // takes, and planning again finds nothing to do.
 func TestLawApply(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := genWorld(t)
+		w := genAny(t)
 		p := compute2(t, w.input())
 		if len(p.Refusals) > 0 {
 			return
@@ -352,9 +399,9 @@ func compute2(t *rapid.T, in Input) *Plan {
 // A run that fails anywhere, and another one after it, end in the same account.
 func TestLawInterrupted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := genWorld(t)
+		w := genAny(t)
 		for i := range w.config.Flows { // what is left as it was depends on what was
-			w.config.Flows[i].IgnoreChanges = 0
+			w.config.Flows[i].IgnoreChanges &= schema.FieldEnabled.Bit()
 			if f := &w.config.Flows[i].Flow; f.IntegrationType == "" {
 				f.IntegrationType = schema.External
 				f.URL = "https://example.com/"
@@ -424,7 +471,7 @@ func TestLawInterrupted(t *testing.T) {
 // A plan is the same whatever the order of flows, globs and pages.
 func TestLawOrderDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := genWorld(t)
+		w := genAny(t)
 		in := w.input()
 		in.NoDelete = rapid.Bool().Draw(t, "no-delete")
 		in.Ignore = genGlobs(t, "--ignore")
@@ -532,46 +579,84 @@ func TestLawLeftOut(t *testing.T) {
 
 func changeKey(c *Change) string { return fmt.Sprintf("%s %q %s", c.Action, c.FriendlyName, c.SID) }
 
+// holdsIn is what a side of a change holds in one of the readings, "" is nothing.
+func holdsIn(f *schema.Flow, anyType bool) string {
+	switch {
+	case f == nil || !f.Enabled || f.ContactIdentity == "":
+		return ""
+	case anyType:
+		return fmt.Sprintf("%q %q", f.ChannelType, f.ContactIdentity)
+	}
+	return fmt.Sprintf("%q %q %q", f.ChannelType, f.ContactIdentity, f.IntegrationType)
+}
+
+// needs reports whether c ends up holding what o frees, in one of the readings.
+func needs(c, o *Change, anyType bool) bool {
+	k := holdsIn(c.After, anyType)
+	return k != "" && c != o && holdsIn(o.Before, anyType) == k && holdsIn(o.After, anyType) != k
+}
+
+// isCyclic reports whether changes wait for each other in a cycle.
+func isCyclic(cs []*Change, waits func(c, o *Change) bool) bool {
+	for {
+		rest := slices.DeleteFunc(slices.Clone(cs), func(c *Change) bool {
+			return !slices.ContainsFunc(cs, func(o *Change) bool { return waits(c, o) })
+		})
+		if len(rest) == len(cs) {
+			return len(cs) > 0
+		}
+		cs = rest
+	}
+}
+
+// A cycle is broken at flows that the next run enables again, and only a cycle
+// is; a plan is refused for one exactly when it has no such flow.
+func TestLawCycles(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := genAny(t)
+		p := compute2(t, w.input())
+		unmanaged := map[schema.Pos]bool{}
+		for i := range w.config.Flows {
+			d := &w.config.Flows[i]
+			unmanaged[d.Pos] = d.IgnoreChanges.Has(schema.FieldEnabled)
+		}
+		either := func(c, o *Change) bool { return needs(c, o, false) || needs(c, o, true) }
+		var all, fixed []*Change
+		steps := 0
+		for i := range p.Changes {
+			c := &p.Changes[i]
+			if c.Step != "" {
+				steps++
+				if unmanaged[*c.Source] {
+					t.Fatalf("%s is disabled for a moment, and nobody would enable it again", c.SID)
+				}
+				continue
+			}
+			all = append(all, c)
+			if c.Action == Update && unmanaged[*c.Source] {
+				fixed = append(fixed, c)
+			}
+		}
+		refused := slices.Contains(codes(p.Refusals), RefuseCycleUnmanaged)
+		if want := isCyclic(fixed, either); refused != want {
+			t.Fatalf("refused: %v, want %v\n%v", refused, want, changes(p))
+		}
+		if cyclic := isCyclic(all, either); cyclic != (steps > 0 || refused) {
+			t.Fatalf("cycles: %v, %d steps, refused: %v", cyclic, steps, refused)
+		}
+		if steps > 0 && !isCyclic(all, func(c, o *Change) bool { return needs(c, o, false) }) && !isCyclic(all, func(c, o *Change) bool { return needs(c, o, true) }) {
+			t.Fatalf("a step for what is a cycle in neither reading:\n%s", strings.Join(changes(p), "\n"))
+		}
+	})
+}
+
 // A change comes after all that it needs, and what Dependencies says it needs
 // is what it needs: everything that frees the identity that it takes.
 func TestLawDependencies(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := genWorld(t)
+		w := genAny(t)
 		p := compute2(t, w.input())
 		deps := Dependencies(p.Changes)
-		freed := func(c *Change) (k schema.Claim) {
-			if c.Before != nil && c.Before.Enabled && c.Before.ContactIdentity != "" && claimOf(c.After) != claimOf(c.Before) {
-				k = claimOf(c.Before)
-			}
-			return k
-		}
-		disabled := map[string]bool{}
-		for i := range p.Changes {
-			c := &p.Changes[i]
-			for _, d := range deps[i] {
-				if d >= i {
-					t.Fatalf("%s waits for %s, which is later", changeKey(c), changeKey(&p.Changes[d]))
-				}
-			}
-			if !slices.IsSorted(deps[i]) {
-				t.Fatal("not sorted")
-			}
-			if disabled[c.SID] && c.Step == StepDisable {
-				t.Fatalf("%s is disabled twice", c.SID)
-			}
-			disabled[c.SID] = disabled[c.SID] || c.Step == StepDisable
-			k, takes := c.takes()
-			for j := range p.Changes {
-				o := &p.Changes[j]
-				switch {
-				case j == i || o.SID == c.SID && c.SID != "":
-				case takes && freed(o) == k && !(j > i && disabled[o.SID]) && !slices.Contains(deps[i], j):
-					t.Fatalf("%s takes what %s frees, and does not wait for it", changeKey(c), changeKey(o))
-				case c.Action == Update && o.CopyOf == c.SID && !slices.Contains(deps[i], j):
-					t.Fatalf("%s does not wait until the copy %s is gone", changeKey(c), o.SID)
-				}
-			}
-		}
 		// A saved plan has the same.
 		q, err := Read(asJSON(t, p))
 		if err != nil {
@@ -580,11 +665,49 @@ func TestLawDependencies(t *testing.T) {
 		if diff := cmp.Diff(deps, Dependencies(q.Changes)); diff != "" {
 			t.Fatal(diff)
 		}
+		if slices.Contains(codes(p.Refusals), RefuseCycleUnmanaged) {
+			return // there is no order
+		}
+		steps := map[string]int{}
+		for i := range p.Changes {
+			c := &p.Changes[i]
+			if c.Step == "" {
+				continue
+			}
+			if _, twice := steps[c.SID]; twice {
+				t.Fatalf("%s is disabled twice", c.SID)
+			}
+			steps[c.SID] = i
+		}
+		for i := range p.Changes {
+			c := &p.Changes[i]
+			var want []int
+			for j := range p.Changes {
+				o := &p.Changes[j]
+				_, stepped := steps[o.SID]
+				frees := needs(c, o, false) || needs(c, o, true)
+				switch {
+				case j == i:
+				case o.SID == c.SID && c.SID != "":
+					if o.Step != "" {
+						want = append(want, j)
+					}
+				case frees && (o.Step != "" || !stepped), c.Action == Update && o.CopyOf == c.SID:
+					want = append(want, j)
+				}
+			}
+			if diff := cmp.Diff(want, deps[i]); diff != "" {
+				t.Fatalf("%s (-want +got):\n%s", changeKey(c), diff)
+			}
+			if len(want) > 0 && want[len(want)-1] >= i {
+				t.Fatalf("%s waits for what is later", changeKey(c))
+			}
+		}
 	})
 }
 
-// A plan is refused exactly when a declared flow cannot be told in the
-// account: its pin is not there, or its name is there several times and not
+// But for cycles, a plan is refused exactly when a declared flow cannot be told
+// in the account: its pin is not there, or its name is there several times and not
 // for the same content.
 func TestLawRefusals(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -632,7 +755,7 @@ func TestLawRefusals(t *testing.T) {
 				}
 			}
 		}
-		got := codes(p.Refusals)
+		got := slices.DeleteFunc(codes(p.Refusals), func(code string) bool { return code == RefuseCycleUnmanaged })
 		slices.Sort(got)
 		slices.Sort(want)
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -131,21 +131,20 @@ func (c *contents) checkPins() {
 // they are in ignore_changes, is only warned of.
 func (c *contents) checkIdentities() {
 	relevant := fieldChannelType.Bit() | FieldContactIdentity.Bit() | FieldEnabled.Bit() | FieldIntegrationType.Bit()
-	first := make(map[Claim]int, len(c.flows))
+	first := make(map[TypedClaim]int, len(c.flows))
 	firstOfAny := make(map[Claim]int, len(c.flows)) // whatever the integration type
 	for i := range c.flows {
 		f := &c.flows[i].Flow
-		exact := f.Claim()
-		if exact == (Claim{}) || f.IntegrationType == "" || c.facts[i].unsure&relevant != 0 {
+		exact := f.TypedClaim()
+		if exact == (TypedClaim{}) || f.IntegrationType == "" || c.facts[i].unsure&relevant != 0 {
 			continue
 		}
-		any := Claim{ChannelType: f.ChannelType, ContactIdentity: f.ContactIdentity}
 		other, collides := first[exact]
 		if !collides {
 			first[exact] = i
 			var shared bool
-			if other, shared = firstOfAny[any]; !shared {
-				firstOfAny[any] = i
+			if other, shared = firstOfAny[exact.Claim]; !shared {
+				firstOfAny[exact.Claim] = i
 				continue
 			}
 		}

@@ -39,11 +39,21 @@ type Flow struct {
 	RetryCount        int64   // studio and external: 0 to 3
 }
 
-// Claim is what Twilio lets one enabled flow hold alone: a second one of the
-// same channel type, contact identity and integration type is refused
-// (error 45210, https://www.twilio.com/docs/api/errors/45210). The zero Claim
-// is none.
-type Claim struct{ ChannelType, ContactIdentity, IntegrationType string }
+// Claim is what an enabled flow holds alone: a second enabled flow of the same
+// channel type and contact identity collides with it (error 45210,
+// https://www.twilio.com/docs/api/errors/45210). The zero Claim is none.
+//
+// Twilio's texts leave open whether flows of different integration types
+// collide; those of one type surely do, see [TypedClaim].
+type Claim struct{ ChannelType, ContactIdentity string }
+
+// TypedClaim is a claim and the integration type that holds it: two enabled
+// flows of one TypedClaim are refused however Twilio's texts are read. The zero
+// TypedClaim is none.
+type TypedClaim struct {
+	Claim
+	IntegrationType string
+}
 
 // Claim returns what the flow holds: nothing unless it is enabled and has an
 // identity.
@@ -51,7 +61,16 @@ func (flow *Flow) Claim() Claim {
 	if !flow.Enabled || flow.ContactIdentity == "" {
 		return Claim{}
 	}
-	return Claim{flow.ChannelType, flow.ContactIdentity, flow.IntegrationType}
+	return Claim{flow.ChannelType, flow.ContactIdentity}
+}
+
+// TypedClaim returns the flow's claim with its integration type.
+func (flow *Flow) TypedClaim() TypedClaim {
+	c := flow.Claim()
+	if c == (Claim{}) {
+		return TypedClaim{}
+	}
+	return TypedClaim{c, flow.IntegrationType}
 }
 
 // OptBool is a bool that may be unset. The zero value is unset.

@@ -46,7 +46,7 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 	named := func(f *Flow) bool {
 		return opts.Names != nil && all[f.FriendlyName] == 1 && !sids[f.FriendlyName] && isPortable(f.FriendlyName)
 	}
-	holders := make(map[schema.Claim]*Flow)
+	holders := make(map[schema.TypedClaim]*Flow)
 	for i := range s.Flows {
 		f := &s.Flows[i]
 		why := strings.Join(f.Problems(), "; ")
@@ -55,7 +55,7 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 			why = "its name is the SID of a flow"
 			count[f.FriendlyName]--
 		}
-		if k := f.Claim(); why == "" && k != (schema.Claim{}) && f.IntegrationType != "" {
+		if k := f.TypedClaim(); why == "" && k != (schema.TypedClaim{}) && f.IntegrationType != "" {
 			// Twilio refuses such a pair (45210), and so does the YAML.
 			if other := holders[k]; other != nil {
 				why = fmt.Sprintf("it is enabled for the same identity as %q", other.FriendlyName)
