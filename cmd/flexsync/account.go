@@ -30,7 +30,13 @@ func (f *accountFlags) connect(a *app, parallelism int) (*account, error) {
 	env := func(name string) string { v, _ := a.lookupEnv(name); return v }
 	baseURL, local := f.BaseURL, f.Local
 	if baseURL == "" && local == "" {
-		baseURL, local = env("FLEXSYNC_BASE_URL"), env("FLEXSYNC_LOCAL")
+		for name, value := range map[string]*string{"FLEXSYNC_BASE_URL": &baseURL, "FLEXSYNC_LOCAL": &local} {
+			var set bool
+			if *value, set = a.lookupEnv(name); set && *value == "" {
+				return nil, inputError(fmt.Errorf("%s is empty", name),
+					"unset it if Twilio's API is meant: a variable that a job forgot to fill must not lead to the real account")
+			}
+		}
 	}
 	if baseURL != "" && local != "" {
 		return nil, inputError(errors.New("a base URL and a local file are both given"), "give one of --base-url (FLEXSYNC_BASE_URL) and --local (FLEXSYNC_LOCAL)")

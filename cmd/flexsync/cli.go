@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"reflect"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -92,14 +94,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	var cli grammar
 	type exit int // what kong would exit with, after --help
-	parser, err := kong.New(&cli,
-		kong.Name("flexsync"),
-		kong.Description("Keeps the Flex Flows of a Twilio account equal to YAML files."),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(code int) { panic(exit(code)) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.ShortUsageOnError(),
-	)
+	parser, err := newParser(&cli, kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }))
 	if err != nil {
 		fmt.Fprintf(stderr, "flexsync: %v\n", err)
 		return exitError
@@ -130,6 +125,42 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	err = kctx.Run(a)
 	return a.fail(err, wantsJSON(args))
+}
+
+// newParser makes the parser of a command line. A value that is empty is an
+// error wherever one is taken: it comes from a shell's variable that is not
+// set, and must not pass for a flag that is not given. Only a word that is still being
+// typed may be empty (the tag "typing").
+func newParser(cli *grammar, options ...kong.Option) (*kong.Kong, error) {
+	notEmpty := kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
+		var s string
+		if err := ctx.Scan.PopValueInto("string", &s); err != nil {
+			return err
+		}
+		if s == "" && !ctx.Value.Tag.Has("typing") {
+			return &emptyValueError{ctx.Value}
+		}
+		target.SetString(s)
+		return nil
+	})
+	return kong.New(cli, append([]kong.Option{
+		kong.Name("flexsync"),
+		kong.Description("Keeps the Flex Flows of a Twilio account equal to YAML files."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ShortUsageOnError(),
+		kong.KindMapper(reflect.String, notEmpty),
+	}, options...)...)
+}
+
+// emptyValueError is a value that is given and empty.
+type emptyValueError struct{ value *kong.Value }
+
+func (e *emptyValueError) Error() string {
+	name := "--" + e.value.Name
+	if e.value.Flag == nil {
+		name = strings.ToUpper(e.value.Name)
+	}
+	return name + ": its value is empty"
 }
 
 func newLogger(w io.Writer, format string) *slog.Logger {

@@ -38,7 +38,7 @@ func (c *completionCmd) Run(a *app) error {
 // best. It has nothing to say on errors: a person is in the middle of typing.
 type completeCmd struct {
 	Shell string   `arg:"" enum:"bash,zsh,fish" help:"The shell that asks."`
-	Words []string `arg:"" optional:"" help:"The words behind the program's name, as they are typed; the last one is to be completed."`
+	Words []string `arg:"" optional:"" typing:"" help:"The words behind the program's name, as they are typed; the last one is to be completed."`
 }
 
 func (c *completeCmd) Run(a *app, k *kong.Kong) error {

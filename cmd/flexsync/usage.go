@@ -47,6 +47,10 @@ func usageError(program *kong.Application, err error) error {
 	}
 	see := fmt.Sprintf("see `%s --help`", node.FullPath())
 	message := err.Error()
+	var empty *emptyValueError
+	if errors.As(err, &empty) {
+		return inputError(empty, "is a variable of the shell not set? leave it out if nothing is meant")
+	}
 	fail := func(hint, format string, args ...any) error { return inputError(fmt.Errorf(format, args...), hint) }
 	if m := unknownFlagRE.FindStringSubmatch(message); m != nil {
 		return unknownFlag(program.Node, node, m[1], see)
