@@ -108,16 +108,23 @@ func (acct *account) lookup(ctx context.Context, wanted state.Wanted) (*state.Di
 	return dir, acct.owns("what the flows refer to belongs", dir.AccountSID)
 }
 
-// owns refuses what belongs to another account; "" is nobody's.
+// owns refuses what belongs to another account.
 func (acct *account) owns(what, sid string) error {
+	if why := acct.foreign(what, sid); why != "" {
+		return &exitWith{code: exitRefused, err: errors.New(why), hint: checkCredentials}
+	}
+	return nil
+}
+
+const checkCredentials = "check TWILIO_ACCOUNT_SID and the API key"
+
+// foreign says that something belongs to another account, or ""; an account of
+// "" is nobody's.
+func (acct *account) foreign(what, sid string) string {
 	if sid == "" || sid == acct.sid {
-		return nil
+		return ""
 	}
-	return &exitWith{
-		code: exitRefused,
-		err:  fmt.Errorf("the credentials are for account %s, and %s to account %s", acct.sid, what, safetext.Line(sid)),
-		hint: "check TWILIO_ACCOUNT_SID and the API key",
-	}
+	return fmt.Sprintf("the credentials are for account %s, and %s to account %s", acct.sid, what, safetext.Line(sid))
 }
 
 // profilePath is where twilio-cli keeps its profiles.

@@ -132,9 +132,22 @@ func (c *applyCmd) obtain(a *app) (*plan.Plan, *state.Snapshot, *account, error)
 	if err != nil || len(p.Refusals) > 0 {
 		return p, nil, acct, err
 	}
+	// The wrong account is no reason to review the plan again.
+	wrong := func(why, hint string) {
+		p.Refusals = append(p.Refusals, plan.Notice{Code: plan.RefuseWrongAccount, Message: why + ": " + hint})
+	}
+	if p.AccountSID != "" && p.AccountSID != acct.sid {
+		wrong(fmt.Sprintf("the saved plan is for account %s, and the credentials are for account %s", safetext.Line(p.AccountSID), acct.sid),
+			"use the other account's credentials, or its plan")
+		return p, nil, acct, nil
+	}
 	snap, err := state.Read(a.ctx, acct)
 	if err != nil {
 		return nil, nil, nil, err
+	}
+	if why := acct.foreign("the flows belong", snap.AccountSID); why != "" {
+		wrong(why, checkCredentials)
+		return p, nil, acct, nil
 	}
 	moved, err := p.Stale(snap, acct.sid)
 	if err != nil {
