@@ -69,7 +69,7 @@ func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts 
 			Status: Skipped,
 		}
 	}
-	report := &Report{AccountSID: p.AccountSID, Status: Unchanged}
+	report := &Report{AccountSID: p.AccountSID, Status: Unchanged, Kept: len(p.Kept)}
 	if !p.HasChanges() {
 		report.Flows = r.managed(r.project(snap))
 		return report, nil

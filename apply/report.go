@@ -37,6 +37,7 @@ type Report struct {
 	// that are not there, or not there once.
 	Flows      map[string]string
 	Mismatches []Mismatch
+	Kept       int // flows that would be deleted without --no-delete
 	// ListErr is why the account could not be listed after the writes.
 	ListErr error
 }

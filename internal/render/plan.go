@@ -148,3 +148,12 @@ func PlanTotals(p *plan.Plan) string {
 	}
 	return line
 }
+
+// keptText says that flows are kept, so that nobody takes the account for what
+// the YAML says.
+func keptText(n int) string {
+	if n == 1 {
+		return "1 flow that would be deleted is kept by --no-delete"
+	}
+	return fmt.Sprintf("%d flows that would be deleted are kept by --no-delete", n)
+}

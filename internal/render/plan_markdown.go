@@ -155,6 +155,10 @@ func verdict(p *plan.Plan) string {
 		return fmt.Sprintf("%d flows will be deleted", s.Delete)
 	case p.HasChanges():
 		return "changes"
+	case len(p.Kept) == 1:
+		return "no changes to make, 1 flow kept"
+	case len(p.Kept) > 1:
+		return fmt.Sprintf("no changes to make, %d flows kept", len(p.Kept))
 	}
 	return "no changes"
 }

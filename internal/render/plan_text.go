@@ -48,7 +48,11 @@ func Plan(w io.Writer, p *plan.Plan, style Style) error {
 	if len(p.Warnings)+len(p.Refusals) > 0 {
 		b.WriteByte('\n')
 	}
-	if !p.HasChanges() && len(p.Refusals) == 0 {
+	switch {
+	case p.HasChanges() || len(p.Refusals) > 0:
+	case len(p.Kept) > 0:
+		fmt.Fprintf(b, "No changes to make: %s.\n", keptText(len(p.Kept)))
+	default:
 		b.WriteString("No changes: the account is as the YAML says.\n")
 	}
 	fmt.Fprintf(b, "Plan: %s.\n", PlanTotals(p))

@@ -100,8 +100,14 @@ func ReportTotals(r *apply.Report) string {
 	if n.Skipped > 0 {
 		line += fmt.Sprintf(", %d skipped", n.Skipped)
 	}
+	if r.Kept > 0 {
+		line += fmt.Sprintf(", %d kept", r.Kept)
+	}
 	switch r.Status {
 	case apply.Unchanged:
+		if r.Kept > 0 {
+			return "Nothing to do: " + keptText(r.Kept) + "."
+		}
 		return "Nothing to do: the account is as the YAML says."
 	case apply.Applied:
 		return "Applied: " + line + "."
