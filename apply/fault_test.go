@@ -275,14 +275,118 @@ func TestChangedBetweenPlanAndWrite(t *testing.T) {
 	})
 }
 
+// readings are those that Twilio's texts allow of what collides.
+var readings = map[string]emulator.Behaviour{
+	"by type":     {Collisions: true},
+	"by identity": {Collisions: true, CollideAcrossTypes: true},
+}
+
+// eachReading runs a test under each of them.
+func eachReading(t *testing.T, test func(t *testing.T, opts emulator.Options)) {
+	for name, behaviour := range readings {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, emulator.Options{Behaviour: behaviour}) })
+		})
+	}
+}
+
+// An identity passes on to a flow of another type in one run, whatever the
+// account makes of it.
+func TestOtherType(t *testing.T) {
+	for name, test := range map[string]struct {
+		have []map[string]any
+		want []schema.Declared
+	}{
+		"a flow is replaced": {
+			have: []map[string]any{inAccount(studio("Old", "+15550000001"))},
+			want: []schema.Declared{studio("New", "+15550000001", toTask)},
+		},
+		"a flow is switched off for another": {
+			have: []map[string]any{inAccount(studio("Z", "+15550000001")), inAccount(studio("A", "+15550000001", toTask, switchedOff))},
+			want: []schema.Declared{studio("Z", "+15550000001", switchedOff), studio("A", "+15550000001", toTask)},
+		},
+		"a swap in which a flow changes its type": {
+			have: []map[string]any{inAccount(studio("A", "+15550000001")), inAccount(studio("B", "+15550000002"))},
+			want: []schema.Declared{studio("A", "+15550000002", toTask), studio("B", "+15550000001")},
+		},
+		"a swap of two types": {
+			have: []map[string]any{inAccount(studio("A", "+15550000001")), inAccount(studio("B", "+15550000002", toTask))},
+			want: []schema.Declared{studio("A", "+15550000002"), studio("B", "+15550000001", toTask)},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachReading(t, func(t *testing.T, opts emulator.Options) {
+				w := newWorld(t, opts, test.have...)
+				w.must(test.want, apply.Applied)
+				w.mustEqual(test.want)
+				w.must(test.want, apply.Unchanged)
+			})
+		})
+	}
+}
+
+// Where the account lets flows of two types share an identity, they keep doing
+// so, and may even swap their types.
+func TestTypesShareAnIdentity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, emulator.Options{Behaviour: readings["by type"]},
+			inAccount(studio("A", "+15550000001")), inAccount(studio("B", "+15550000001", toTask)))
+		for _, want := range [][]schema.Declared{
+			{studio("A", "+15550000001", func(f *schema.Flow) { f.RetryCount = 1 }), studio("B", "+15550000001", toTask)},
+			{studio("A", "+15550000001", toTask), studio("B", "+15550000001")},
+			{studio("C", "+15550000001", toTask), studio("D", "+15550000001")},
+		} {
+			w.must(want, apply.Applied)
+			w.mustEqual(want)
+		}
+	})
+}
+
+// A flow that could not be switched on again is switched on by the next run.
+func TestSwitchingOnAgainFails(t *testing.T) {
+	for name, fault := range map[string]emulator.Fault{
+		"refused":       {Status: 400},
+		"never done":    {DropBefore: true},
+		"done, and off": {Rewrite: func(b []byte) []byte { return bytes.Replace(b, []byte(`"enabled":true`), []byte(`"enabled":false`), 1) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, emulator.Options{Behaviour: readings["by type"]},
+					inAccount(studio("A", "+15550000001")), inAccount(studio("B", "+15550000002")))
+				want := []schema.Declared{studio("A", "+15550000002"), studio("B", "+15550000001")}
+				n := 0
+				w.setFault(func(r *http.Request) emulator.Fault {
+					if isUpdate(r) {
+						n++
+					}
+					switch {
+					case isUpdate(r) && n == 2:
+						return emulator.Fault{Status: 400}
+					case isUpdate(r) && n > 2:
+						return fault
+					}
+					return emulator.Fault{}
+				})
+				r := w.must(want, apply.Partial)
+				if text := describe(r); name != "done, and off" && !strings.Contains(text, "run again to switch it on") || name == "done, and off" && !strings.Contains(text, "enabled is false, wanted true") {
+					t.Errorf("report\n%s", text)
+				}
+				w.setFault(nil)
+				w.must(want, apply.Applied)
+				w.mustEqual(want)
+			})
+		})
+	}
+}
+
 // A swap of identities that fails half-way leaves no flow switched off.
 func TestSwapFails(t *testing.T) {
 	for failAt := 1; failAt <= 3; failAt++ {
 		t.Run(fmt.Sprint(failAt), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, emulator.Options{Behaviour: emulator.Behaviour{Collisions: true}},
+			eachReading(t, func(t *testing.T, opts emulator.Options) {
+				w := newWorld(t, opts,
 					inAccount(studio("A", "+15550000001")), inAccount(studio("B", "+15550000002")))
-				want := []schema.Declared{studio("A", "+15550000002"), studio("B", "+15550000001")}
+				want := []schema.Declared{studio("A", "+15550000002", toTask), studio("B", "+15550000001")}
 				n := 0
 				w.setFault(func(r *http.Request) emulator.Fault {
 					if isUpdate(r) {

@@ -68,6 +68,12 @@ func (w *world) setFault(f func(r *http.Request) emulator.Fault) {
 	w.fault = f
 }
 
+func (w *world) setCut(cut bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = cut
+}
+
 // once fails the first request that the condition holds for.
 func (w *world) once(is func(r *http.Request) bool, f emulator.Fault) {
 	w.times(1, is, f)
@@ -281,6 +287,14 @@ func studio(name, identity string, edit ...func(*schema.Flow)) schema.Declared {
 		e(&f)
 	}
 	return schema.Declared{Flow: f, Pos: schema.Pos{File: "flows.yaml", Line: 1}}
+}
+
+func switchedOff(f *schema.Flow) { f.Enabled = false }
+
+func toTask(f *schema.Flow) {
+	f.IntegrationType, f.FlowSID, f.RetryCount = schema.Task, "", 0
+	f.WorkspaceSID, f.WorkflowSID = "WS00000000000000000000000000000001", "WW00000000000000000000000000000001"
+	f.Channel, f.Timeout, f.CreationOnMessage = "chat", 60, schema.False
 }
 
 // inAccount is a declared flow as the account has it.

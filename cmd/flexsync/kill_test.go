@@ -32,7 +32,11 @@ func TestKilledAnywhere(t *testing.T) {
 	var yaml strings.Builder
 	yaml.WriteString("version: 1\ndefaults: {chat_service_sid: IS00000000000000000000000000000001, integration_type: studio, integration: {flow_sid: FW00000000000000000000000000000001}}\nflows:\n")
 	for i := range 4 {
-		fmt.Fprintf(&yaml, "  - {friendly_name: Flow %d, channel_type: sms, contact_identity: \"+1555000000%d\"}\n", i, i)
+		fmt.Fprintf(&yaml, "  - {friendly_name: Flow %d, channel_type: sms, contact_identity: \"+1555000000%d\"", i, i)
+		if i == 0 { // nobody would enable it again
+			yaml.WriteString(", ignore_changes: [enabled]")
+		}
+		yaml.WriteString("}\n")
 	}
 	file := filepath.Join(dir, "flows.yaml")
 	if err := os.WriteFile(file, []byte(yaml.String()), 0o600); err != nil {
@@ -48,7 +52,8 @@ func TestKilledAnywhere(t *testing.T) {
 		hit := make(chan struct{})
 		release := make(chan struct{})
 		server, err := emulator.New(emulator.Options{
-			Seed: []byte(seed),
+			Seed:      []byte(seed),
+			Behaviour: emulator.Behaviour{Collisions: true, CollideAcrossTypes: true},
 			Fault: func(_ *http.Request, call int) emulator.Fault {
 				if call != moment {
 					return emulator.Fault{}
