@@ -27,13 +27,12 @@ var layers = []struct {
 	{"internal/render", []string{"apply", "plan", "schema", "internal/flexapi", "internal/safetext"}},
 	{"apply", []string{"plan", "state", "schema", "internal/flexapi", "internal/jsondoc", "internal/safetext"}},
 	{"plan", []string{"state", "schema", "internal/jsondoc", "internal/safetext"}},
-	{"state", []string{"schema", "internal/flexapi", "internal/rawjson", "internal/safetext"}},
+	{"state", []string{"schema", "internal/flexapi", "internal/safetext"}},
 	{"schema", []string{"internal/safetext"}},
 	// The client knows nothing of flows, and the emulator nothing of anything: a
 	// mistake in what it shared with the client would be hidden in both.
 	{"internal/flexapi", nil},
 	{"internal/emulator", nil},
-	{"internal/rawjson", nil},
 	{"internal/jsondoc", []string{"internal/safetext"}},
 	{"internal/safetext", nil},
 }

@@ -10,7 +10,6 @@
 package state
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -23,7 +22,6 @@ import (
 	"strconv"
 	"strings"
 
-	"flexsync/internal/rawjson"
 	"flexsync/internal/safetext"
 	"flexsync/schema"
 )
@@ -163,13 +161,12 @@ var places, integrationPlaces = func() (top, sub map[string]int) {
 
 // fill puts the values of an object's members into their places.
 func (d *Decoder) fill(object json.RawMessage, places map[string]int) error {
-	if object = bytes.TrimLeft(object, " \t\r\n"); len(object) == 0 || object[0] != '{' {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(object, &members) != nil || members == nil {
 		return errors.New("not a JSON object")
 	}
-	for name, value := range rawjson.Members(object) {
-		if place, ok := places[string(name)]; ok {
-			d.values[place] = value
-		}
+	for key, place := range places {
+		d.values[place] = members[key]
 	}
 	return nil
 }
@@ -177,13 +174,10 @@ func (d *Decoder) fill(object json.RawMessage, places map[string]int) error {
 // Decode reads one flow. Numbers and bools may come as strings, null and
 // missing are the documented default, keys of other integration types and
 // unknown keys are passed over. A missing SID or a value of another kind is an
-// error. The item has to be valid JSON, as what [Lister] visits is.
+// error.
 func (d *Decoder) Decode(item json.RawMessage) (Flow, error) {
 	clear(d.values[:])
 	var f Flow
-	if !json.Valid(item) {
-		return f, errors.New("not a JSON object")
-	}
 	if err := d.fill(item, places); err != nil {
 		return f, err
 	}
