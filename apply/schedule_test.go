@@ -63,6 +63,27 @@ func TestLimitsSideBySide(t *testing.T) {
 	}
 }
 
+// TestNoLimits: without limits nothing is held back. The first create is alone,
+// for it proves the account, and the last listing comes after all writes.
+func TestNoLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const latency = 50 * time.Millisecond
+		var want []schema.Declared
+		for i := range 401 {
+			want = append(want, studio(fmt.Sprintf("Flow %03d", i), fmt.Sprintf("+1555000%04d", i)))
+		}
+		w := newWorld(t, emulator.Options{Latency: latency})
+		start := time.Now()
+		w.must(want, apply.Applied)
+		if took, least := time.Since(start), (1+1+400/4+1)*latency; took != least {
+			t.Errorf("took %v, want %v", took, least)
+		}
+		if w.most != 4 {
+			t.Errorf("%d requests at once", w.most)
+		}
+	})
+}
+
 // TestInterruptedUnderLimits: what waits for the API's limits ends at once, and
 // nothing new begins.
 func TestInterruptedUnderLimits(t *testing.T) {

@@ -15,6 +15,10 @@ const (
 	unchanged scenario = "unchanged"
 	onePer100 scenario = "1 % changed"
 	allNew    scenario = "all new"
+
+	// halfThere is, for n flows of which the first 3n/4 are declared: the first
+	// half is not there, a quarter is off, and a quarter is not declared.
+	halfThere scenario = "half there"
 )
 
 var scenarios = []scenario{unchanged, onePer100, allNew}
@@ -46,16 +50,21 @@ func writeYAML(w io.Writer, first, last int) error {
 func writeAccount(w io.Writer, n int, s scenario) error {
 	b := bufio.NewWriter(w)
 	fmt.Fprintf(b, `{"account_sid": "%s", "flows": [`, accountSID)
-	if s == allNew {
-		n = 0
+	first := 0
+	switch s {
+	case allNew:
+		first = n
+	case halfThere:
+		first = n / 2
 	}
-	for i := range n {
-		if i > 0 {
+	for i := first; i < n; i++ {
+		if i > first {
 			b.WriteByte(',')
 		}
 		f := flowOf(i)
+		off := s == onePer100 && i%100 == 0 || s == halfThere && i < n*3/4
 		fmt.Fprintf(b, "\n"+`{"sid": "FO%032x", "friendly_name": "Flow %06d", "chat_service_sid": "IS%032x", "channel_type": "%s", "enabled": %t`,
-			i+1, i, 1, f.channel, s != onePer100 || i%100 != 0)
+			i+1, i, 1, f.channel, !off)
 		if f.identity != "" {
 			fmt.Fprintf(b, `, "contact_identity": %q`, f.identity)
 		}

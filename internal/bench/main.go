@@ -255,7 +255,7 @@ func (b *bench) views() error {
 
 // apply measures creates under a latency.
 func (b *bench) apply() error {
-	const n, workers, latency = 1000, 10, 50 * time.Millisecond
+	const n, workers, latency = 400, 10, 50 * time.Millisecond
 	path, err := files(b.dir, n, 1)
 	if err != nil {
 		return err
@@ -276,36 +276,50 @@ func (b *bench) apply() error {
 	floor := n*latency/workers + 2*latency
 	title("Apply of %d creates, %v an answer, %d workers", n, latency, workers)
 	head("wall", "floor", "ratio", "target", "CPU", "peak", "requests", "due")
-	row(ss.wall(), floor, ratio(ss.wall(), floor), "at most 1.08", ss.cpu(), ss.peak(), ss.requests(), n+2)
+	row(ss.wall(), floor, ratio(ss.wall(), floor), "at most 1.1", ss.cpu(), ss.peak(), ss.requests(), n+2)
 	return nil
 }
 
-// limit measures creates under a rate limit.
+// limit measures writes under rate limits.
 func (b *bench) limit() error {
-	const n, rate, burst = 1000, 50, 5
-	path, err := files(b.dir, n, 1)
-	if err != nil {
-		return err
-	}
-	due := n + 2
-	floor := time.Duration(due-burst) * time.Second / rate
-	title("Apply of %d creates, %d requests a second and no more", n, rate)
-	head("--parallelism", "wall", "floor", "ratio", "target", "refused", "of", "target")
-	for _, workers := range []int{1, 4, 10, 64} {
-		var ss samples
-		for range b.runs {
-			s, err := b.account(n, allNew, "--rate-limit", strconv.Itoa(rate))
-			if err != nil {
-				return err
-			}
-			one, err := b.run(s.env(), "apply", path, "--yes", "--parallelism", strconv.Itoa(workers))()
-			s.stop()
-			if err != nil {
-				return err
-			}
-			ss = append(ss, one)
+	title("Apply under rate limits")
+	head("writes", "limit", "--parallelism", "wall", "floor", "ratio", "target", "refused", "of", "target")
+	for _, l := range []struct {
+		writes   string
+		declared int
+		there    scenario // of account flows
+		account  int
+		limit    []string
+		workers  []int
+		floor    time.Duration
+		target   string
+		refused  string
+	}{
+		{"1000 creates", 1000, allNew, 0, []string{"--rate-limit", "50"}, []int{1, 4, 10, 64}, (1002 - 50) * time.Second / 50, "at most 1.3", "at most 1 in 10"},
+		{"120 creates", 120, allNew, 0, []string{"--rate-limit", "40"}, []int{16}, (122 - 40) * time.Second / 40, "", ""},
+		{"24 creates, 12 updates, 12 deletes", 36, halfThere, 48, []string{"--documented-limits"}, []int{4}, 16 * time.Second, "at most 1.25", "at most 1 in 5"},
+		{"the same, with Retry-After", 36, halfThere, 48, []string{"--documented-limits", "--retry-after", "1s"}, []int{4}, 16 * time.Second, "at most 1.25", "at most 1 in 5"},
+	} {
+		path, err := files(b.dir, l.declared, 1)
+		if err != nil {
+			return err
 		}
-		row(workers, ss.wall(), floor, ratio(ss.wall(), floor), "at most 1.3", ss.refused(), ss.requests(), "at most 1 in 10")
+		for _, workers := range l.workers {
+			var ss samples
+			for range b.runs {
+				s, err := b.account(l.account, l.there, l.limit...)
+				if err != nil {
+					return err
+				}
+				one, err := b.run(s.env(), "apply", path, "--yes", "--max-deletes", "100%", "--parallelism", strconv.Itoa(workers))()
+				s.stop()
+				if err != nil {
+					return err
+				}
+				ss = append(ss, one)
+			}
+			row(l.writes, strings.Join(l.limit, " "), workers, ss.wall(), l.floor, ratio(ss.wall(), l.floor), l.target, ss.refused(), ss.requests(), l.refused)
+		}
 	}
 	return nil
 }
