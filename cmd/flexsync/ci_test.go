@@ -1,10 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -12,22 +13,29 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"flexsync/internal/emulator"
+
+	"gopkg.in/yaml.v3"
 )
 
-// The action, the workflows and the other files of examples/ci, run as the
-// platforms would run them, against the embedded API.
+// What flexsync offers to CI platforms: the action's scripts and those inside of
+// the examples run with the real bash against the embedded API, with the inputs
+// set as the platform sets them, in the environment; and the files are held
+// against what the pages say of them. Whether a platform accepts the files is for
+// its own tools to say: see internal/platform.
 
-var workflows = []string{
-	"examples/ci/github/pull-request.yml", "examples/ci/github/deploy.yml", "examples/ci/github/drift.yml", "examples/fleet/workflow.yml",
-}
+const (
+	actionDir      = ".github/actions/flexsync"
+	gitlabFile     = "examples/ci/gitlab/.gitlab-ci.yml"
+	kubernetesFile = "examples/ci/kubernetes/cronjob.yaml"
+	ownAction      = "your-organisation/flexsync/" + actionDir + "@"
+)
 
 const hostileName = "$(touch pwned) `id` ${{ secrets.X }} ::error::no\n<!-- flexsync:plan --> @everyone | ``` </details>"
 
@@ -70,174 +78,357 @@ func ciServer(t *testing.T, fault func(*http.Request, int) emulator.Fault) (*emu
 	return server, "FLEXSYNC_BASE_URL=" + web.URL
 }
 
-// actionRun runs the action on its own.
-func (r *runner) action(with map[string]any) (outputs map[string]any, ran []string, exit int) {
-	r.t.Helper()
-	if with["paths"] == nil && with["plan-file"] == nil {
-		with["paths"] = "flows.yaml"
+// ghStep is a step of a workflow or of the action, as far as the tests look.
+type ghStep struct {
+	ID, Name, If, Uses, Run, Shell string
+	Env                            map[string]string
+	With                           map[string]any
+}
+
+type ghWorkflow struct {
+	Permissions map[string]string
+	Concurrency any
+	Jobs        map[string]*struct {
+		Timeout     int `yaml:"timeout-minutes"`
+		Permissions map[string]string
+		Concurrency any
+		Strategy    struct{ Matrix map[string][]string }
+		Steps       []*ghStep
 	}
-	job := &ghJob{
-		Steps: []*ghStep{
-			{Name: "Get the files", Uses: "actions/checkout@x"},
-			{ID: "it", Name: "It", Uses: ownAction + "x", With: with, Env: map[string]string{
-				"TWILIO_ACCOUNT_SID": "${{ secrets.TWILIO_ACCOUNT_SID }}", "TWILIO_API_KEY": "${{ secrets.TWILIO_API_KEY }}", "TWILIO_API_SECRET": "${{ secrets.TWILIO_API_SECRET }}",
-			}},
-		},
-		Outputs: map[string]string{},
+}
+
+type ghAction struct {
+	Inputs  map[string]struct{ Default string }
+	Outputs map[string]any
+	Runs    struct{ Steps []*ghStep }
+}
+
+func readYAML(t *testing.T, path string, into any) {
+	t.Helper()
+	if err := yaml.Unmarshal([]byte(readme(t, path)), into); err != nil {
+		t.Fatalf("%s: %v", path, err)
 	}
-	for name := range readAction(r.t).Outputs {
-		job.Outputs[name] = "${{ steps.it.outputs." + name + " }}"
+}
+
+// needs skips a test without the programs that it is about.
+func needs(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err != nil {
+			t.Skipf("%s is not installed", p)
+		}
 	}
-	res := r.job(&ghWorkflow{Jobs: map[string]*ghJob{"it": job}}, "it", nil, nil)
-	r.checkLog()
-	return res.outputs, res.ran, res.exit
+}
+
+// machine is a directory in which scripts run, with programs and variables of its
+// own.
+type machine struct {
+	t   *testing.T
+	dir string
+	env []string
+	log bytes.Buffer // what all scripts said
+}
+
+func newMachine(t *testing.T, programs ...string) *machine {
+	t.Helper()
+	needs(t, append([]string{"bash", "jq"}, programs...)...)
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	binary, err := exec.LookPath("flexsync")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(binary, filepath.Join(dir, "bin/flexsync")); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{
+		"PATH=" + filepath.Join(dir, "bin") + string(os.PathListSeparator) + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "GORACE=atexit_sleep_ms=0", "CI=true",
+		"TWILIO_ACCOUNT_SID=" + testAccount, "TWILIO_API_KEY=" + testKey, "TWILIO_API_SECRET=" + testSecret,
+	}
+	if cover := os.Getenv("GOCOVERDIR"); cover != "" {
+		env = append(env, "GOCOVERDIR="+cover)
+	}
+	return &machine{t: t, dir: dir, env: env}
+}
+
+func (m *machine) path(name string) string { return filepath.Join(m.dir, name) }
+
+func (m *machine) write(name, text string) {
+	m.t.Helper()
+	writeText(m.t, m.path(name), text)
+}
+
+// read is a file's text, "" when it is not there.
+func (m *machine) read(name string) string {
+	m.t.Helper()
+	data, err := os.ReadFile(m.path(name))
+	if err != nil && !os.IsNotExist(err) {
+		m.t.Fatal(err)
+	}
+	return string(data)
+}
+
+// program puts a shell script into the PATH.
+func (m *machine) program(name, script string) {
+	m.t.Helper()
+	if err := os.WriteFile(m.path("bin/"+name), []byte("#!/bin/sh\n"+script), 0o700); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// command is a script as a platform starts it.
+func (m *machine) command(script string, env ...string) *exec.Cmd {
+	cmd := exec.CommandContext(m.t.Context(), "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script)
+	cmd.Dir = m.dir
+	cmd.Env = append(slices.Clone(m.env), env...)
+	return cmd
+}
+
+// run runs a script and holds what every log promises: no secret, no command that
+// is not ours, and nothing that a name made run.
+func (m *machine) run(script string, env ...string) (said string, exit int) {
+	m.t.Helper()
+	cmd := m.command(script, env...)
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		m.t.Fatal(err)
+	}
+	said = string(out)
+	m.log.WriteString(said)
+	for line := range strings.Lines(said) {
+		if command.MatchString(line) && !annotation.MatchString(line) && !ownCommand.MatchString(line) {
+			m.t.Errorf("the log holds the command %q", line)
+		}
+	}
+	if strings.Contains(said, testSecret) {
+		m.t.Error("the log holds the secret")
+	}
+	for _, place := range []string{"pwned", "in here/pwned"} {
+		if _, err := os.Lstat(m.path(place)); err == nil {
+			m.t.Error("a name was run")
+		}
+	}
+	return said, cmd.ProcessState.ExitCode()
 }
 
 // ownCommand is what the action's scripts themselves tell the runner.
-var ownCommand = regexp.MustCompile(`^::error title=flexsync (?:(?:plan|apply): exit \d+|action)::[A-Z a-z.,;:-]*$`)
+var ownCommand = regexp.MustCompile(`^::error title=flexsync (?:(?:plan|apply): exit \d+|action)::[A-Za-z .,;:'()-]*\n?$`)
 
-// checkLog holds what every log promises: no secret, no command that is not
-// ours, and nothing that a name made run.
-func (r *runner) checkLog() {
-	r.t.Helper()
-	log := r.log.String()
-	for _, line := range strings.Split(log, "\n") {
-		if command.MatchString(line) && !annotation.MatchString(line) && !ownCommand.MatchString(line) {
-			r.t.Errorf("the log holds the command %q", line)
-		}
-	}
-	if strings.Contains(log, testSecret) {
-		r.t.Error("the log holds the secret")
-	}
-	if pwned, _ := filepath.Glob(filepath.Join(r.dir, "*", "*", "pwned")); len(pwned) > 0 {
-		r.t.Errorf("a name was run: %v", pwned)
-	}
+// action is the action on a machine that stands for a runner of GitHub's.
+type action struct {
+	*machine
+	file    ghAction
+	account *emulator.Server
 }
 
-func pullRequest(number int) map[string]any {
-	return map[string]any{"event_name": "pull_request", "event": map[string]any{"pull_request": map[string]any{
-		"number": number, "base": map[string]any{"sha": "ba5e"}, "head": map[string]any{"repo": map[string]any{"full_name": "octo/flows"}},
-	}}}
-}
-
-func wantOutputs(t *testing.T, have map[string]any, want map[string]string) {
+func newAction(t *testing.T, fault func(*http.Request, int) emulator.Fault) *action {
 	t.Helper()
-	for k, v := range want {
-		if display(have[k]) != v {
-			t.Errorf("output %s is %q, want %q", k, have[k], v)
+	a := &action{machine: newMachine(t)}
+	readYAML(t, actionDir+"/action.yml", &a.file)
+	dir, err := filepath.Abs(filepath.Join(repository, actionDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, env := ciServer(t, fault)
+	a.account = server
+	a.env = append(a.env, env, "GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=octo/flows", "GITHUB_SERVER_URL=https://github.com", "GITHUB_RUN_ID=42",
+		"GITHUB_ACTION_PATH="+dir, "GITHUB_OUTPUT="+a.path("outputs"), "GITHUB_STEP_SUMMARY="+a.path("summary.md"), "RUNNER_TEMP="+a.dir, "INPUT_BINARY=flexsync")
+	return a
+}
+
+// step is a step of the action, by what its script is.
+func (a *action) step(script string) *ghStep {
+	a.t.Helper()
+	for _, s := range a.file.Runs.Steps {
+		if strings.Contains(s.Run, "/"+script) {
+			return s
+		}
+	}
+	a.t.Fatalf("no step of the action runs %s", script)
+	return nil
+}
+
+// inputs is the environment of the step that runs flexsync: each input as the
+// workflow gives it, or else its default.
+func (a *action) inputs(with map[string]string) []string {
+	a.t.Helper()
+	var env []string
+	for variable, value := range a.step("run.sh").Env {
+		name, ok := strings.CutPrefix(value, "${{ inputs.")
+		name, closed := strings.CutSuffix(name, " }}")
+		if variable == "INPUT_BINARY" {
+			continue
+		}
+		input, known := a.file.Inputs[name]
+		if !ok || !closed || !known || variable != "INPUT_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_")) {
+			a.t.Errorf("the step's %s is %s", variable, value)
+		}
+		if given, ok := with[name]; ok {
+			env = append(env, variable+"="+given)
+		} else {
+			env = append(env, variable+"="+input.Default)
+		}
+	}
+	return env
+}
+
+// flexsync runs the action's steps that run flexsync and tell its result. It
+// returns the outputs and the exit code of the action.
+func (a *action) flexsync(with map[string]string) (outputs map[string]string, exit int) {
+	a.t.Helper()
+	a.write("outputs", "")
+	a.write("summary.md", "")
+	_, exit = a.run(a.step("run.sh").Run, a.inputs(with)...)
+	outputs = make(map[string]string)
+	for line := range strings.Lines(a.read("outputs")) {
+		name, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		if _, known := a.file.Outputs[name]; !ok || !known {
+			a.t.Errorf("output %q", line)
+		}
+		outputs[name] = value
+	}
+	if code := outputs["exit-code"]; code != "" {
+		command := with["command"]
+		if command == "" {
+			command = a.file.Inputs["command"].Default
+		}
+		_, exit = a.run(a.step("result.sh").Run, "COMMAND="+command, "CODE="+code)
+	}
+	return outputs, exit
+}
+
+// checkOutputs reports the outputs that are not as wanted; "*" is any but none.
+func checkOutputs(t *testing.T, have, want map[string]string) {
+	t.Helper()
+	for name, value := range want {
+		if have[name] != value && (value != "*" || have[name] == "") {
+			t.Errorf("output %s is %q, want %q", name, have[name], value)
 		}
 	}
 }
+
+// ciUpdate is ciFlows without its deletion.
+var ciUpdate = strings.Replace(ciFlows, "version: 1", "version: 1\nignore: [FO000000000000000000000000000000a2]", 1)
 
 func TestActionPlan(t *testing.T) {
 	t.Parallel()
-	r := newRunner(t, pullRequest(7))
-	server, env := ciServer(t, nil)
-	r.env = append(r.env, env)
-	writeText(t, filepath.Join(r.checkout, "flows.yaml"), ciFlows)
-	marker := "<!-- flexsync:plan " + testAccount + " -->"
+	for name, test := range map[string]struct {
+		flows  string
+		args   string
+		exit   int
+		want   map[string]string
+		says   []string // the summary
+		logged string
+	}{
+		"changes": {
+			ciFlows, "--max-deletes=100%\n\n--check-refs\r\n", 0,
+			map[string]string{"exit-code": "2", "has-changes": "true", "creates": "1", "updates": "1", "deletes": "1", "plan-file": "*", "report-file": ""},
+			[]string{"1 to create, 1 to update, 1 to delete", "touch pwned"}, "- delete ",
+		},
+		"none": {
+			"version: 1\nignore: [\"*\"]\nflows: []\n", "--check-refs", 0,
+			map[string]string{"exit-code": "0", "has-changes": "false", "creates": "0", "updates": "0", "deletes": "0"},
+			[]string{"no changes"}, "No changes",
+		},
+		"refused": {
+			"version: 1\nflows: []\n", "--check-refs", exitRefused,
+			map[string]string{"exit-code": "4", "has-changes": "true", "deletes": "2"},
+			[]string{"refused"}, "::error title=flexsync plan: exit 4::Refused",
+		},
+		"invalid": {
+			"version: 1\nflows:\n  - friendly_nam: \"```` <b> @x\"\n", "--check-refs", exitInput,
+			map[string]string{"exit-code": "3", "has-changes": "", "creates": "", "plan-file": ""},
+			[]string{"\n### flexsync plan: the input is not valid (exit 3)\n\n    flexsync: flows.yaml:3:5: "}, "\n::error file=flows.yaml,line=3,col=5,",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAction(t, nil)
+			a.write("flows.yaml", test.flows)
+			outputs, exit := a.flexsync(map[string]string{"paths": "flows.yaml", "args": test.args})
+			if exit != test.exit || !strings.Contains("\n"+a.log.String(), test.logged) {
+				t.Errorf("exit %d, want %d and %q in\n%s", exit, test.exit, test.logged, &a.log)
+			}
+			checkOutputs(t, outputs, test.want)
+			summary := a.read("summary.md")
+			if markdown, err := os.ReadFile(outputs["markdown-file"]); err != nil || string(markdown) != summary {
+				t.Errorf("the Markdown is not the summary: %v\n%s", err, markdown)
+			}
+			for _, want := range append(test.says, "<!-- flexsync:plan "+testAccount+" -->\n") {
+				if !strings.Contains(summary, want) {
+					t.Errorf("the summary does not say %q:\n%s", want, summary)
+				}
+			}
+			for _, request := range a.account.Requests() {
+				if request.Method != http.MethodGet {
+					t.Errorf("plan sent %s", request.Method)
+				}
+			}
+		})
+	}
+}
 
-	// Comments of others, one of them with the marker, fill more than a page.
-	var known fakeIssues
-	for i, login := range []string{"ann", "mallory", "github-actions[bot]", "bob"} {
-		c := fakeComment{ID: i + 1, Issue: 7, Body: "hello"}
-		c.User.Login = login
-		if login == "mallory" {
-			c.Body = marker + "\nall is well"
-		}
-		known.Comments = append(known.Comments, c)
+// TestActionComment has the script find its own comment, in what gh lists, and
+// replace it.
+func TestActionComment(t *testing.T) {
+	t.Parallel()
+	const marker = "<!-- flexsync:plan " + testAccount + " -->"
+	comment := func(id int, login, body string) string {
+		return fmt.Sprintf(`{"id": %d, "user": {"login": %q}, "body": %q}`, id, login, body)
 	}
-	r.setGH(&known)
-
-	outputs, _, exit := r.action(map[string]any{"comment": true, "args": "--max-deletes=100%\n\n--check-refs\r\n"})
-	if exit != 0 {
-		t.Fatalf("exit %d\n%s", exit, &r.log)
-	}
-	want := map[string]string{"exit-code": "2", "has-changes": "true", "creates": "1", "updates": "1", "deletes": "1", "report-file": ""}
-	wantOutputs(t, outputs, want)
-	var plan struct {
-		Changes []any `json:"changes"`
-	}
-	data, err := os.ReadFile(display(outputs["plan-file"]))
-	if err != nil || json.Unmarshal(data, &plan) != nil || len(plan.Changes) != 3 {
-		t.Errorf("plan file: %v, %d changes", err, len(plan.Changes))
-	}
-	summary, err := os.ReadFile(r.summary)
-	if err != nil || !strings.HasPrefix(string(summary), marker) {
-		t.Errorf("summary: %v\n%s", err, summary)
-	}
-	gh := r.gh()
-	if len(gh.Comments) != 5 || gh.Comments[4].Body != string(summary) || gh.Comments[1].Body != marker+"\nall is well" {
-		t.Fatalf("comments: %+v", gh.Comments)
-	}
-	for _, want := range []string{"1 to create, 1 to update, 1 to delete", "touch pwned"} {
-		if !strings.Contains(gh.Comments[4].Body, want) {
-			t.Errorf("the comment does not say %q:\n%s", want, gh.Comments[4].Body)
-		}
-	}
-	if log := r.log.String(); !strings.Contains(log, "- delete ") || !strings.Contains(log, "https://github.com/octo/flows/") {
-		t.Errorf("the log shows no plan or no address:\n%s", log)
-	}
-
-	// The next run replaces its own comment, and no other.
-	writeText(t, filepath.Join(r.checkout, "flows.yaml"), "version: 1\nignore: [\"*\"]\nflows: []\n")
-	outputs, _, exit = r.action(map[string]any{"comment": true})
-	if exit != 0 {
-		t.Fatalf("exit %d\n%s", exit, &r.log)
-	}
-	wantOutputs(t, outputs, map[string]string{"exit-code": "0", "has-changes": "false", "creates": "0", "updates": "0", "deletes": "0"})
-	gh = r.gh()
-	if len(gh.Comments) != 5 || !strings.Contains(gh.Comments[4].Body, "no changes") || gh.Comments[1].Body != marker+"\nall is well" {
-		t.Errorf("comments: %+v", gh.Comments)
-	}
-
-	// What is refused or invalid replaces it, too, and turns the job red.
-	writeText(t, filepath.Join(r.checkout, "flows.yaml"), "version: 1\nflows: []\n")
-	outputs, ran, exit := r.action(map[string]any{"comment": "true"})
-	if exit != exitRefused || !slices.Contains(ran, "Comment on the pull request") || !strings.Contains(r.gh().Comments[4].Body, "refused") {
-		t.Errorf("exit %d after %q; the comment is\n%s", exit, ran, r.gh().Comments[4].Body)
-	}
-	wantOutputs(t, outputs, map[string]string{"exit-code": "4", "has-changes": "true", "deletes": "2"})
-
-	writeText(t, filepath.Join(r.checkout, "flows.yaml"), "version: 1\nflows:\n  - friendly_nam: \"```` <b> @x\"\n")
-	outputs, _, exit = r.action(map[string]any{"comment": "true"})
-	gh = r.gh()
-	if exit != exitInput || len(gh.Comments) != 5 || !strings.HasPrefix(gh.Comments[4].Body, marker+"\n### flexsync plan: the input is not valid (exit 3)\n\n    flexsync: flows.yaml:3:5: ") {
-		t.Errorf("exit %d; the comment is\n%s", exit, gh.Comments[4].Body)
-	}
-	wantOutputs(t, outputs, map[string]string{"exit-code": "3", "has-changes": "", "creates": "", "plan-file": ""})
-	if !strings.Contains(r.log.String(), "\n::error file=flows.yaml,line=3,col=5,") {
-		t.Errorf("no annotation:\n%s", &r.log)
-	}
-
-	// A comment that could not be written is an error: the pull request shows an
-	// older plan.
-	gh.Refuse = "PATCH"
-	r.setGH(gh)
-	writeText(t, filepath.Join(r.checkout, "flows.yaml"), ciFlows)
-	if _, _, exit = r.action(map[string]any{"comment": "true", "args": "--max-deletes=1"}); exit != 1 {
-		t.Errorf("without permission: exit %d", exit)
-	}
-	for _, request := range server.Requests() {
-		if request.Method != http.MethodGet {
-			t.Errorf("plan sent %s", request.Method)
-		}
+	others := comment(1, "ann", "hello") + "," + comment(2, "mallory", marker+"\nall is well") + "," + comment(3, "github-actions[bot]", "x\n"+marker)
+	for name, test := range map[string]struct {
+		listed string // gh prints the pages of a list one behind the other
+		env    []string
+		exit   int
+		asks   string // the last request
+		says   string
+	}{
+		"first":     {"[" + others + "][]", nil, 0, "--method POST repos/octo/flows/issues/7/comments -F body=@comment.md --jq .html_url", "done"},
+		"next":      {"[" + others + "][" + comment(4, "github-actions[bot]", marker+"\r\nold") + "]", nil, 0, "--method PATCH repos/octo/flows/issues/comments/4 -F body=@comment.md --jq .html_url", "done"},
+		"forbidden": {"[]", []string{"GH_REFUSES=1"}, 1, "--method POST repos/octo/flows/issues/7/comments -F body=@comment.md --jq .html_url", "pull-requests: write"},
+		"nowhere":   {"[]", []string{"INPUT_PULL_REQUEST="}, 1, "", "no pull request"},
+		"nothing":   {"[]", []string{"INPUT_MARKDOWN=flows.yaml"}, 1, "", "does not begin with a marker"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAction(t, nil)
+			a.program("gh", `[ "$GH_TOKEN $GH_HOST $1" = "ghs_t0ken github.com api" ] || exit 9
+shift
+echo "$*" >>asked
+case $1 in --paginate) cat listed ;; *) test -z "$GH_REFUSES" && echo done ;; esac
+`)
+			a.write("listed", test.listed)
+			a.write("flows.yaml", ciFlows)
+			a.write("comment.md", marker+"\n### $(touch pwned)\n")
+			env := []string{"GH_TOKEN=ghs_t0ken", "INPUT_AUTHOR=" + a.file.Inputs["comment-author"].Default, "INPUT_MARKDOWN=comment.md", "INPUT_PULL_REQUEST=7"}
+			said, exit := a.run(a.step("comment.sh").Run, append(env, test.env...)...)
+			if exit != test.exit || !strings.Contains(said, test.says) {
+				t.Errorf("exit %d\n%s", exit, said)
+			}
+			want := ""
+			if test.asks != "" {
+				want = "--paginate repos/octo/flows/issues/7/comments?per_page=100\n" + test.asks + "\n"
+			}
+			if asked := a.read("asked"); asked != want {
+				t.Errorf("it asks\n%s\nwant\n%s", asked, want)
+			}
+		})
 	}
 }
 
 // TestActionInputs holds the inputs against what flexsync gets.
 func TestActionInputs(t *testing.T) {
 	t.Parallel()
-	r := newRunner(t, map[string]any{"event_name": "push"})
-	writeText(t, filepath.Join(r.checkout, "a b.yaml"), "")
-	tool := filepath.Join(r.dir, "tool")
-	writeText(t, tool, `#!/bin/sh
-for arg; do printf '<%s>' "$arg"; done
+	a := newAction(t, nil)
+	a.program("tool", `for arg; do printf '<%s>' "$arg"; done
 echo
-test -n "$INPUT_STOP" && exit 0
 for arg; do case $arg in --out=*) echo '{"changes":[],"summary":{"create":0,"update":0,"delete":0}}' > "${arg#--out=}" ;; esac; done
 `)
-	if err := os.Chmod(tool, 0o700); err != nil {
+	a.env = append(a.env, "INPUT_BINARY=tool")
+	if err := os.Mkdir(a.path("in here"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	hostile := "x y\n$(touch pwned)\n;touch pwned\n'\"`touch pwned`\n-- --yes"
@@ -245,49 +436,38 @@ for arg; do case $arg in --out=*) echo '{"changes":[],"summary":{"create":0,"upd
 	for line := range strings.SplitSeq(hostile, "\n") {
 		all += "<--only=" + line + ">"
 	}
-	if err := os.Mkdir(filepath.Join(r.checkout, "in here"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	writeText(t, filepath.Join(r.checkout, "in here", "file"), "")
-	outputs, _, exit := r.action(map[string]any{
-		"binary": tool, "paths": "a b.yaml\n--yes", "var-file": "v 1\nv2", "only": hostile, "ignore": "i", "args": "--no-delete\n--var=a=b c", "working-directory": "in here", "plan-file": "p.json",
+	outputs, exit := a.flexsync(map[string]string{
+		"paths": "a b.yaml\n--yes", "var-file": "v 1\nv2", "only": hostile, "ignore": "i", "args": "--no-delete\n--var=a=b c", "working-directory": "in here", "plan-file": "p.json",
 	})
 	want := "<--var-file=v 1><--var-file=v2>" + all + "<--ignore=i><--no-delete><--var=a=b c><--step-summary><--><a b.yaml><--yes>\n"
-	if exit != 0 || !strings.Contains(r.log.String(), want) || !strings.HasPrefix(lastLine(r.log.String(), "<plan>"), "<plan><--detailed-exitcode><--out=/") {
-		t.Errorf("exit %d; want\n%s\nhave\n%s", exit, want, &r.log)
+	if said := a.log.String(); exit != 0 || !strings.Contains(said, "<plan><--detailed-exitcode><--out=/") || !strings.Contains(said, want) {
+		t.Errorf("exit %d; want\n%s\nhave\n%s", exit, want, said)
 	}
-	if path := display(outputs["plan-file"]); !strings.HasSuffix(path, "/in here/p.json") {
+	if path := outputs["plan-file"]; !strings.HasSuffix(path, "/in here/p.json") {
 		t.Errorf("plan file %q", path)
 	}
 
-	for name, with := range map[string]map[string]any{
+	for name, with := range map[string]map[string]string{
 		"command":           {"command": "$(touch pwned)"},
 		"working directory": {"working-directory": "nowhere"},
 		"snapshot":          {"local": "nowhere.json"},
-		"binary":            {"binary": "no-such-flexsync"},
-		"output":            {"binary": tool, "plan-file": "a\nhas-changes=true"},
+		"output":            {"plan-file": "a\nhas-changes=true"},
 	} {
-		outputs, _, exit := r.action(with)
-		if exit != exitInput || display(outputs["has-changes"]) == "true" {
+		outputs, exit := a.flexsync(with)
+		if exit != exitInput || outputs["has-changes"] == "true" {
 			t.Errorf("%s: exit %d, outputs %v", name, exit, outputs)
 		}
 	}
-}
-
-func lastLine(text, prefix string) string {
-	last := ""
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, prefix) {
-			last = line
-		}
+	a.env = append(a.env, "INPUT_BINARY=no-such-flexsync")
+	if _, exit := a.flexsync(nil); exit != exitInput {
+		t.Errorf("no binary: exit %d", exit)
 	}
-	return last
 }
 
 // TestActionApply runs apply to its exit codes.
 func TestActionApply(t *testing.T) {
 	t.Parallel()
-	status := func(code int) func(*http.Request, int) emulator.Fault {
+	post := func(code int) func(*http.Request, int) emulator.Fault {
 		return func(r *http.Request, _ int) (f emulator.Fault) {
 			if r.Method == http.MethodPost {
 				f.Status = code
@@ -295,6 +475,7 @@ func TestActionApply(t *testing.T) {
 			return f
 		}
 	}
+	login := func(*http.Request, int) emulator.Fault { return emulator.Fault{Status: http.StatusUnauthorized} }
 	for name, test := range map[string]struct {
 		fault func(*http.Request, int) emulator.Fault
 		args  string
@@ -304,336 +485,201 @@ func TestActionApply(t *testing.T) {
 	}{
 		"done":    {nil, "--max-deletes=1", 0, "3 results", map[string]string{"has-changes": "true", "creates": "1", "updates": "1", "deletes": "1"}},
 		"refused": {nil, "--max-deletes=0", exitRefused, "Refused by a guard", map[string]string{"has-changes": "", "creates": "", "report-file": "*"}},
-		"partial": {status(http.StatusBadRequest), "--max-deletes=1", exitPartial, "A write failed", map[string]string{"has-changes": "true", "creates": "0", "updates": "0", "deletes": "0"}},
-		"login": {func(*http.Request, int) emulator.Fault { return emulator.Fault{Status: http.StatusUnauthorized} }, "", exitError, "An error. The log has more.",
-			map[string]string{"has-changes": "", "creates": ""}},
+		"partial": {post(http.StatusBadRequest), "--max-deletes=1", exitPartial, "A write failed", map[string]string{"has-changes": "true", "creates": "0", "updates": "0", "deletes": "0"}},
+		"login":   {login, "", exitError, "An error. The log has more.", map[string]string{"has-changes": "", "creates": ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRunner(t, map[string]any{"event_name": "push"})
-			_, env := ciServer(t, test.fault)
-			r.env = append(r.env, env)
-			writeText(t, filepath.Join(r.checkout, "flows.yaml"), ciFlows)
-			outputs, _, exit := r.action(map[string]any{"command": "apply", "args": test.args})
+			a := newAction(t, test.fault)
+			a.write("flows.yaml", ciFlows)
+			with := map[string]string{"command": "apply"}
+			if test.args != "" {
+				with["args"] = test.args
+			}
+			outputs, exit := a.flexsync(with)
 			if exit != test.exit {
-				t.Fatalf("exit %d\n%s", exit, &r.log)
+				t.Fatalf("exit %d\n%s", exit, &a.log)
 			}
-			test.want["exit-code"] = fmt.Sprint(test.exit)
-			for k, v := range test.want {
-				if v == "*" {
-					v = display(outputs[k])
-					if v == "" {
-						t.Errorf("no output %s", k)
-					}
-				}
-				wantOutputs(t, outputs, map[string]string{k: v})
+			checkOutputs(t, outputs, test.want)
+			if test.exit != 0 && !strings.Contains(a.log.String(), fmt.Sprintf("::error title=flexsync apply: exit %d::%s", test.exit, test.says)) {
+				t.Errorf("the log does not say %q:\n%s", test.says, &a.log)
 			}
-			if test.exit != 0 && !strings.Contains(r.log.String(), "::error title=flexsync apply: exit "+fmt.Sprint(test.exit)+"::"+test.says) {
-				t.Errorf("the log does not say %q:\n%s", test.says, &r.log)
-			}
-			summary, err := os.ReadFile(r.summary)
-			if err != nil || !strings.Contains(string(summary), " "+testAccount+" -->\n### flexsync ") {
-				t.Errorf("summary: %v\n%s", err, summary)
+			if summary := a.read("summary.md"); !strings.Contains(summary, " "+testAccount+" -->\n### flexsync ") {
+				t.Errorf("summary:\n%s", summary)
 			}
 		})
 	}
 }
 
-// TestActionCancelled stops the job while flexsync writes: it is told, and says
-// what it has done.
+// TestActionSavedPlan carries out the plan of an earlier step, and nothing else.
+func TestActionSavedPlan(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		before func(*action) // the approval
+		with   map[string]string
+		exit   int
+		writes int
+		says   string
+	}{
+		"reviewed": {nil, nil, 0, 2, ""},
+		"stale": {func(a *action) {
+			err := a.account.Edit(func(flows []map[string]any) []map[string]any {
+				flows[0]["enabled"] = false
+				return flows
+			})
+			if err != nil {
+				a.t.Fatal(err)
+			}
+		}, nil, exitStale, 0, "### flexsync apply: the saved plan is stale (exit 5)"},
+		"lost": {func(a *action) {
+			if err := os.Remove(a.path("reviewed.json")); err != nil {
+				a.t.Fatal(err)
+			}
+		}, nil, exitInput, 0, "### flexsync apply: the input is not valid (exit 3)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAction(t, nil)
+			a.write("flows.yaml", ciUpdate)
+			if outputs, exit := a.flexsync(map[string]string{"plan-file": "reviewed.json"}); exit != 0 || outputs["has-changes"] != "true" {
+				t.Fatalf("plan: exit %d\n%s", exit, &a.log)
+			}
+			if test.before != nil {
+				test.before(a)
+			}
+			with := map[string]string{"command": "apply", "plan-file": "reviewed.json"}
+			maps.Copy(with, test.with)
+			_, exit := a.flexsync(with)
+			if exit != test.exit || !strings.Contains(a.read("summary.md"), test.says) {
+				t.Errorf("exit %d, want %d\n%s", exit, test.exit, &a.log)
+			}
+			writes := 0
+			for _, request := range a.account.Requests() {
+				if request.Method != http.MethodGet {
+					writes++
+				}
+			}
+			if writes != test.writes {
+				t.Errorf("%d writes, want %d", writes, test.writes)
+			}
+		})
+	}
+}
+
+// TestActionSnapshot plans without an account, and shows nothing that nobody asked
+// for.
+func TestActionSnapshot(t *testing.T) {
+	t.Parallel()
+	a := newAction(t, nil)
+	a.env = append(a.env, "FLEXSYNC_BASE_URL=", "TWILIO_ACCOUNT_SID=", "TWILIO_API_KEY=", "TWILIO_API_SECRET=")
+	a.write("flows.yaml", ciUpdate)
+	a.write("snapshot.json", fmt.Sprintf(ciAccount, "Old"))
+	outputs, exit := a.flexsync(map[string]string{"local": "snapshot.json", "step-summary": "false"})
+	if exit != 0 {
+		t.Fatalf("exit %d\n%s", exit, &a.log)
+	}
+	checkOutputs(t, outputs, map[string]string{"exit-code": "2", "creates": "1", "updates": "1", "deletes": "0"})
+	if summary := a.read("summary.md"); summary != "" {
+		t.Errorf("there is a summary:\n%s", summary)
+	}
+}
+
+// TestActionCancelled stops the step while a command runs: the command is told,
+// waited for, and its report and exit code are the outputs.
 func TestActionCancelled(t *testing.T) {
 	t.Parallel()
-	r := newRunner(t, map[string]any{"event_name": "push"})
-	begun := make(chan struct{}, 10)
-	goOn := make(chan struct{})
-	server, err := emulator.New(emulator.Options{Seed: fmt.Appendf(nil, ciAccount, "Other")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req.Method == http.MethodPost {
-			begun <- struct{}{}
-			<-goOn
-		}
-		server.ServeHTTP(w, req)
-	}))
-	t.Cleanup(web.Close)
-	writeText(t, filepath.Join(r.dir, "flows.yaml"), ciFlows)
-	binary, err := exec.LookPath("flexsync")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := filepath.Abs(filepath.Join(repository, ".github/actions/flexsync"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	output := filepath.Join(r.dir, "output")
-	// As the step does it: with exec.
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", `exec bash "$GITHUB_ACTION_PATH/run.sh"`)
-	cmd.Dir = r.dir
-	cmd.Env = append(r.env, "FLEXSYNC_BASE_URL="+web.URL, "TWILIO_ACCOUNT_SID="+testAccount, "TWILIO_AUTH_TOKEN="+testSecret,
-		"GITHUB_ACTION_PATH="+dir, "GITHUB_OUTPUT="+output, "GITHUB_STEP_SUMMARY="+r.summary, "RUNNER_TEMP="+r.dir, "INPUT_BINARY="+binary,
-		"INPUT_COMMAND=apply", "INPUT_PATHS=flows.yaml", "INPUT_VAR_FILE=", "INPUT_ONLY=", "INPUT_IGNORE=", "INPUT_ARGS=--max-deletes=1\n--parallelism=1",
-		"INPUT_PLAN_FILE=", "INPUT_LOCAL=", "INPUT_WORKING_DIRECTORY=.", "INPUT_STEP_SUMMARY=true")
-	cmd.Stdout, cmd.Stderr = &r.log, &r.log
+	a := newAction(t, nil)
+	a.program("tool", `trap 'echo "{\"results\": [1], \"summary\": {\"created\": 0, \"updated\": 1, \"deleted\": 0}}"; exit 130' TERM
+echo begun >&2
+while :; do sleep 0.05; done
+`)
+	r, w := io.Pipe()
+	cmd := a.command(a.step("run.sh").Run, append(a.inputs(map[string]string{"command": "apply"}), "INPUT_BINARY=tool")...)
+	cmd.Stdout, cmd.Stderr = w, w
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-begun:
-	case <-time.After(30 * time.Second):
-		t.Fatalf("nothing was written\n%s", &r.log)
-	}
-	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(2 * time.Second) // for the signal to arrive; without it the run ends as if there were none
-	close(goOn)
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, &r.log)
-	}
-	text, err := os.ReadFile(output)
-	if err != nil || !strings.Contains(string(text), "exit-code=130\n") || !strings.Contains(string(text), "updates=1\n") || !strings.Contains(string(text), "creates=0\n") {
-		t.Errorf("%v, outputs\n%s\n%s", err, text, &r.log)
-	}
-}
-
-// TestActionBuilds lets the action build flexsync, as it does without the input
-// binary.
-func TestActionBuilds(t *testing.T) {
-	t.Parallel()
-	r := newRunner(t, map[string]any{"event_name": "push"})
-	r.build = true
-	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN", "GOFLAGS"} {
-		value, err := exec.CommandContext(t.Context(), "go", "env", name).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.env = append(r.env, name+"="+strings.TrimSpace(string(value)))
-	}
-	writeText(t, filepath.Join(r.checkout, "flows.yaml"), ciFlows)
-	writeText(t, filepath.Join(r.checkout, "snapshot.json"), fmt.Sprintf(ciAccount, "Old"))
-	outputs, ran, exit := r.action(map[string]any{"local": "snapshot.json", "args": "--max-deletes=1", "step-summary": false})
-	if exit != 0 || !slices.Contains(ran, "Build flexsync") {
-		t.Fatalf("exit %d after %q\n%s", exit, ran, &r.log)
-	}
-	wantOutputs(t, outputs, map[string]string{"exit-code": "2", "deletes": "1"})
-	if _, err := os.Stat(r.summary); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("there is a summary that nobody asked for: %v", err)
-	}
-}
-
-func TestWorkflowPullRequest(t *testing.T) {
-	t.Parallel()
-	w := readWorkflow(t, workflows[0])
-	r := newRunner(t, pullRequest(12))
-	_, env := ciServer(t, nil)
-	r.env = append(r.env, env)
-	writeText(t, filepath.Join(r.checkout, "flows.yaml"), strings.Replace(ciFlows, "version: 1", "version: 1\nignore: [FO000000000000000000000000000000a2]", 1))
-	if res := r.job(w, "plan", nil, nil); res.result != "success" || len(r.gh().Comments) != 1 || r.gh().Comments[0].Issue != 12 {
-		t.Errorf("%+v, %+v\n%s", res, r.gh(), &r.log)
-	}
-	if res := r.job(w, "plan-fork", nil, nil); res.result != "skipped" {
-		t.Errorf("the job for forks: %+v", res)
-	}
-	snapshot := filepath.Join(r.dir, "snapshot.json")
-	export := exec.CommandContext(t.Context(), "flexsync", "export", "--snapshot", snapshot)
-	export.Env = append(os.Environ(), env, "TWILIO_ACCOUNT_SID="+testAccount, "TWILIO_AUTH_TOKEN="+testSecret, "GORACE=atexit_sleep_ms=0")
-	if out, err := export.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-
-	// From a fork: no secrets, no comment, and the base's snapshot.
-	github := pullRequest(13)
-	github["event"].(map[string]any)["pull_request"].(map[string]any)["head"] = map[string]any{"repo": map[string]any{"full_name": "mallory/flows"}}
-	r = newRunner(t, github)
-	r.secrets = map[string]any{}
-	writeText(t, filepath.Join(r.checkout, "flows.yaml"), strings.Replace(ciFlows, "version: 1", "version: 1\nignore: [FO000000000000000000000000000000a2]", 1))
-	writeText(t, filepath.Join(r.checkout, "snapshot.json"), `{"flows": []}`)
-	data, err := os.ReadFile(snapshot)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeText(t, filepath.Join(r.base, "snapshot.json"), string(data))
-	if res := r.job(w, "plan", nil, nil); res.result != "skipped" {
-		t.Errorf("a fork's plan with secrets: %+v", res)
-	}
-	res := r.job(w, "plan-fork", nil, nil)
-	summary, _ := os.ReadFile(r.summary)
-	if res.result != "success" || !strings.Contains(string(summary), "1 to create, 1 to update, 0 to delete") || len(r.gh().Calls) > 0 {
-		t.Errorf("%+v, %+v\n%s\n%s", res, r.gh(), summary, &r.log)
-	}
-	r.checkLog()
-}
-
-func TestWorkflowDeploy(t *testing.T) {
-	t.Parallel()
-	w := readWorkflow(t, workflows[1])
-	deploy := func(between func(*emulator.Server)) (*runner, map[string]jobResult) {
-		r := newRunner(t, map[string]any{"event_name": "push", "ref": "refs/heads/main"})
-		server, env := ciServer(t, nil)
-		r.env = append(r.env, env)
-		writeText(t, filepath.Join(r.checkout, "flows.yaml"), strings.Replace(ciFlows, "version: 1", "version: 1\nignore: [FO000000000000000000000000000000a2]", 1))
-		done := map[string]jobResult{"plan": r.job(w, "plan", nil, nil)}
-		between(server)
-		done["apply"] = r.job(w, "apply", nil, done)
-		r.checkLog()
-		if done["plan"].result != "success" || display(done["plan"].outputs["has-changes"]) != "true" {
-			t.Fatalf("%+v\n%s", done, &r.log)
-		}
-		return r, done
-	}
-	r, done := deploy(func(*emulator.Server) {})
-	if done["apply"].result != "success" {
-		t.Fatalf("%+v\n%s", done, &r.log)
-	}
-	for _, name := range []string{"report.json", "before.yaml"} {
-		if _, err := os.Stat(filepath.Join(r.artifacts, "flexflows-report-1", name)); err != nil {
-			t.Error(err)
-		}
-	}
-	// Once more: there is nothing to do, and nothing to approve.
-	again := map[string]jobResult{"plan": r.job(w, "plan", nil, nil)}
-	if res := r.job(w, "apply", nil, again); again["plan"].result != "success" || res.result != "skipped" {
-		t.Errorf("again: %+v, then %+v", again, res)
-	}
-	r.github["ref"] = "refs/heads/other"
-	if res := r.job(w, "plan", nil, nil); res.result != "skipped" {
-		t.Errorf("another branch: %+v", res)
-	}
-
-	// Somebody changes the account before the approval.
-	r, done = deploy(func(server *emulator.Server) {
-		if err := server.Edit(func(flows []map[string]any) []map[string]any {
-			flows[0]["enabled"] = false
-			return flows
-		}); err != nil {
-			t.Fatal(err)
-		}
-	})
-	summary, _ := os.ReadFile(r.summary)
-	if done["apply"].exit != exitStale || !strings.Contains(string(summary), "### flexsync apply: the saved plan is stale (exit 5)") || !strings.Contains(string(summary), "    flexsync: the saved plan is stale") ||
-		!strings.Contains(string(summary), `"Support SMS"`) {
-		t.Errorf("%+v\n%s", done, summary)
-	}
-	if !strings.Contains(r.log.String(), "::error title=flexsync apply: exit 5::The saved plan is stale") {
-		t.Errorf("the log does not say it:\n%s", &r.log)
-	}
-}
-
-func TestWorkflowDrift(t *testing.T) {
-	t.Parallel()
-	w := readWorkflow(t, workflows[2])
-	r := newRunner(t, map[string]any{"event_name": "schedule"})
-	server, env := ciServer(t, nil)
-	r.env = append(r.env, env)
-	flows := filepath.Join(r.checkout, "flows.yaml")
-	night := func() *fakeIssues {
-		t.Helper()
-		if res := r.job(w, "drift", nil, nil); res.result != "success" {
-			t.Fatalf("%+v\n%s", res, &r.log)
-		}
-		r.checkLog()
-		return r.gh()
-	}
-	const ignored = "version: 1\nignore: [FO000000000000000000000000000000a2]"
-	same := strings.Replace(strings.Replace(ciFlows[:strings.Index(ciFlows, "  - friendly_name: \"New")], "version: 1", ignored, 1), "550009", "550001", 1)
-	writeText(t, flows, same)
-	if gh := night(); len(gh.Issues) != 0 {
-		t.Errorf("no drift: %+v", gh)
-	}
-
-	edit := func(number string) {
-		if err := server.Edit(func(flows []map[string]any) []map[string]any {
-			flows[0]["contact_identity"] = number
-			return flows
-		}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// Somebody else's issue with the marker stays as it is, and so does a pull
-	// request.
-	var known fakeIssues
-	for i, login := range []string{"mallory", "github-actions[bot]", "ann"} {
-		c := fakeComment{ID: i + 1, Number: i + 1, Body: "<!-- flexsync:plan " + testAccount + " -->\nx"}
-		c.User.Login = login
-		if i == 1 {
-			c.PullRequest = map[string]any{"url": "x"}
-		}
-		known.Issues = append(known.Issues, c)
-	}
-	r.setGH(&known)
-	edit("+15005550007")
-	gh := night()
-	if len(gh.Issues) != 4 || gh.Issues[3].Title != "The Flex Flows are not as main says" || !strings.Contains(gh.Issues[3].Body, "+15005550007") {
-		t.Fatalf("drift: %+v", gh)
-	}
-	edit("+15005550008")
-	if gh = night(); len(gh.Issues) != 4 || !strings.Contains(gh.Issues[3].Body, "+15005550008") || gh.Issues[3].State == "closed" {
-		t.Errorf("drift, the second night: %+v", gh)
-	}
-	edit("+15005550001")
-	if gh = night(); len(gh.Issues) != 4 || gh.Issues[3].State != "closed" || gh.Issues[0].State == "closed" {
-		t.Errorf("no drift any more: %+v", gh)
-	}
-
-	// A refused plan is drift, and red; invalid YAML says nothing of the account.
-	writeText(t, flows, "version: 1\nflows: []\n")
-	if res := r.job(w, "drift", nil, nil); res.exit != exitRefused || len(r.gh().Issues) != 5 {
-		t.Errorf("refused: %+v, %+v", res, r.gh())
-	}
-	calls := len(r.gh().Calls)
-	writeText(t, flows, "version: 2\n")
-	if res := r.job(w, "drift", nil, nil); res.exit != exitInput || len(r.gh().Calls) != calls {
-		t.Errorf("invalid: %+v, %+v", res, r.gh())
-	}
-}
-
-// TestWorkflowFleet runs the workflow over many accounts for each of them.
-func TestWorkflowFleet(t *testing.T) {
-	t.Parallel()
-	w := readWorkflow(t, workflows[3])
-	for _, name := range []string{"plan", "apply"} {
-		if have := w.Jobs[name].Strategy.Matrix["account"]; !slices.Equal(have, fleetAccounts) {
-			t.Errorf("job %s is over %q", name, have)
-		}
-	}
-	r := newRunner(t, pullRequest(3))
-	if err := os.CopyFS(r.checkout, os.DirFS(filepath.Join(examplesDir, fleetExample))); err != nil {
-		t.Fatal(err)
-	}
-	r.secrets = map[string]any{"TWILIO_ACCOUNT_SID": "", "TWILIO_API_KEY": "", "TWILIO_API_SECRET": ""}
-	machine := r.env
-	for _, name := range fleetAccounts {
-		r.env = append(slices.Clone(machine), "FLEXSYNC_LOCAL="+filepath.Join(r.checkout, "emulated", name+".json"))
-		matrix := map[string]any{"account": name}
-		for _, event := range []string{"pull_request", "push"} {
-			r.github["event_name"] = event
-			for job, only := range map[string]string{"plan": "pull_request", "apply": "push"} {
-				want := "skipped"
-				if event == only {
-					want = "success"
-				}
-				if res := r.job(w, job, matrix, nil); res.result != want {
-					t.Errorf("%s, %s on %s: %+v\n%s", name, job, event, res, &r.log)
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		for lines := bufio.NewScanner(r); lines.Scan(); {
+			fmt.Fprintln(&a.log, lines.Text())
+			if lines.Text() == "begun" {
+				if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+					t.Error(err)
 				}
 			}
 		}
+	})
+	err := cmd.Wait()
+	w.Close()
+	reading.Wait()
+	if err != nil {
+		t.Errorf("%v\n%s", err, &a.log)
 	}
-	if gh := r.gh(); len(gh.Comments) != len(fleetAccounts) {
-		t.Errorf("%d comments, want one for each account: %+v", len(gh.Comments), gh.Comments)
+	for _, want := range []string{"exit-code=130\n", "updates=1\n", "creates=0\n", "report-file="} {
+		if outputs := a.read("outputs"); !strings.Contains(outputs, want) {
+			t.Errorf("no %q in the outputs\n%s\n%s", want, outputs, &a.log)
+		}
 	}
-	r.checkLog()
+}
+
+// TestWorkflowDrift runs the script of the workflow that keeps an issue, on what
+// gh lists.
+func TestWorkflowDrift(t *testing.T) {
+	t.Parallel()
+	var w ghWorkflow
+	readYAML(t, "examples/ci/github/drift.yml", &w)
+	steps := w.Jobs["drift"].Steps
+	script := steps[len(steps)-1].Run
+	const marker = "<!-- flexsync:plan " + testAccount + " -->"
+	issue := func(number int, login, more string) string {
+		return fmt.Sprintf(`{"number": %d, "user": {"login": %q}, "body": %q%s}`, number, login, marker+"\nx", more)
+	}
+	// Somebody else's issue with the marker, and a pull request.
+	others := "[" + issue(1, "mallory", "") + "," + issue(2, "github-actions[bot]", `, "pull_request": {"url": "x"}`) + "]"
+	own := "[" + issue(3, "github-actions[bot]", "") + "]"
+	for name, test := range map[string]struct{ listed, changes, asks string }{
+		"opened":  {others + "[]", "true", "--method POST repos/octo/flows/issues -f title=The Flex Flows are not as main says -F body=@plan.md --jq .html_url\n"},
+		"updated": {others + own, "true", "--method PATCH repos/octo/flows/issues/3 -F body=@plan.md --jq .html_url\n"},
+		"closed":  {others + own, "false", "--method PATCH repos/octo/flows/issues/3 -f state=closed --jq .html_url\n"},
+		"none":    {others, "false", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			m.program("gh", "shift\necho \"$*\" >>asked\ncase $1 in --paginate) cat listed ;; esac\n")
+			m.write("listed", test.listed)
+			m.write("plan.md", marker+"\n$(touch pwned)\n")
+			said, exit := m.run(script, "GITHUB_REPOSITORY=octo/flows", "CHANGES="+test.changes, "MARKDOWN=plan.md")
+			want := "--paginate repos/octo/flows/issues?state=open&per_page=100\n" + test.asks
+			if asked := m.read("asked"); exit != 0 || asked != want {
+				t.Errorf("exit %d\n%s\nit asks\n%s\nwant\n%s", exit, said, asked, want)
+			}
+		})
+	}
 }
 
 // TestWorkflowsAreCareful holds what a reviewer of a workflow looks for.
 func TestWorkflowsAreCareful(t *testing.T) {
 	t.Parallel()
 	pinned := regexp.MustCompile(`^[\w-]+/[\w-]+@[0-9a-f]{40}$`)
+	inputs := func(file string, s *ghStep, known map[string]struct{ Default string }) {
+		for name := range s.With {
+			if _, ok := known[name]; !ok {
+				t.Errorf("%s: the action has no input %s", file, name)
+			}
+		}
+	}
+	var action ghAction
+	readYAML(t, actionDir+"/action.yml", &action)
 	steps := func(file string, steps []*ghStep) {
 		for _, s := range steps {
-			if s.Uses != "" && !pinned.MatchString(s.Uses) && s.Uses != ownAction+release {
+			own := s.Uses == ownAction+release
+			if s.Uses != "" && !own && !pinned.MatchString(s.Uses) {
 				t.Errorf("%s: %s is not pinned", file, s.Uses)
+			}
+			if own {
+				inputs(file, s, action.Inputs)
 			}
 			if strings.HasPrefix(s.Uses, "actions/checkout@") && s.With["persist-credentials"] != false {
 				t.Errorf("%s: a checkout keeps the token", file)
@@ -641,10 +687,15 @@ func TestWorkflowsAreCareful(t *testing.T) {
 			if strings.Contains(s.Run, "${{") {
 				t.Errorf("%s: step %q has an expression in its script", file, s.Name)
 			}
+			if s.Run != "" && s.Shell != "bash" {
+				t.Errorf("%s: step %q has the shell %q", file, s.Name, s.Shell)
+			}
 		}
 	}
-	for _, file := range workflows {
-		w := readWorkflow(t, file)
+	files := []string{"examples/ci/github/pull-request.yml", "examples/ci/github/deploy.yml", "examples/ci/github/drift.yml", "examples/fleet/workflow.yml", ".github/workflows/ci.yml"}
+	for _, file := range files {
+		var w ghWorkflow
+		readYAML(t, file, &w)
 		if !maps.Equal(w.Permissions, map[string]string{"contents": "read"}) {
 			t.Errorf("%s: permissions %v", file, w.Permissions)
 		}
@@ -661,161 +712,409 @@ func TestWorkflowsAreCareful(t *testing.T) {
 					t.Errorf("%s: job %s may write %s", file, name, what)
 				}
 			}
+			for _, s := range job.Steps {
+				if s.With["command"] == "apply" && s.With["plan-file"] == nil && s.With["paths"] == nil {
+					t.Errorf("%s: job %s does not say what it applies", file, name)
+				}
+			}
 		}
-		data, err := os.ReadFile(filepath.Join(repository, file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range regexp.MustCompile(`@[0-9a-f]{40}(.*)`).FindAllStringSubmatch(string(data), -1) {
+		for _, m := range regexp.MustCompile(`@[0-9a-f]{40}(.*)`).FindAllStringSubmatch(readme(t, file), -1) {
 			if !regexp.MustCompile(`^ # v\d+\.\d+\.\d+$`).MatchString(m[1]) {
 				t.Errorf("%s: a pin does not say its version: %q", file, m[0])
 			}
 		}
 	}
-	action := readAction(t)
 	steps("action.yml", action.Runs.Steps)
-	for _, s := range action.Runs.Steps {
-		if s.Run != "" && s.Shell != "bash" {
-			t.Errorf("action.yml: step %q has the shell %q", s.Name, s.Shell)
+}
+
+// TestWorkflowFleet holds the workflow over many accounts against the example's
+// files for each of them.
+func TestWorkflowFleet(t *testing.T) {
+	t.Parallel()
+	var w ghWorkflow
+	readYAML(t, "examples/fleet/workflow.yml", &w)
+	for name, job := range w.Jobs {
+		if have := job.Strategy.Matrix["account"]; !slices.Equal(have, fleetAccounts) {
+			t.Errorf("job %s is over %q", name, have)
+		}
+		for _, account := range fleetAccounts {
+			for _, s := range job.Steps {
+				if s.Uses != ownAction+release {
+					continue
+				}
+				for _, input := range []string{"paths", "var-file"} {
+					for file := range strings.Lines(strings.ReplaceAll(s.With[input].(string), "${{ matrix.account }}", account)) {
+						if _, err := os.Stat(filepath.Join(examplesDir, fleetExample, strings.TrimSpace(file))); err != nil {
+							t.Errorf("job %s: %v", name, err)
+						}
+					}
+				}
+			}
 		}
 	}
 }
 
-// lintTree is a directory as a repository that uses the workflows has it, with
-// the action in place.
-func lintTree(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := os.CopyFS(filepath.Join(dir, ".github/actions/flexsync"), os.DirFS(filepath.Join(repository, ".github/actions/flexsync"))); err != nil {
-		t.Fatal(err)
+// gitlabJob is a job of the file for GitLab.
+type gitlabJob struct {
+	Stage     string
+	Script    []string
+	Artifacts struct {
+		Paths    []string
+		ExpireIn string `yaml:"expire_in"`
+		Reports  map[string]string
 	}
-	for _, d := range []string{".git", ".github/workflows"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
-			t.Fatal(err)
+}
+
+func (j *gitlabJob) script() string { return strings.Join(j.Script, "\n") + "\n" }
+
+func readGitLab(t *testing.T) map[string]*gitlabJob {
+	t.Helper()
+	var nodes map[string]yaml.Node
+	readYAML(t, gitlabFile, &nodes)
+	jobs := make(map[string]*gitlabJob)
+	for name, node := range nodes {
+		if name == "stages" || name == "variables" || name == "workflow" || name == "default" {
+			continue
+		}
+		job := &gitlabJob{}
+		if err := node.Decode(job); err != nil {
+			t.Fatalf("%s: %s: %v", gitlabFile, name, err)
+		}
+		jobs[name] = job
+		if len(job.Script) == 0 {
+			t.Errorf("job %s has no script", name)
+		}
+		if job.Artifacts.ExpireIn == "" && len(job.Artifacts.Paths) > 0 {
+			t.Errorf("job %s: its artifacts stay for ever", name)
 		}
 	}
-	for _, file := range workflows {
-		data, err := os.ReadFile(filepath.Join(repository, file))
+	return jobs
+}
+
+// gitlab is a machine on which the scripts of GitLab's jobs run.
+type gitlab struct {
+	*machine
+	jobs    map[string]*gitlabJob
+	account *emulator.Server
+}
+
+func newGitLab(t *testing.T) *gitlab {
+	t.Helper()
+	g := &gitlab{machine: newMachine(t, "curl", "git"), jobs: readGitLab(t)}
+	server, env := ciServer(t, nil)
+	g.account = server
+	g.env = append(g.env, env, "FLEXFLOWS_PATHS=flows.yaml", "CI_JOB_URL=https://gitlab.example.com/jobs/1")
+	return g
+}
+
+// job runs a job and returns what it said.
+func (g *gitlab) job(want int, name string, env ...string) string {
+	g.t.Helper()
+	said, exit := g.run(g.jobs[name].script(), env...)
+	if exit != want {
+		g.t.Fatalf("%s: exit %d, want %d\n%s", name, exit, want, said)
+	}
+	return said
+}
+
+// TestGitLabNote has the script of a merge request's plan find its own note in
+// what the API lists, and replace it.
+func TestGitLabNote(t *testing.T) {
+	t.Parallel()
+	const (
+		token  = "glpat-t0ken"
+		marker = "<!-- flexsync:plan " + testAccount + " -->\n"
+		notes  = "/api/v4/projects/9/merge_requests/5/notes"
+	)
+	note := func(id, author int, body string) map[string]any {
+		return map[string]any{"id": id, "author": map[string]any{"id": author}, "body": body}
+	}
+	for name, test := range map[string]struct {
+		flows string
+		pages [][]any
+		exit  int
+		env   []string
+		asks  string // the write
+		says  string
+	}{
+		"first":   {ciUpdate, [][]any{{note(0, 1, marker+"all is well"), note(1, 77, "hello")}}, 0, nil, "POST " + notes, "1 to create, 1 to update"},
+		"next":    {ciUpdate, [][]any{{note(0, 1, marker)}, {note(8, 77, marker+"old")}}, 0, nil, "PUT " + notes + "/8", "$(touch pwned)"},
+		"invalid": {"version: 2\n", nil, exitInput, nil, "POST " + notes, marker + "### flexsync plan: failed (exit 3)"},
+		// curl's exit: the merge request goes on showing an older plan.
+		"forbidden": {ciUpdate, nil, 22, []string{"FLEXFLOWS_NOTE_TOKEN=wrong"}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newGitLab(t)
+			var asked, body string
+			api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				var answer any = []any{}
+				var page int
+				_, _ = fmt.Sscan(r.FormValue("page"), &page)
+				switch {
+				case r.Header.Get("Private-Token") != token:
+					w.WriteHeader(http.StatusUnauthorized)
+					answer = map[string]any{"message": "401 Unauthorized"}
+				case r.URL.Path == "/api/v4/user":
+					answer = map[string]any{"id": 77}
+				case r.Method != http.MethodGet:
+					asked, body = asked+r.Method+" "+r.URL.Path, r.PostFormValue("body")
+				case r.URL.Path == notes && page > 0 && page <= len(test.pages):
+					answer = test.pages[page-1]
+				}
+				if err := json.NewEncoder(w).Encode(answer); err != nil {
+					t.Error(err)
+				}
+			}))
+			t.Cleanup(api.Close)
+			g.write("flows.yaml", test.flows)
+			env := []string{"FLEXFLOWS_NOTE_TOKEN=" + token, "CI_API_V4_URL=" + api.URL + "/api/v4", "CI_MERGE_REQUEST_PROJECT_ID=9", "CI_MERGE_REQUEST_IID=5"}
+			said := g.job(test.exit, "plan", append(env, test.env...)...)
+			if asked != test.asks || !strings.Contains(body, test.says) || strings.Contains(said, token) {
+				t.Errorf("it asks %s, want %s; the note is\n%s\n%s", asked, test.asks, body, said)
+			}
+		})
+	}
+}
+
+// TestGitLabFork plans against the snapshot of the branch that is merged into.
+func TestGitLabFork(t *testing.T) {
+	t.Parallel()
+	g := newGitLab(t)
+	g.write("flows.yaml", ciUpdate)
+	base := filepath.Join(t.TempDir(), "base.git")
+	if _, exit := g.run(`git init -q .
+git init -q -b main "$BASE"
+printf %s "$SNAPSHOT" >"$BASE/snapshot.json"
+git -C "$BASE" add .
+git -C "$BASE" -c user.name=x -c user.email=x@example.com commit -q -m x`, "BASE="+base, "SNAPSHOT="+fmt.Sprintf(ciAccount, "Old")); exit != 0 {
+		t.Fatal(&g.log)
+	}
+	out := g.job(exitOK, "plan-fork", "FLEXSYNC_BASE_URL=", "TWILIO_ACCOUNT_SID=", "TWILIO_API_KEY=", "TWILIO_API_SECRET=",
+		"CI_MERGE_REQUEST_PROJECT_URL=file://"+strings.TrimSuffix(base, ".git"), "CI_MERGE_REQUEST_TARGET_BRANCH_NAME=main")
+	if !strings.Contains(out, "1 to create, 1 to update, 0 to delete") {
+		t.Errorf("the fork's plan:\n%s", out)
+	}
+}
+
+// TestGitLabDeploy goes from the plan of main to the account.
+func TestGitLabDeploy(t *testing.T) {
+	t.Parallel()
+	g := newGitLab(t)
+	g.write("flows.yaml", strings.Replace(ciUpdate, "channel_type: sms", "chanel_type: sms", 1))
+	g.job(exitInput, "validate")
+	var report []issue
+	data := g.read(g.jobs["validate"].Artifacts.Reports["codequality"])
+	if err := json.Unmarshal([]byte(data), &report); err != nil || len(report) == 0 || report[0].Location.Path != "flows.yaml" {
+		t.Errorf("%v, the code-quality report is %s", err, data)
+	}
+	g.write("flows.yaml", ciUpdate)
+	g.job(exitOK, "validate")
+	g.job(exitChanges, "drift")
+	g.job(exitOK, "plan-main")
+	if err := g.account.Edit(func(flows []map[string]any) []map[string]any {
+		flows[0]["enabled"] = false
+		return flows
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if out := g.job(exitStale, "apply"); !strings.Contains(out, "The plan is stale") {
+		t.Errorf("stale:\n%s", out)
+	}
+	g.job(exitOK, "plan-main")
+	g.job(exitOK, "apply")
+	for _, path := range g.jobs["apply"].Artifacts.Paths {
+		if g.read(path) == "" {
+			t.Errorf("there is no %s", path)
+		}
+	}
+	g.job(exitOK, "drift")
+	if n := len(g.account.Flows()); n != 3 {
+		t.Errorf("%d flows", n)
+	}
+}
+
+// TestShellScripts has bash read every script.
+func TestShellScripts(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	for _, path := range append(globbed(t, filepath.Join(repository, actionDir, "*.sh")), filepath.Join(repository, ".ci/run")) {
+		path, err := filepath.Abs(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := strings.ReplaceAll(string(data), ownAction+release, "./.github/actions/flexsync")
-		writeText(t, filepath.Join(dir, ".github/workflows", strings.ReplaceAll(file, "/", "-")), text)
+		if said, exit := m.run(`bash -n "$SCRIPT"`, "SCRIPT="+path); exit != 0 {
+			t.Errorf("%s\n%s", path, said)
+		}
 	}
-	return dir
+	for name, job := range readGitLab(t) {
+		m.write("job.sh", job.script())
+		if said, exit := m.run("bash -n job.sh"); exit != 0 {
+			t.Errorf("%s: %s\n%s", gitlabFile, name, said)
+		}
+	}
 }
 
-// unreachable is what the tools say when a module or package cannot be fetched.
-var unreachable = regexp.MustCompile(`(?i)dial tcp|no such host|lookup |i/o timeout|connection refused|module lookup disabled|ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT|40[34] (Forbidden|Not Found)|410 Gone|proxyconnect`)
-
-// fetched skips a test whose tool cannot be fetched.
-func fetched(t *testing.T, what string, out []byte, err error) {
-	t.Helper()
-	if err == nil {
-		return
+// cronJob is what the tests look at.
+type cronJob struct {
+	Kind string
+	Spec struct {
+		Schedule          string
+		ConcurrencyPolicy string `yaml:"concurrencyPolicy"`
+		JobTemplate       struct {
+			Spec struct {
+				BackoffLimit          *int `yaml:"backoffLimit"`
+				ActiveDeadlineSeconds int  `yaml:"activeDeadlineSeconds"`
+				PodFailurePolicy      struct {
+					Rules []struct {
+						Action      string
+						OnExitCodes struct {
+							ContainerName string `yaml:"containerName"`
+							Operator      string
+							Values        []int
+						} `yaml:"onExitCodes"`
+					}
+				} `yaml:"podFailurePolicy"`
+				Template struct {
+					Spec struct {
+						RestartPolicy   string         `yaml:"restartPolicy"`
+						AutomountToken  *bool          `yaml:"automountServiceAccountToken"`
+						SecurityContext map[string]any `yaml:"securityContext"`
+						Containers      []struct {
+							Name            string
+							Image           string
+							Args            []string
+							EnvFrom         []map[string]map[string]string `yaml:"envFrom"`
+							VolumeMounts    []map[string]any               `yaml:"volumeMounts"`
+							SecurityContext map[string]any                 `yaml:"securityContext"`
+							Resources       map[string]map[string]string
+						}
+						Volumes []struct {
+							Name      string
+							ConfigMap map[string]string `yaml:"configMap"`
+						}
+					}
+				}
+			}
+		} `yaml:"jobTemplate"`
 	}
-	if unreachable.Match(out) {
-		t.Skipf("%s cannot be fetched:\n%s", what, out)
-	}
-	t.Fatalf("%s: %v\n%s", what, err, out)
 }
 
-const actionlintModule = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
-
-// TestWorkflowsLint runs actionlint, which also knows the action's inputs and
-// outputs, and has shellcheck look at the scripts where that is installed.
-func TestWorkflowsLint(t *testing.T) {
+// TestKubernetes holds the CronJob against what the README says of it, and runs
+// its container's arguments against the embedded API, on a volume as the kubelet
+// makes it of a ConfigMap.
+func TestKubernetes(t *testing.T) {
 	t.Parallel()
-	bin := t.TempDir()
-	install := exec.CommandContext(t.Context(), "go", "install", actionlintModule)
-	install.Env = append(os.Environ(), "GOBIN="+bin)
-	out, err := install.CombinedOutput()
-	fetched(t, "actionlint", out, err)
-	dir := lintTree(t)
-	lint := exec.CommandContext(t.Context(), filepath.Join(bin, "actionlint"), "-no-color")
-	lint.Dir = dir
-	if out, err := lint.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-	// It would say so.
-	file := filepath.Join(dir, ".github/workflows/examples-ci-github-deploy.yml")
-	data, err := os.ReadFile(file)
+	data, err := os.ReadFile(filepath.Join(repository, kubernetesFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeText(t, file, strings.Replace(string(data), "plan-file: ", "plan-fil: ", 1))
-	lint = exec.CommandContext(t.Context(), filepath.Join(bin, "actionlint"), "-no-color")
-	lint.Dir = dir
-	if out, err := lint.CombinedOutput(); err == nil || !bytes.Contains(out, []byte(`input "plan-fil" is not defined`)) {
-		t.Errorf("actionlint does not find a wrong input: %v\n%s", err, out)
-	}
-}
-
-// npm installs a package in a directory of its own and returns its command.
-func npm(t *testing.T, packages ...string) string {
-	t.Helper()
-	needs(t, "node", "npm")
-	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "npm", append([]string{"install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", dir}, packages...)...)
-	out, err := cmd.CombinedOutput()
-	fetched(t, packages[0], out, err)
-	return filepath.Join(dir, "node_modules", ".bin")
-}
-
-// TestWorkflowsSchema holds the action and the workflows against the schemas of
-// SchemaStore.
-func TestWorkflowsSchema(t *testing.T) {
-	t.Parallel()
-	bin := npm(t, "@action-validator/cli@0.6.0", "@action-validator/core@0.6.0")
-	dir := lintTree(t)
-	files, err := filepath.Glob(filepath.Join(dir, ".github/workflows/*.yml"))
-	if err != nil || len(files) != len(workflows) {
-		t.Fatal(err, files)
-	}
-	for _, file := range append(files, filepath.Join(dir, ".github/actions/flexsync/action.yml")) {
-		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "action-validator"), file)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", file, err, out)
+	dec := yaml.NewDecoder(strings.NewReader(string(data)))
+	var c cronJob
+	for c.Kind != "CronJob" {
+		c = cronJob{}
+		if err := dec.Decode(&c); err != nil {
+			t.Fatal(err)
 		}
 	}
-}
+	job := c.Spec.JobTemplate.Spec
+	pod := job.Template.Spec
+	if len(pod.Containers) != 1 || len(pod.Volumes) != 1 {
+		t.Fatalf("%d containers, %d volumes", len(pod.Containers), len(pod.Volumes))
+	}
+	box := pod.Containers[0]
+	for what, ok := range map[string]bool{
+		"runs may overlap":           c.Spec.ConcurrencyPolicy == "Forbid",
+		"there is no limit of tries": job.BackoffLimit != nil && *job.BackoffLimit <= 3,
+		"there is no deadline":       job.ActiveDeadlineSeconds > 0,
+		"the pod starts again":       pod.RestartPolicy == "Never",
+		"it has a token":             pod.AutomountToken != nil && !*pod.AutomountToken,
+		"it may be root":             pod.SecurityContext["runAsNonRoot"] == true,
+		"the file system is writable": box.SecurityContext["readOnlyRootFilesystem"] == true &&
+			box.SecurityContext["allowPrivilegeEscalation"] == false,
+		"no limit of memory":       box.Resources["limits"]["memory"] != "",
+		"the image has no version": strings.HasSuffix(box.Image, ":"+release),
+		"no Secret":                len(box.EnvFrom) == 1 && box.EnvFrom[0]["secretRef"]["name"] != "",
+		"no ConfigMap":             pod.Volumes[0].ConfigMap["name"] != "" && box.VolumeMounts[0]["name"] == pod.Volumes[0].Name && box.VolumeMounts[0]["readOnly"] == true,
+		"--yes is not said":        slices.Contains(box.Args, "--yes"),
+	} {
+		if !ok {
+			t.Errorf("%s", what)
+		}
+	}
+	final := job.PodFailurePolicy.Rules[0]
+	if final.Action != "FailJob" || final.OnExitCodes.ContainerName != box.Name || !slices.Equal(final.OnExitCodes.Values, []int{exitInput, exitRefused}) {
+		t.Errorf("the first rule for failures: %+v", final)
+	}
 
-// TestShellScripts has bash read every script, and shellcheck where it is
-// installed.
-func TestShellScripts(t *testing.T) {
-	t.Parallel()
-	if runtime.GOOS == "windows" {
-		t.Skip("the scripts are for a POSIX system")
+	// ..data is a link to the directory of this version of the ConfigMap, and
+	// the files are links to those in ..data.
+	server, env := ciServer(t, nil)
+	volume := t.TempDir()
+	version := filepath.Join(volume, "..2026_01_02_03_04_05.123")
+	if err := os.Mkdir(version, 0o700); err != nil {
+		t.Fatal(err)
 	}
-	needs(t, "bash")
-	scripts := globbed(t, filepath.Join(repository, ".github/actions/flexsync/*.sh"))
-	if len(scripts) != 4 {
-		t.Errorf("%d scripts", len(scripts))
-	}
-	dir := t.TempDir()
-	add := func(name, text string) {
-		path := filepath.Join(dir, name+".sh")
-		writeText(t, path, "#!/usr/bin/env bash\nset -eo pipefail\n"+text)
-		scripts = append(scripts, path)
-	}
-	for _, s := range readWorkflow(t, workflows[2]).Jobs["drift"].Steps {
-		if s.Run != "" {
-			add("drift", s.Run)
+	for link, target := range map[string]string{"..data": filepath.Base(version), "flows.yaml": "..data/flows.yaml"} {
+		if err := os.Symlink(target, filepath.Join(volume, link)); err != nil {
+			t.Fatal(err)
 		}
 	}
-	for name, job := range readGitLab(t).jobs {
-		add("gitlab-"+name, job.script())
-	}
-	for _, path := range scripts {
-		if out, err := exec.CommandContext(t.Context(), "bash", "-n", path).CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", path, err, out)
-		}
-	}
-	needs(t, "shellcheck")
-	out, err := exec.CommandContext(t.Context(), "shellcheck", append([]string{"--severity=style"}, scripts...)...).CombinedOutput()
+	binary, err := exec.LookPath("flexsync")
 	if err != nil {
-		t.Errorf("shellcheck: %v\n%s", err, out)
+		t.Fatal(err)
+	}
+	mount, _ := box.VolumeMounts[0]["mountPath"].(string)
+	pass := func(flows string) (string, int) {
+		t.Helper()
+		writeText(t, filepath.Join(version, "flows.yaml"), flows)
+		var args []string
+		for _, arg := range box.Args {
+			if arg == mount {
+				arg = volume
+			}
+			args = append(args, arg)
+		}
+		cmd := exec.CommandContext(t.Context(), binary, args...)
+		cmd.Dir = "/"
+		cmd.Env = []string{env, "TWILIO_ACCOUNT_SID=" + testAccount, "TWILIO_API_KEY=" + testKey, "TWILIO_API_SECRET=" + testSecret,
+			"GORACE=atexit_sleep_ms=0", "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}
+		out, err := cmd.CombinedOutput()
+		if err != nil && cmd.ProcessState == nil {
+			t.Fatal(err)
+		}
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	for i, test := range []struct {
+		flows string
+		exit  int
+		says  string
+	}{
+		{ciFlows, 0, `"status": "applied"`},
+		{ciFlows, 0, `"status": "unchanged"`},
+		{"version: 1\nflows: []\n", exitRefused, `"status": "refused"`},
+		{"version: 2\n", exitInput, `"status": "error"`},
+	} {
+		if out, code := pass(test.flows); code != test.exit || !strings.Contains(out, test.says) {
+			t.Errorf("run %d: exit %d, want %d\n%s", i+1, code, test.exit, out)
+		}
+	}
+	if n := len(server.Flows()); n != 2 {
+		t.Errorf("%d flows", n)
+	}
+}
+
+// TestImagesHaveTheGo holds the images that flexsync is built in against go.mod.
+func TestImagesHaveTheGo(t *testing.T) {
+	t.Parallel()
+	mod := readme(t, "go.mod")
+	_, version, _ := strings.Cut(mod, "\ngo ")
+	version, _, _ = strings.Cut(version, "\n")
+	version = strings.Join(strings.Split(version, ".")[:2], ".")
+	for _, file := range []string{gitlabFile, "examples/ci/kubernetes/Dockerfile"} {
+		if !strings.Contains(readme(t, file), "golang:"+version+"-") {
+			t.Errorf("%s does not build with Go %s", file, version)
+		}
 	}
 }
 
@@ -829,7 +1128,8 @@ func TestCIREADME(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	action := readAction(t)
+	var action ghAction
+	readYAML(t, actionDir+"/action.yml", &action)
 	names := func(from, to string) []string {
 		_, below, _ := strings.Cut(text, from)
 		below, _, _ = strings.Cut(below, to)

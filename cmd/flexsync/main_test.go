@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
-	testscript.Main(m, map[string]func(){"flexsync": main, "gh": fakeGH})
+	testscript.Main(m, map[string]func(){"flexsync": main})
 }
 
 func TestScript(t *testing.T) {

@@ -1,9 +1,8 @@
-package main
+package platform
 
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,48 +19,6 @@ import (
 	"testing"
 	"time"
 )
-
-// editorModules names a directory in which npm has installed what
-// testdata/editor asks for. Without it, the test installs that itself.
-const editorModules = "FLEXSYNC_EDITOR_MODULES"
-
-// languageServer returns the command line of yaml-language-server, or skips
-// the test where there is no Node.js, or no registry to install it from.
-func languageServer(t *testing.T) []string {
-	t.Helper()
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Skipf("yaml-language-server cannot run: %v", err)
-	}
-	modules := os.Getenv(editorModules)
-	if modules == "" {
-		npm, err := exec.LookPath("npm")
-		if err != nil {
-			t.Skipf("yaml-language-server cannot be installed: %v", err)
-		}
-		dir := t.TempDir()
-		for _, name := range []string{"package.json", "package-lock.json"} {
-			data, err := os.ReadFile(filepath.Join("testdata", "editor", name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			writeText(t, filepath.Join(dir, name), string(data))
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-		defer cancel()
-		install := exec.CommandContext(ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=0", "--fetch-timeout=30000")
-		install.Dir = dir
-		if out, err := install.CombinedOutput(); err != nil {
-			t.Skipf("yaml-language-server cannot be installed: npm ci: %v\n%s", err, out)
-		}
-		modules = filepath.Join(dir, "node_modules")
-	}
-	server := filepath.Join(modules, "yaml-language-server", "bin", "yaml-language-server")
-	if _, err := os.Stat(server); err != nil {
-		t.Fatalf("npm has not installed it: %v", err)
-	}
-	return []string{node, server, "--stdio"}
-}
 
 // editor is the client's side of the Language Server Protocol, as much of it
 // as an editor needs that opens a file.
@@ -281,12 +238,11 @@ if (!valid({version: 1, flows: []}) || valid({version: 2})) throw 'wrong'
 // does that follows the README.
 func TestEditor(t *testing.T) {
 	t.Parallel()
-	command := languageServer(t)
+	command := append(node(t, "yaml-language-server/bin/yaml-language-server"), "--stdio")
 	dir := t.TempDir()
-	schemaText, _ := runOffline(t, exitOK, "schema")
-	writeText(t, filepath.Join(dir, "flexsync.schema.json"), schemaText)
+	writeText(t, filepath.Join(dir, "flexsync.schema.json"), must(t, "", nil, flexsync(t), "schema"))
 	const modeline = "# yaml-language-server: $schema=flexsync.schema.json\n"
-	if !strings.Contains(readme(t, "README.md"), "\n"+modeline+"version: 1\n") {
+	if !strings.Contains(readText(t, filepath.Join(repository, "README.md")), "\n"+modeline+"version: 1\n") {
 		t.Errorf("the README does not say %q", modeline)
 	}
 	t.Run("ajv", func(t *testing.T) {
@@ -397,16 +353,17 @@ func TestEditor(t *testing.T) {
 	t.Run("examples", func(t *testing.T) {
 		files := 0
 		for _, pattern := range []string{"*/*.yaml", "*/*/*.yaml"} {
-			for _, file := range globbed(t, filepath.Join(examplesDir, pattern)) {
-				data, err := os.ReadFile(file)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !bytes.Contains(data, []byte("\nflows:")) && !bytes.HasPrefix(data, []byte("version:")) {
+			found, err := filepath.Glob(filepath.Join(repository, "examples", pattern))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, file := range found {
+				text := readText(t, file)
+				if !strings.Contains(text, "\nflows:") && !strings.HasPrefix(text, "version:") {
 					continue // variables, workflows
 				}
 				files++
-				if _, marked := open(string(data)); len(marked) > 0 {
+				if _, marked := open(text); len(marked) > 0 {
 					t.Errorf("%s: %q", file, marked)
 				}
 			}
