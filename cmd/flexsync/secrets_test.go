@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -37,10 +36,6 @@ func TestSecrets(t *testing.T) {
 		"export", "export --names", "export --snapshot snapshot.json", "list", "list --format json", "list --format env",
 		"validate", "validate --format json", "version",
 	}
-	flexsync, err := exec.LookPath("flexsync")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,22 +49,26 @@ func TestSecrets(t *testing.T) {
 			t.Cleanup(web.Close)
 			dir := t.TempDir()
 			yaml := "version: 1\nflows: [{friendly_name: A, channel_type: web, chat_service_sid: IS00000000000000000000000000000001}]\n"
-			if err := os.WriteFile(filepath.Join(dir, "flows.yaml"), []byte(yaml), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			flows := filepath.Join(dir, "flows.yaml")
+			writeText(t, flows, yaml)
+			env := map[string]string{"FLEXSYNC_BASE_URL": web.URL, "TWILIO_ACCOUNT_SID": testAccount, "TWILIO_AUTH_TOKEN": testSecret}
 			for _, command := range commands {
 				for _, loud := range []string{"", " -v", " -v --log-format json"} {
-					cmd := exec.Command(flexsync, strings.Fields(command+loud)...)
-					cmd.Dir = dir
-					cmd.Env = []string{
-						"FLEXSYNC_BASE_URL=" + web.URL, "TWILIO_ACCOUNT_SID=" + testAccount, "TWILIO_AUTH_TOKEN=" + testSecret,
-						"HOME=" + dir, "GORACE=atexit_sleep_ms=0",
+					args := strings.Fields(command + loud)
+					for i, arg := range args {
+						if strings.Contains(arg, ".") {
+							args[i] = filepath.Join(dir, arg)
+						}
 					}
-					out, err := cmd.CombinedOutput()
-					if _, exited := err.(*exec.ExitError); err != nil && !exited {
-						t.Fatal(err)
+					if args[0] == "plan" || args[0] == "apply" || args[0] == "validate" {
+						args = append(args, flows)
 					}
-					leaked(t, command+loud, out)
+					var out bytes.Buffer
+					run(t.Context(), args, strings.NewReader(""), &out, &out, func(name string) (string, bool) {
+						value, ok := env[name]
+						return value, ok
+					})
+					leaked(t, command+loud, out.Bytes())
 				}
 			}
 			files, err := filepath.Glob(filepath.Join(dir, "*"))

@@ -23,7 +23,7 @@ func TestRequests(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", binary, "flexsync/cmd/flexsync").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	const flows, workers = 2500, 8
+	const flows, pages, workers = 1001, 2, 8
 	path, err := files(t.TempDir(), flows, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -54,9 +54,9 @@ func TestRequests(t *testing.T) {
 		wantRequests, maxConnections int32
 	}{
 		// The listing before the creates is one empty page.
-		{"apply", []string{"apply", path, "--yes", "--parallelism", strconv.Itoa(workers)}, 1 + flows + 3, workers},
-		{"plan", []string{"plan", path}, 3, 1},
-		{"apply without changes", []string{"apply", path, "--yes"}, 3, 1},
+		{"apply", []string{"apply", path, "--yes", "--parallelism", strconv.Itoa(workers)}, 1 + flows + pages, workers},
+		{"plan", []string{"plan", path}, pages, 1},
+		{"apply without changes", []string{"apply", path, "--yes"}, pages, 1},
 	} {
 		requests.Store(0)
 		connections.Store(0)
