@@ -536,6 +536,10 @@ func TestActionSavedPlan(t *testing.T) {
 				a.t.Fatal(err)
 			}
 		}, nil, exitInput, 0, "### flexsync apply: the input is not valid (exit 3)"},
+		// The output of an earlier step that has not run, say.
+		"none":                {nil, map[string]string{"plan-file": ""}, exitInput, 0, ""},
+		"none, and there are": {nil, map[string]string{"plan-file": "", "paths": "flows.yaml"}, exitInput, 0, ""},
+		"blank":               {nil, map[string]string{"plan-file": " \n"}, exitInput, 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -563,6 +567,28 @@ func TestActionSavedPlan(t *testing.T) {
 				t.Errorf("%d writes, want %d", writes, test.writes)
 			}
 		})
+	}
+}
+
+// TestActionEmptyInputs gives every input that says what to do an empty value, as
+// the output of a step that has not run is. It does not count as not given, which
+// would widen what is done.
+func TestActionEmptyInputs(t *testing.T) {
+	t.Parallel()
+	a := newAction(t, nil)
+	a.write("flows.yaml", ciUpdate)
+	for _, command := range []string{"plan", "apply"} {
+		for _, input := range []string{"paths", "var-file", "only", "ignore", "args", "plan-file", "local", "working-directory"} {
+			for _, value := range []string{"", "\r\n\n"} {
+				outputs, exit := a.flexsync(map[string]string{"command": command, input: value})
+				if exit != exitInput || outputs["plan-file"] != "" {
+					t.Errorf("%s with %s %q: exit %d, outputs %v\n%s", command, input, value, exit, outputs, &a.log)
+				}
+			}
+		}
+	}
+	if requests := a.account.Requests(); len(requests) > 0 {
+		t.Errorf("%d requests were sent", len(requests))
 	}
 }
 

@@ -35,6 +35,17 @@ lines() {
 	done <<<"$1"
 }
 
+# given tells whether the workflow gives an input. The empty value of an
+# expression, such as the output of a step that has not run, is not the same as no
+# value: it would apply the YAML in place of a plan, or to more flows.
+given() { # NAME VALUE
+	case $2 in
+	'(none)') return 1 ;;
+	*[![:space:]]*) return 0 ;;
+	*) fail "the input $1 is given, and is empty: leave it out, or write (none)" ;;
+	esac
+}
+
 # absolute is a path that is good in any directory.
 absolute() {
 	case $1 in
@@ -48,43 +59,54 @@ case $INPUT_BINARY in
 */*) binary=$(absolute "$INPUT_BINARY") ;;
 *) binary=$(command -v -- "$INPUT_BINARY") || fail "there is no flexsync to run: see the input binary" ;;
 esac
-cd -- "$INPUT_WORKING_DIRECTORY" || fail "the working directory is not there"
+if given working-directory "$INPUT_WORKING_DIRECTORY"; then
+	cd -- "$INPUT_WORKING_DIRECTORY" || fail "the working directory is not there"
+fi
 
 args=()
-each() { # FLAG TEXT: the flag for each line
+each() { # NAME VALUE: the flag of this name for each line
 	local value
-	lines "$2"
-	for value in ${values[@]+"${values[@]}"}; do args+=("$1=$value"); done
+	if given "$1" "$2"; then
+		lines "$2"
+		for value in "${values[@]}"; do args+=("--$1=$value"); done
+	fi
 }
-each --var-file "$INPUT_VAR_FILE"
-each --only "$INPUT_ONLY"
-each --ignore "$INPUT_IGNORE"
-lines "$INPUT_ARGS"
-args+=(${values[@]+"${values[@]}"})
+each var-file "$INPUT_VAR_FILE"
+each only "$INPUT_ONLY"
+each ignore "$INPUT_IGNORE"
+if given args "$INPUT_ARGS"; then
+	lines "$INPUT_ARGS"
+	args+=("${values[@]}")
+fi
 
 account=${TWILIO_ACCOUNT_SID-}
-if [ -n "$INPUT_LOCAL" ]; then
+if given local "$INPUT_LOCAL"; then
 	# flexsync would make the file, and the plan would be one for an empty account.
 	[ -f "$INPUT_LOCAL" ] || fail "the snapshot is not there: see the input local"
 	args+=("--local=$INPUT_LOCAL")
 	account=$(jq -r '.account_sid // ""' "$INPUT_LOCAL" 2>/dev/null) || account=
 fi
 
+plan=
+if given plan-file "$INPUT_PLAN_FILE"; then plan=$(absolute "$INPUT_PLAN_FILE"); fi
+paths=()
+if given paths "$INPUT_PATHS"; then
+	lines "$INPUT_PATHS"
+	paths=(-- "${values[@]}")
+fi
+
 case $INPUT_COMMAND in
 plan)
-	plan=$(absolute "${INPUT_PLAN_FILE:-$dir/plan.json}")
+	plan=${plan:-$dir/plan.json}
 	rm -f -- "$plan" # one of an earlier run must not pass for this one's
 	args=(plan --detailed-exitcode "--out=$plan" ${args[@]+"${args[@]}"})
 	;;
 apply)
-	plan=${INPUT_PLAN_FILE:+$(absolute "$INPUT_PLAN_FILE")}
 	args=(apply --yes --format=json ${plan:+"--plan=$plan"} ${args[@]+"${args[@]}"})
 	;;
 *) fail "the command is plan or apply" ;;
 esac
-args+=(--step-summary)
-lines "$INPUT_PATHS"
-if [ "${#values[@]}" -gt 0 ]; then args+=(-- "${values[@]}"); fi
+args+=(--step-summary ${paths[@]+"${paths[@]}"})
 
 # The Markdown is taken where flexsync writes it for the job's summary, so that
 # one run gives all the views. A plan's stdout is for the log; a report's is
