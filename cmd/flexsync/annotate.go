@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -122,30 +121,15 @@ func (f *summaryFlag) write(a *app, markdown func(io.Writer) error) error {
 		return err
 	}
 	path, _ := a.lookupEnv(summaryVariable)
-	if err := appendFile(path, text.String()); err != nil {
+	if err := a.writeTo(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, []byte(text.String())); err != nil {
 		return fmt.Errorf("write the step summary: %w", err)
 	}
 	return nil
 }
 
-// writePlan is write for a plan, whose refusals rank above a summary that
-// could not be written.
-func (f *summaryFlag) writePlan(a *app, p *plan.Plan, maxBytes int) error {
-	err := f.write(a, func(w io.Writer) error { return render.PlanMarkdown(w, p, maxBytes) })
-	if err != nil && len(p.Refusals) > 0 {
-		a.say("%v", err)
-		return nil
-	}
-	return err
-}
-
-func appendFile(path, text string) error {
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(file, text)
-	return errors.Join(err, file.Close())
+// plan is write for a plan.
+func (f *summaryFlag) plan(a *app, p *plan.Plan, maxBytes int) error {
+	return f.write(a, func(w io.Writer) error { return render.PlanMarkdown(w, p, maxBytes) })
 }
 
 // issue is one entry of a code-quality report (GitLab, "Code Quality report
@@ -205,7 +189,7 @@ func (a *app) writeCodeQuality(path string, problems schema.Problems, warnings [
 	}
 	report, err := json.MarshalIndent(issues, "", "  ")
 	if err == nil {
-		err = writeFile(path, append(report, '\n'))
+		err = a.writeFile(path, append(report, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("write the code-quality report: %w", err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"flexsync/apply"
@@ -75,13 +74,8 @@ func (c *applyCmd) Run(a *app) error {
 	case len(p.Refusals) > 0:
 		return c.refuse(a, p, p.Refusals)
 	case c.DryRun:
-		if err := a.show(p, c.Format, "dry-run", c.MaxBytes); err != nil {
-			return err
-		}
-		if err := c.writePlan(a, p, c.MaxBytes); err != nil {
-			return err
-		}
-		return silent(planExit(p, c.DetailedExitcode))
+		saved := c.summaryFlag.plan(a, p, c.MaxBytes)
+		return a.planned(p, planExit(p, c.DetailedExitcode), saved, c.Format, "dry-run", c.MaxBytes)
 	}
 	if c.Format == "text" {
 		if err := a.show(p, c.Format, "", c.MaxBytes); err != nil {
@@ -93,7 +87,7 @@ func (c *applyCmd) Run(a *app) error {
 			return err
 		}
 		if c.Backup != "" {
-			if err := writeFile(c.Backup, snap.Export(state.ExportOptions{}).Encode()); err != nil {
+			if err := a.writeFile(c.Backup, snap.Export(state.ExportOptions{}).Encode()); err != nil {
 				return fmt.Errorf("save the backup: %w; nothing was changed", err)
 			}
 		}
@@ -106,17 +100,26 @@ func (c *applyCmd) Run(a *app) error {
 	}
 	// What is done is done, whether or not it can be told on stdout: the exit
 	// code is about the account.
+	code := map[apply.Status]int{
+		apply.Interrupted: exitInterrupted,
+		apply.Partial:     exitPartial,
+		apply.Mismatched:  exitMismatch,
+	}[report.Status]
 	if err := c.report(a, report, progress); err != nil {
+		if a.exitCode(err) == exitInterrupted {
+			code = exitInterrupted
+		}
 		a.say("%v; the account: %s", err, render.ReportTotals(report))
+		shown := progress.shown
+		if c.Format == "text" {
+			shown = func(*apply.Result) bool { return false } // on stdout it is lost
+		}
+		_ = writeReport(a.stderr, a.style(a.stderr), report, shown) // the last resort
 	}
 	if err := c.summaryFlag.write(a, func(w io.Writer) error { return render.ReportMarkdown(w, report, c.MaxBytes) }); err != nil {
 		a.say("%v", err)
 	}
-	return silent(map[apply.Status]int{
-		apply.Interrupted: exitInterrupted,
-		apply.Partial:     exitPartial,
-		apply.Mismatched:  exitMismatch,
-	}[report.Status])
+	return silent(code)
 }
 
 // obtain makes the plan, or reads a saved one and holds it against the account.
@@ -124,7 +127,7 @@ func (c *applyCmd) obtain(a *app) (*plan.Plan, *state.Snapshot, *account, error)
 	if c.Plan == "" {
 		return a.compute(c.Paths, &c.inputFlags, &c.planFlags, &c.accountFlags, c.Parallelism)
 	}
-	p, err := readPlan(c.Plan)
+	p, err := a.readPlan(c.Plan)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -159,15 +162,10 @@ func (c *applyCmd) obtain(a *app) (*plan.Plan, *state.Snapshot, *account, error)
 	return p, snap, acct, nil
 }
 
-func readPlan(path string) (*plan.Plan, error) {
-	f, err := os.Open(path)
+func (a *app) readPlan(path string) (*plan.Plan, error) {
+	data, err := a.readFile(path, maxPlanBytes)
 	if err != nil {
-		return nil, inputError(fmt.Errorf("open the saved plan: %w", err), "make it with `flexsync plan --out`")
-	}
-	defer f.Close()
-	data, err := readAll(f, maxPlanBytes)
-	if err != nil {
-		return nil, inputError(fmt.Errorf("read the saved plan %s: %w", path, err), "")
+		return nil, inputError(fmt.Errorf("read the saved plan: %w", err), "make it with `flexsync plan --out`")
 	}
 	return plan.Read(data)
 }
@@ -191,12 +189,7 @@ func (c *applyCmd) refuse(a *app, p *plan.Plan, refusals []plan.Notice) error {
 	default:
 		err = a.show(p, c.Format, "", c.MaxBytes)
 	}
-	if err != nil {
-		return err
-	}
-	if err := c.writePlan(a, p, c.MaxBytes); err != nil {
-		return err
-	}
+	err = errors.Join(written(err), c.summaryFlag.plan(a, p, c.MaxBytes))
 	codes := make([]string, len(refusals))
 	for i, r := range refusals {
 		codes[i] = r.Code
@@ -205,15 +198,14 @@ func (c *applyCmd) refuse(a *app, p *plan.Plan, refusals []plan.Notice) error {
 		}
 	}
 	a.say("refused (%s): nothing was changed", safetext.Line(strings.Join(codes, ", ")))
-	return silent(exitRefused)
+	return a.outcome(exitRefused, err)
 }
 
 // stale ends an apply whose saved plan the account has moved away from.
 func (c *applyCmd) stale(a *app, p *plan.Plan, moved []plan.Moved) error {
+	var err error
 	if c.Format == "json" {
-		if err := a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "stale", AccountSID: p.AccountSID, Stale: moved}); err != nil {
-			return written(err)
-		}
+		err = written(a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "stale", AccountSID: p.AccountSID, Stale: moved}))
 	}
 	a.say("the saved plan is stale: the account is not as it was when the plan was made")
 	for _, m := range moved {
@@ -221,7 +213,7 @@ func (c *applyCmd) stale(a *app, p *plan.Plan, moved []plan.Moved) error {
 		a.annotate("error", nil, "flexsync: the saved plan is stale", m.String())
 	}
 	a.hint("nothing was changed; make the plan again, and have it reviewed again")
-	return silent(exitStale)
+	return a.outcome(exitStale, err)
 }
 
 // confirm asks, unless --yes answers.
@@ -280,16 +272,15 @@ func (c *applyCmd) confirm(a *app, p *plan.Plan) error {
 }
 
 func (c *applyCmd) unconfirmed(a *app, p *plan.Plan, what, hint string) error {
+	var err error
 	if c.Format == "json" {
 		doc := refusedDocument{FormatVersion: plan.FormatVersion, Status: "refused", AccountSID: p.AccountSID,
 			Refusals: []plan.Notice{{Code: "not-confirmed", Message: what}}}
-		if err := a.writeDocument(doc); err != nil {
-			return written(err)
-		}
+		err = written(a.writeDocument(doc))
 	}
 	a.say("%s; nothing was changed", what)
 	a.hint(hint)
-	return silent(exitRefused)
+	return a.outcome(exitRefused, err)
 }
 
 // report prints what was done.
@@ -300,10 +291,15 @@ func (c *applyCmd) report(a *app, r *apply.Report, seen *progress) error {
 	case "markdown":
 		return written(render.ReportMarkdown(a.stdout, r, c.MaxBytes))
 	}
-	b := bufio.NewWriter(a.stdout)
-	style := a.style(a.stdout)
+	return written(writeReport(a.stdout, a.style(a.stdout), r, seen.shown))
+}
+
+// writeReport writes what was done as text, without the results that are shown
+// already.
+func writeReport(w io.Writer, style render.Style, r *apply.Report, shown func(*apply.Result) bool) error {
+	b := bufio.NewWriter(w)
 	for i := range r.Results {
-		if res := &r.Results[i]; !seen.shown(res) {
+		if res := &r.Results[i]; !shown(res) {
 			fmt.Fprintln(b, render.Result(res, style))
 		}
 	}
@@ -320,5 +316,5 @@ func (c *applyCmd) report(a *app, r *apply.Report, seen *progress) error {
 	if r.Status != apply.Unchanged { // the plan has said that already
 		fmt.Fprintln(b, render.ReportTotals(r))
 	}
-	return written(b.Flush())
+	return b.Flush()
 }

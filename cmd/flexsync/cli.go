@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,39 +89,38 @@ type app struct {
 // exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lookupEnv func(string) (string, bool)) int {
 	a := &app{
-		ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, lookupEnv: lookupEnv,
+		ctx: ctx, stdin: stdin, stdout: &stream{ctx: ctx, w: stdout}, stderr: &stream{ctx: ctx, w: stderr}, lookupEnv: lookupEnv,
 		now: time.Now, version: version(debug.ReadBuildInfo()),
 	}
 	var cli grammar
-	type exit int // what kong would exit with, after --help
-	parser, err := newParser(&cli, kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }))
+	type exit struct{} // what kong does after --help
+	parser, err := newParser(&cli, kong.Writers(stdout, stderr), kong.Exit(func(int) { panic(exit{}) }))
 	if err != nil {
-		fmt.Fprintf(stderr, "flexsync: %v\n", err)
+		a.say("%v", err)
 		return exitError
 	}
-	code, done := exitOK, false
-	var kctx *kong.Context
-	func() {
+	// Parsing prints the help, on a stdout that kong looks at for its width.
+	kctx, err := await(ctx, grace, func() (kctx *kong.Context, err error) {
 		defer func() {
 			switch p := recover().(type) {
 			case nil:
 			case exit:
-				code, done = int(p), true
+				kctx, err = nil, nil
 			default:
 				panic(p)
 			}
 		}()
-		kctx, err = parser.Parse(args)
-	}()
-	if done {
-		return code
-	}
-	if err != nil {
+		return parser.Parse(args)
+	})
+	switch {
+	case err != nil:
 		return a.fail(usageError(parser.Model, err), wantsJSON(args))
+	case kctx == nil:
+		return exitOK // after --help
 	}
 	a.color = cli.Color
 	if cli.Verbose {
-		a.logger = newLogger(stderr, cli.LogFormat)
+		a.logger = newLogger(a.stderr, cli.LogFormat)
 	}
 	err = kctx.Run(a)
 	return a.fail(err, wantsJSON(args))
@@ -129,8 +128,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 // newParser makes the parser of a command line. A value that is empty is an
 // error wherever one is taken: it comes from a shell's variable that is not
-// set, and must not pass for a flag that is not given. Only a word that is still being
-// typed may be empty (the tag "typing").
+// set, and must not pass for a flag that is not given. Only a word that is
+// still being typed may be empty (the tag "typing").
 func newParser(cli *grammar, options ...kong.Option) (*kong.Kong, error) {
 	notEmpty := kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
 		var s string
@@ -222,6 +221,28 @@ func inputError(err error, hint string) error {
 	return &exitWith{code: exitInput, err: err, hint: hint}
 }
 
+// ranking is the contract's order of exit codes: of several, the first counts.
+var ranking = []int{exitInterrupted, exitPartial, exitMismatch, exitStale, exitRefused, exitInput, exitError, exitChanges, exitOK}
+
+// ranks reports whether a command's own exit code counts, and not the one of an
+// error of telling it; nil is none.
+func (a *app) ranks(code int, err error) bool {
+	return slices.Index(ranking, code) <= slices.Index(ranking, a.exitCode(err))
+}
+
+// outcome ends a command whose own exit code is code, and of which not all may
+// have been told.
+func (a *app) outcome(code int, err error) error {
+	if !a.ranks(code, err) {
+		return err
+	}
+	if err != nil {
+		a.say("%s", lines(err.Error()))
+		a.hint(hintOf(err))
+	}
+	return silent(code)
+}
+
 // silent ends the program with a code after everything has been said.
 func silent(code int) error {
 	if code == exitOK {
@@ -229,5 +250,3 @@ func silent(code int) error {
 	}
 	return &exitWith{code: code}
 }
-
-var errInterrupted = errors.New("interrupted")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"flexsync/internal/emulator"
@@ -26,6 +25,9 @@ type emulateCmd struct {
 	RetryAfter        time.Duration `help:"The Retry-After of a 429 (default: none)."`
 }
 
+// maxSeedBytes bounds a seed: 100,000 flows take about 50 MB.
+const maxSeedBytes = 1 << 30
+
 func (c *emulateCmd) Run(a *app) error {
 	host, _, err := net.SplitHostPort(c.Addr)
 	if err != nil {
@@ -42,7 +44,7 @@ func (c *emulateCmd) Run(a *app) error {
 		opts.Limits = emulator.DocumentedLimits
 	}
 	if c.Seed != "" {
-		if opts.Seed, err = os.ReadFile(c.Seed); err != nil {
+		if opts.Seed, err = a.readFile(c.Seed, maxSeedBytes); err != nil {
 			return inputError(fmt.Errorf("--seed: %w", err), "")
 		}
 	}

@@ -18,7 +18,7 @@ import (
 
 // exitCode says what an error is, in the order in which the contract ranks
 // them.
-func exitCode(err error) int {
+func (a *app) exitCode(err error) int {
 	var with *exitWith
 	var problems schema.Problems
 	var unmatched *plan.UnmatchedError
@@ -27,6 +27,8 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitOK
+	case a.ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted)):
+		return exitInterrupted
 	case errors.As(err, &with):
 		return with.code
 	case errors.As(err, &problems), errors.As(err, &unmatched), errors.As(err, &damaged), errors.As(err, &config):
@@ -38,13 +40,13 @@ func exitCode(err error) int {
 // fail prints an error and returns its exit code. With asJSON it is also the
 // one document on stdout.
 func (a *app) fail(err error, asJSON bool) int {
-	code := exitCode(err)
+	code := a.exitCode(err)
 	var with *exitWith
 	if err == nil || errors.As(err, &with) && with.err == nil {
 		return code
 	}
-	if code == exitError && a.ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted)) {
-		code, err = exitInterrupted, errors.New("interrupted; nothing was changed")
+	if code == exitInterrupted {
+		err = errors.New("interrupted; nothing was changed")
 	}
 	var problems schema.Problems
 	if errors.As(err, &problems) {

@@ -79,7 +79,7 @@ func (c *exportCmd) snapshot(a *app, acct *account, snap *state.Snapshot) error 
 	if err != nil {
 		return err
 	}
-	if err := writeFile(c.Snapshot, snap.EncodeFile(cmp.Or(snap.AccountSID, acct.sid), dir)); err != nil {
+	if err := a.writeFile(c.Snapshot, snap.EncodeFile(cmp.Or(snap.AccountSID, acct.sid), dir)); err != nil {
 		return fmt.Errorf("save the snapshot: %w", err)
 	}
 	a.say("%s written to %s", count(len(snap.Flows), "flow"), c.Snapshot)
@@ -170,7 +170,7 @@ func writeSplit(a *app, dir string, e schema.Export) (err error) {
 	defer os.RemoveAll(made)
 	files := splitByChannel(e)
 	for _, f := range files {
-		if err := writeFile(filepath.Join(made, f.name), f.yaml); err != nil {
+		if err := a.writeFile(filepath.Join(made, f.name), f.yaml); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,17 +11,12 @@ import (
 // writeFile makes a file of mode 0600, whole or not at all, also where one of
 // another mode is. A link stays a link. What is no regular file (a device, a
 // pipe) is written to: a file in its place would break it for everyone.
-func writeFile(path string, data []byte) (err error) {
+func (a *app) writeFile(path string, data []byte) (err error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		_, err = f.Write(data)
-		return errors.Join(err, f.Close())
+		return a.writeTo(path, os.O_WRONLY, data)
 	}
 	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // of mode 0600
 	if err != nil {
@@ -37,4 +33,35 @@ func writeFile(path string, data []byte) (err error) {
 		return errors.Join(err, os.Remove(t.Name()))
 	}
 	return nil
+}
+
+// writeTo opens a file and writes to it, and waits for neither when the command
+// is interrupted: it may be a FIFO without another end.
+func (a *app) writeTo(path string, flags int, data []byte) error {
+	_, err := await(a.ctx, grace, func() (struct{}, error) {
+		f, err := os.OpenFile(path, flags, 0o600)
+		if err != nil {
+			return struct{}{}, err
+		}
+		_, err = f.Write(data)
+		return struct{}{}, errors.Join(err, f.Close())
+	})
+	return err
+}
+
+// readFile reads a file of at most limit bytes, and does not wait for it when
+// the command is interrupted.
+func (a *app) readFile(path string, limit int64) ([]byte, error) {
+	return await(a.ctx, 0, func() ([]byte, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		data, err := io.ReadAll(io.LimitReader(f, limit+1))
+		if err == nil && int64(len(data)) > limit {
+			err = &fs.PathError{Op: "read", Path: path, Err: errors.New("it is too large")}
+		}
+		return data, err
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -26,53 +25,16 @@ func (f *inputFlags) load(a *app, paths []string, allowUnset bool) (*schema.Conf
 		}
 		vars[name] = value
 	}
-	opts := schema.Options{Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, AllowUnset: allowUnset}
-	if a.stdin != nil {
-		opts.Stdin = &interruptible{ctx: a.ctx, r: a.stdin}
-	}
+	opts := schema.Options{Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, AllowUnset: allowUnset, Stdin: a.stdin}
 	typed := slices.Contains(paths, "-") && isTerminal(a.stdin)
 	if typed {
 		a.say("the YAML is read from the terminal: Ctrl-D ends it")
 	}
-	cfg, err := schema.Load(paths, opts)
+	cfg, err := await(a.ctx, 0, func() (*schema.Config, error) { return schema.Load(paths, opts) })
 	if typed && a.ctx.Err() != nil {
 		fmt.Fprintln(a.stderr) // behind the ^C
 	}
 	return cfg, err
-}
-
-// interruptible is a reader whose reads end with the context as well: a read
-// from a terminal or a pipe may wait for ever.
-type interruptible struct {
-	ctx context.Context
-	r   io.Reader
-	buf []byte // the goroutine's, while a read is under way
-}
-
-func (i *interruptible) Read(p []byte) (int, error) {
-	if err := i.ctx.Err(); err != nil {
-		return 0, err
-	}
-	if i.buf == nil {
-		i.buf = make([]byte, 64<<10)
-	}
-	type result struct {
-		n   int
-		err error
-	}
-	done := make(chan result, 1)
-	buf := i.buf[:min(len(p), len(i.buf))]
-	go func() {
-		n, err := i.r.Read(buf)
-		done <- result{n, err}
-	}()
-	select {
-	case res := <-done:
-		return copy(p, buf[:res.n]), res.err
-	case <-i.ctx.Done():
-		i.buf = nil
-		return 0, i.ctx.Err()
-	}
 }
 
 // input reads the flags into a plan's input.

@@ -7,7 +7,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -24,10 +24,11 @@ func main() {
 		<-signals
 		cancel()
 		<-signals
+		last := "flexsync: ended at once: a write that was under way may be done; run again to see\n"
 		if isTerminal(os.Stderr) {
-			fmt.Fprint(os.Stderr, takeBack) // the line of an apply
+			last = takeBack + last // the line of an apply
 		}
-		fmt.Fprintln(os.Stderr, "flexsync: ended at once: a write that was under way may be done; run again to see")
+		_, _ = io.WriteString(&stream{ctx: ctx, w: os.Stderr}, last) // a reader that stalls does not hold it up
 		os.Exit(exitInterrupted)
 	}()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 
 	"flexsync/internal/render"
 	"flexsync/plan"
@@ -31,23 +30,34 @@ func (c *planCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if c.Out != "" {
-		var doc bytes.Buffer
-		if err := p.WriteJSON(&doc, ""); err != nil {
-			return err
-		}
-		if err := writeFile(c.Out, doc.Bytes()); err != nil {
-			return fmt.Errorf("save the plan: %w", err)
-		}
-	}
 	a.annotatePlan(p)
-	if err := a.show(p, c.Format, "", c.MaxBytes); err != nil {
+	saved := errors.Join(c.save(a, p), c.summaryFlag.plan(a, p, c.MaxBytes))
+	return a.planned(p, planExit(p, c.DetailedExitcode), saved, c.Format, "", c.MaxBytes)
+}
+
+// save writes the plan for apply --plan.
+func (c *planCmd) save(a *app, p *plan.Plan) error {
+	if c.Out == "" {
+		return nil
+	}
+	var doc bytes.Buffer
+	if err := p.WriteJSON(&doc, ""); err != nil {
 		return err
 	}
-	if err := c.writePlan(a, p, c.MaxBytes); err != nil {
-		return err
+	if err := a.writeFile(c.Out, doc.Bytes()); err != nil {
+		return fmt.Errorf("save the plan: %w", err)
 	}
-	return silent(planExit(p, c.DetailedExitcode))
+	return nil
+}
+
+// planned shows a plan and ends a command that goes no further. saved is why
+// the plan could not be written elsewhere: when that decides the exit code, it
+// is all that is told, for with --format json there is one document.
+func (a *app) planned(p *plan.Plan, code int, saved error, format, status string, maxBytes int) error {
+	if !a.ranks(code, saved) {
+		return saved
+	}
+	return a.outcome(code, errors.Join(saved, a.show(p, format, status, maxBytes)))
 }
 
 // checkMaxBytes refuses a limit that Markdown could not be kept to.
@@ -78,13 +88,4 @@ func (a *app) show(p *plan.Plan, format, status string, maxBytes int) error {
 		return written(render.PlanMarkdown(a.stdout, p, maxBytes))
 	}
 	return written(render.Plan(a.stdout, p, a.style(a.stdout)))
-}
-
-// readAll reads a stream that has a limit.
-func readAll(r io.Reader, limit int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		err = errors.New("it is too large")
-	}
-	return data, err
 }

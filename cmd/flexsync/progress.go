@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"time"
 
 	"flexsync/apply"
@@ -46,20 +45,16 @@ func (p *progress) observe(res apply.Result) {
 		p.failed++
 	}
 	p.clear()
-	switch {
-	case res.Status != apply.Done:
-	case p.report:
-		p.printed[resultKey{res.FriendlyName, res.SID, res.Step}] = res.Status
-		p.line(p.a.stdout, res)
-	case !p.live:
-		p.line(p.a.stderr, res)
+	if res.Status == apply.Done && (p.report || !p.live) {
+		w := p.a.stderr
+		if p.report {
+			w = p.a.stdout
+		}
+		if _, err := fmt.Fprintln(w, render.Result(&res, p.a.style(w))); err == nil { // else the report has it
+			p.printed[resultKey{res.FriendlyName, res.SID, res.Step}] = res.Status
+		}
 	}
 	p.show()
-}
-
-func (p *progress) line(w io.Writer, res apply.Result) {
-	// Nobody can be told of a stdout that is gone until the run is over.
-	_, _ = fmt.Fprintln(w, render.Result(&res, p.a.style(w)))
 }
 
 // show writes the line of counts, while there is something left to do. It is
@@ -103,7 +98,8 @@ func (p *progress) clear() {
 // takeBack empties the line that a terminal's cursor is in.
 const takeBack = "\r\x1b[K"
 
-// shown reports whether a result was printed as it is now.
+// shown reports whether a result was printed as it is now, on stdout with the
+// text format and otherwise on stderr.
 func (p *progress) shown(res *apply.Result) bool {
 	return p.printed[resultKey{res.FriendlyName, res.SID, res.Step}] == res.Status
 }

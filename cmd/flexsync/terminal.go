@@ -7,14 +7,14 @@ import (
 )
 
 func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	f := fileOf(stream)
+	return f != nil && term.IsTerminal(int(f.Fd()))
 }
 
 // terminalWidth is the width of a terminal in cells; 0 for anything else.
 func terminalWidth(stream any) int {
-	f, ok := stream.(*os.File)
-	if !ok {
+	f := fileOf(stream)
+	if f == nil {
 		return 0
 	}
 	width, _, err := term.GetSize(int(f.Fd()))
@@ -22,4 +22,13 @@ func terminalWidth(stream any) int {
 		return 0
 	}
 	return width
+}
+
+// fileOf is the file behind standard input or output, or nil.
+func fileOf(of any) *os.File {
+	if s, ok := of.(*stream); ok {
+		of = s.w
+	}
+	f, _ := of.(*os.File)
+	return f
 }

@@ -37,7 +37,7 @@ var (
 // usageError says what is wrong with a command line, and what was meant.
 func usageError(program *kong.Application, err error) error {
 	var path *fs.PathError
-	if errors.As(err, &path) {
+	if errors.As(err, &path) || errors.Is(err, errInterrupted) {
 		return written(err) // of --help
 	}
 	node := program.Node

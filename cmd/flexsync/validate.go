@@ -22,7 +22,7 @@ type validateCmd struct {
 func (c *validateCmd) Run(a *app) error {
 	cfg, err := c.load(a, c.Paths, c.AllowUnset)
 	if c.CodeQuality != "" {
-		if failed := c.codeQuality(a, cfg, err); err == nil && failed != nil {
+		if failed := c.codeQuality(a, cfg, err); !a.ranks(a.exitCode(err), failed) {
 			return failed
 		} else if failed != nil {
 			a.say("%s", safetext.Line(failed.Error())) // what is wrong with the YAML decides the exit code
