@@ -100,7 +100,7 @@ type run struct {
 	api    API
 	plan   *plan.Plan
 	opts   Options
-	scope  plan.Scope
+	scope  *plan.Scope
 	expect string // the account that every answer has to be from, or ""
 
 	stopped bool // the account is another one: nothing more is begun

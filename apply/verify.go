@@ -30,7 +30,7 @@ func (r *run) verify(ctx context.Context, report *Report, before *state.Snapshot
 			report.Flows = r.managed(r.project(before))
 			break
 		}
-		flows := slices.DeleteFunc(after.Flows, func(f state.Flow) bool { return !r.looked(&f) })
+		flows := slices.DeleteFunc(after.Flows, func(f state.Flow) bool { return !r.scope.Covers(&f) })
 		r.settleOutcomes(flows)
 		flows = r.settleCopies(unending, flows)
 		report.Mismatches = r.compare(flows, before)
@@ -70,14 +70,6 @@ func (r *run) list(ctx context.Context) (*state.Snapshot, error) {
 		return nil, fmt.Errorf("the listing is from account %s, and the plan is for %s", snap.AccountSID, r.expect)
 	}
 	return snap, err
-}
-
-// looked reports whether a flow is one that the plan looks at.
-func (r *run) looked(f *state.Flow) bool {
-	if _, seen := r.plan.State[f.SID]; seen {
-		return true
-	}
-	return r.scope.Covers(f)
 }
 
 // settleOutcomes finds out in the listing what became of writes that have no
@@ -291,7 +283,7 @@ func (r *run) project(before *state.Snapshot) []state.Flow {
 			}
 		}
 	}
-	return slices.DeleteFunc(flows, func(f state.Flow) bool { return gone[f.SID] || !r.looked(&f) })
+	return slices.DeleteFunc(flows, func(f state.Flow) bool { return gone[f.SID] || !r.scope.Covers(&f) })
 }
 
 // managed returns the SID of every managed name that the account has once.

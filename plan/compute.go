@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -66,44 +67,14 @@ func Compute(in Input) (*Plan, error) {
 		p.Only = append(p.Only, g.String())
 	}
 	p.Only = sorted(p.Only)
-	if err := unmatched(in); err != nil {
+	scope := newScope(&in)
+	if err := scope.unmatched(cfg, snap); err != nil {
 		return nil, err
 	}
-
-	// What the files ignore is out of reach from the start, of a rename too.
-	// What a flag ignores is left out as a pair, so that a declared flow that
-	// is left out does not make its counterpart look undeclared.
-	var flows, ignored []*state.Flow
-	for i := range snap.Flows {
-		if f := &snap.Flows[i]; ignoresFlow(cfg.Ignore, f) {
-			ignored = append(ignored, f)
-		} else {
-			flows = append(flows, f)
-		}
-	}
-	declared := make([]*schema.Declared, len(cfg.Flows))
-	for i := range cfg.Flows {
-		declared[i] = &cfg.Flows[i]
-	}
-	slices.SortFunc(declared, func(a, b *schema.Declared) int {
-		return cmp.Or(cmp.Compare(a.Flow.FriendlyName, b.Flow.FriendlyName), cmp.Compare(a.SID, b.SID))
-	})
+	declared := sortedFlows(cfg)
 	p.ConfigDigest = configDigest(cfg, declared)
-	m := newMatcher(flows, ignored)
-	matches := m.match(declared)
-	matches = append(matches, m.leftOver(flows, matches)...)
-	p.Summary.Ignored = len(ignored)
-	matches = slices.DeleteFunc(matches, func(mt match) bool {
-		switch {
-		case mt.matches(in.Ignore):
-			p.Summary.Ignored += mt.resources()
-			p.leave(&mt, in.Ignore)
-			return true
-		case len(in.Only) > 0 && !mt.matches(in.Only):
-			return true
-		}
-		return false
-	})
+	matches, ignored := pair(scope, declared, snap)
+	p.Summary.Ignored, p.LeftOut = ignored, slices.Sorted(maps.Keys(scope.leftOut))
 	r := resolver{dir: in.Directory}
 	for i := range matches {
 		if want := matches[i].want; want != nil {
@@ -124,8 +95,10 @@ func Compute(in Input) (*Plan, error) {
 	looked := 0
 	for i := range matches {
 		mt := &matches[i]
-		looked += mt.resources()
-		p.see(mt)
+		mt.each(func(f *state.Flow) {
+			looked++
+			p.State[f.SID] = Seen{FriendlyName: f.FriendlyName, Digest: state.Digest(&f.Flow)}
+		})
 		if mt.want != nil {
 			p.Managed = append(p.Managed, mt.want.Flow.FriendlyName)
 		}
@@ -152,6 +125,46 @@ func Compute(in Input) (*Plan, error) {
 	return p, nil
 }
 
+// sortedFlows returns the declared flows, so that their order in the files does
+// not show.
+func sortedFlows(cfg *schema.Config) []*schema.Declared {
+	declared := make([]*schema.Declared, len(cfg.Flows))
+	for i := range cfg.Flows {
+		declared[i] = &cfg.Flows[i]
+	}
+	slices.SortFunc(declared, func(a, b *schema.Declared) int {
+		return cmp.Or(cmp.Compare(a.Flow.FriendlyName, b.Flow.FriendlyName), cmp.Compare(a.SID, b.SID))
+	})
+	return declared
+}
+
+// pair matches the declared flows with the account's and returns the matches
+// that the run looks at, and how many of the account's flows are ignored. A
+// pair is left out as one, so that a declared flow that is left out does not
+// make its counterpart look undeclared.
+func pair(scope *Scope, declared []*schema.Declared, snap *state.Snapshot) (matches []match, ignored int) {
+	var flows, absent []*state.Flow
+	for i := range snap.Flows {
+		if f := &snap.Flows[i]; scope.exists(f) {
+			flows = append(flows, f)
+		} else {
+			absent = append(absent, f)
+		}
+	}
+	m := newMatcher(flows, absent)
+	matches = m.match(declared)
+	matches = append(matches, m.leftOver(flows, matches)...)
+	ignored = len(absent)
+	return slices.DeleteFunc(matches, func(mt match) bool {
+		looked, ignores := scope.judge(&mt)
+		if ignores {
+			mt.each(func(*state.Flow) { ignored++ })
+			scope.leave(&mt)
+		}
+		return !looked
+	}), ignored
+}
+
 // sorted returns the texts without repetition, so that the order of files and
 // flags does not show.
 func sorted(texts []string) []string {
@@ -159,74 +172,13 @@ func sorted(texts []string) []string {
 	return slices.Compact(texts)
 }
 
-func ignoresFlow(globs []schema.Glob, f *state.Flow) bool {
-	return slices.ContainsFunc(globs, func(g schema.Glob) bool {
-		return g.MatchName(f.FriendlyName) || g.MatchSID(f.SID)
-	})
-}
-
-func unmatched(in Input) error {
-	for _, g := range in.Only {
-		hit := slices.ContainsFunc(in.Config.Flows, func(d schema.Declared) bool { return g.MatchName(d.Flow.FriendlyName) }) ||
-			slices.ContainsFunc(in.Snapshot.Flows, func(f state.Flow) bool { return g.MatchName(f.FriendlyName) })
-		if !hit {
-			return &UnmatchedError{Glob: g}
-		}
-	}
-	return nil
-}
-
-// matches reports whether a glob matches either side of the pair.
-func (mt *match) matches(globs []schema.Glob) bool {
-	for _, g := range globs {
-		if mt.want != nil && (g.MatchName(mt.want.Flow.FriendlyName) || mt.want.SID != "" && g.MatchSID(mt.want.SID)) {
-			return true
-		}
-		if mt.have != nil && (g.MatchName(mt.have.FriendlyName) || g.MatchSID(mt.have.SID)) {
-			return true
-		}
-		for _, f := range mt.also {
-			if g.MatchName(f.FriendlyName) || g.MatchSID(f.SID) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// leave notes the flows of a pair that a flag leaves out because of the other
-// side's name, so that a saved plan does not take them for new ones.
-func (p *Plan) leave(mt *match, globs []schema.Glob) {
-	note := func(f *state.Flow) {
-		if !ignoresFlow(globs, f) {
-			p.Ignore = append(p.Ignore, f.SID)
-		}
-	}
+// each visits the flows of the account that the match speaks of.
+func (mt *match) each(visit func(*state.Flow)) {
 	if mt.have != nil {
-		note(mt.have)
+		visit(mt.have)
 	}
 	for _, f := range mt.also {
-		note(f)
-	}
-}
-
-// resources is how many flows of the account the match speaks of.
-func (mt *match) resources() int {
-	if mt.have == nil {
-		return len(mt.also)
-	}
-	return 1 + len(mt.also)
-}
-
-func (p *Plan) see(mt *match) {
-	saw := func(f *state.Flow) {
-		p.State[f.SID] = Seen{FriendlyName: f.FriendlyName, Digest: state.Digest(&f.Flow)}
-	}
-	if mt.have != nil {
-		saw(mt.have)
-	}
-	for _, f := range mt.also {
-		saw(f)
+		visit(f)
 	}
 }
 

@@ -60,6 +60,9 @@ func (p *Plan) writeJSON(w io.Writer, status, digest string) error {
 	})
 	d.Member("ignore", nonNil(p.Ignore))
 	d.Member("only", nonNil(p.Only))
+	if len(p.LeftOut) > 0 {
+		d.Member("left_out", p.LeftOut)
+	}
 	d.Member("managed", nonNil(p.Managed))
 	if len(p.Names) > 0 {
 		d.Member("names", p.Names)
@@ -261,6 +264,7 @@ func Read(data []byte) (*Plan, error) {
 		State           map[string]Seen   `json:"state"`
 		Ignore          []string          `json:"ignore"`
 		Only            []string          `json:"only"`
+		LeftOut         []string          `json:"left_out"`
 		Managed         []string          `json:"managed"`
 		Names           map[string]string `json:"names"`
 		Summary         Summary           `json:"summary"`
@@ -285,7 +289,7 @@ func Read(data []byte) (*Plan, error) {
 	}
 	p := &Plan{
 		FlexsyncVersion: j.FlexsyncVersion, CreatedAt: j.CreatedAt, AccountSID: j.AccountSID, BaseURL: j.BaseURL,
-		ConfigDigest: j.ConfigDigest, State: j.State, Ignore: j.Ignore, Only: j.Only, Managed: j.Managed,
+		ConfigDigest: j.ConfigDigest, State: j.State, Ignore: j.Ignore, Only: j.Only, LeftOut: j.LeftOut, Managed: j.Managed,
 		Names: j.Names, Summary: j.Summary, Changes: j.Changes, Kept: j.Kept, Warnings: j.Warnings, Refusals: j.Refusals,
 	}
 	digest, err := p.digest()

@@ -51,8 +51,11 @@ type Plan struct {
 	// State is every flow of the account that was looked at, by SID.
 	State map[string]Seen
 
-	Ignore  []string // globs and SIDs of files and flags
-	Only    []string
+	Ignore []string // globs and SIDs of files and flags
+	Only   []string
+	// LeftOut is the SIDs of flows that --ignore leaves out by the name of the
+	// declared flow that they belong to, and not by their own.
+	LeftOut []string
 	Managed []string // names that the YAML declares and that were looked at, sorted
 
 	// Names are the names of the SIDs that were looked up, for display.

@@ -18,9 +18,10 @@ import (
 // it into the run.
 func References(in Input) state.Wanted {
 	var w state.Wanted
+	scope := newScope(&in)
 	for i := range in.Config.Flows {
 		d := &in.Config.Flows[i]
-		if !in.mayLookAt(d) {
+		if !scope.mayLookAt(d) {
 			continue
 		}
 		workspace := state.Workspace{SID: d.Flow.WorkspaceSID}
@@ -41,21 +42,6 @@ func References(in Input) state.Wanted {
 		}
 	}
 	return w
-}
-
-// mayLookAt reports whether a declared flow may be in the run, as far as can be
-// told without the account.
-func (in *Input) mayLookAt(d *schema.Declared) bool {
-	alone := match{want: d}
-	switch {
-	case alone.matches(in.Ignore):
-		return false
-	case len(in.Only) == 0 || alone.matches(in.Only) || d.SID != "":
-		return true
-	}
-	return slices.ContainsFunc(in.Only, func(g schema.Glob) bool {
-		return slices.ContainsFunc(d.RenamedFrom, g.MatchName)
-	})
 }
 
 // references yields what a flow refers to: the fields that hold a SID or, for

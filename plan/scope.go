@@ -4,34 +4,135 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"flexsync/internal/safetext"
 	"flexsync/schema"
 	"flexsync/state"
 )
 
-// Scope tells which flows a plan looks at beside those it saw: the ones that
-// came since.
-type Scope struct{ only, ignore []schema.Glob }
+// Scope decides which of the account's flows and of the declared ones a run
+// looks at. Whoever has to know asks it: planning, what is looked up, a saved
+// plan, and apply.
+//
+// What the files ignore does not exist for the run, and so it is with a SID of
+// --ignore: it means that resource, and nothing that is declared. A name of
+// --ignore or --only means a flow on both sides, so it is held against the
+// pair that a declared flow and its resource are.
+type Scope struct {
+	ignore []schema.Glob // of files and flags
+	flags  []schema.Glob // the part of ignore that is --ignore's
+	only   []schema.Glob
+	// pinned are SIDs of --ignore that declared flows are pinned to, in lower
+	// case: the resource and the declared flow are left out as a pair.
+	pinned map[string]bool
 
-// Scope compiles the plan's globs. They were compiled when the plan was made,
-// so an error means a plan that is not one of ours.
-func (p *Plan) Scope() (Scope, error) {
-	only, err := schema.CompileGlobs(p.Only)
-	if err != nil {
-		return Scope{}, &DamagedError{Reason: err.Error()}
-	}
-	ignore, err := schema.CompileGlobs(p.Ignore)
-	if err != nil {
-		return Scope{}, &DamagedError{Reason: err.Error()}
-	}
-	return Scope{only, ignore}, nil
+	seen    map[string]Seen // looked at, whatever its name is by now
+	leftOut map[string]bool // SIDs, left out because of the other side's name
 }
 
-// Covers reports whether a flow that the plan did not see would be looked at.
-func (s Scope) Covers(f *state.Flow) bool {
-	return !ignoresFlow(s.ignore, f) &&
-		(len(s.only) == 0 || slices.ContainsFunc(s.only, func(g schema.Glob) bool { return g.MatchName(f.FriendlyName) }))
+// newScope is the scope of a plan that is to be made.
+func newScope(in *Input) *Scope {
+	s := &Scope{ignore: slices.Concat(in.Config.Ignore, in.Ignore), flags: in.Ignore, only: in.Only, pinned: make(map[string]bool), leftOut: make(map[string]bool)}
+	for i := range in.Config.Flows {
+		if sid := in.Config.Flows[i].SID; sid != "" && matchesSID(in.Ignore, sid) {
+			s.pinned[strings.ToLower(sid)] = true
+		}
+	}
+	return s
+}
+
+// Scope is the scope that the plan was made with. Its globs were compiled then,
+// so an error means a plan that is not one of ours.
+func (p *Plan) Scope() (*Scope, error) {
+	s := &Scope{seen: p.State, leftOut: make(map[string]bool, len(p.LeftOut))}
+	for _, sid := range p.LeftOut {
+		s.leftOut[sid] = true
+	}
+	var err error
+	if s.only, err = schema.CompileGlobs(p.Only); err != nil {
+		return nil, &DamagedError{Reason: err.Error()}
+	}
+	if s.ignore, err = schema.CompileGlobs(p.Ignore); err != nil {
+		return nil, &DamagedError{Reason: err.Error()}
+	}
+	return s, nil
+}
+
+// Covers reports whether the run looks at a flow of the account: the plan saw
+// it, or would have, had it been there.
+func (s *Scope) Covers(f *state.Flow) bool {
+	if _, ok := s.seen[f.SID]; ok {
+		return true
+	}
+	return !s.leftOut[f.SID] && !ignoresFlow(s.ignore, f) &&
+		(len(s.only) == 0 || matchesName(s.only, f.FriendlyName))
+}
+
+// exists reports whether a flow of the account can be matched at all.
+func (s *Scope) exists(f *state.Flow) bool {
+	if s.pinned[strings.ToLower(f.SID)] {
+		return true
+	}
+	return !matchesSID(s.flags, f.SID) && !ignoresFlow(s.ignore[:len(s.ignore)-len(s.flags)], f)
+}
+
+// judge decides about a pair: it is looked at, or ignored, or, when neither is
+// true, outside of --only.
+func (s *Scope) judge(mt *match) (looked, ignored bool) {
+	var names []string
+	if mt.want != nil {
+		names = append(names, mt.want.Flow.FriendlyName)
+		ignored = s.pinned[strings.ToLower(mt.want.SID)]
+	}
+	mt.each(func(f *state.Flow) { names = append(names, f.FriendlyName) })
+	in := func(globs []schema.Glob) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return matchesName(globs, name) })
+	}
+	ignored = ignored || in(s.flags)
+	return !ignored && (len(s.only) == 0 || in(s.only)), ignored
+}
+
+// mayLookAt reports whether a declared flow may be in the run, as far as can be
+// told without the account.
+func (s *Scope) mayLookAt(d *schema.Declared) bool {
+	looked, ignored := s.judge(&match{want: d})
+	return looked || !ignored && (d.SID != "" || slices.ContainsFunc(d.RenamedFrom, func(name string) bool { return matchesName(s.only, name) }))
+}
+
+// leave notes the flows of an ignored pair that are so by the other side's
+// name only: a saved plan would take them for new ones.
+func (s *Scope) leave(mt *match) {
+	mt.each(func(f *state.Flow) {
+		if !ignoresFlow(s.ignore, f) {
+			s.leftOut[f.SID] = true
+		}
+	})
+}
+
+// unmatched returns the first glob of --only that no name matches, neither
+// declared nor in the account, or an error that is nil.
+func (s *Scope) unmatched(cfg *schema.Config, snap *state.Snapshot) error {
+	for _, g := range s.only {
+		hit := slices.ContainsFunc(cfg.Flows, func(d schema.Declared) bool { return g.MatchName(d.Flow.FriendlyName) }) ||
+			slices.ContainsFunc(snap.Flows, func(f state.Flow) bool { return g.MatchName(f.FriendlyName) })
+		if !hit {
+			return &UnmatchedError{Glob: g}
+		}
+	}
+	return nil
+}
+
+func matchesName(globs []schema.Glob, name string) bool {
+	return slices.ContainsFunc(globs, func(g schema.Glob) bool { return g.MatchName(name) })
+}
+
+func matchesSID(globs []schema.Glob, sid string) bool {
+	return slices.ContainsFunc(globs, func(g schema.Glob) bool { return g.MatchSID(sid) })
+}
+
+func ignoresFlow(globs []schema.Glob, f *state.Flow) bool {
+	return matchesName(globs, f.FriendlyName) || matchesSID(globs, f.SID)
 }
 
 // Moved is one thing that is not as a saved plan saw it.

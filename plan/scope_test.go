@@ -9,6 +9,7 @@ import (
 	"flexsync/state"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestOnlyAndIgnore(t *testing.T) {
@@ -88,11 +89,39 @@ func TestOnlyAndIgnore(t *testing.T) {
 			want:   []string{"delete Z #2"}, ignored: 1, seen: []string{"#2"},
 		},
 		{
-			name:   "ignore: by the SID",
+			name:   "ignore: a SID is of that resource alone, and the declared flow gets another",
 			config: []schema.Declared{declare("A"), declare("B", pin(2))},
 			have:   []state.Flow{have(1, "A", retry(1)), have(2, "Y"), have(3, "Z")},
 			ignore: []string{sid("FO", 1), sid("FO", 2)},
-			want:   []string{"delete Z #3"}, ignored: 2, seen: []string{"#3"},
+			want:   []string{"create A", "delete Z #3"}, managed: []string{"A"}, ignored: 2, seen: []string{"#3"},
+		},
+		{
+			name:   "ignore: the SID of one of two flows of a name",
+			config: []schema.Declared{declare("A")},
+			have:   []state.Flow{have(1, "A", retry(1)), have(2, "A", retry(2))},
+			ignore: []string{sid("FO", 1)},
+			want:   []string{"update A #2"}, managed: []string{"A"}, ignored: 1, seen: []string{"#2"},
+		},
+		{
+			name:    "ignore: the SID of a copy",
+			config:  []schema.Declared{declare("A")},
+			have:    []state.Flow{have(1, "A"), have(2, "A")},
+			ignore:  []string{sid("FO", 1)},
+			managed: []string{"A"}, ignored: 1, seen: []string{"#2"},
+		},
+		{
+			name:   "ignore: the SID of a flow that has an old name",
+			config: []schema.Declared{declare("A", old("X"))},
+			have:   []state.Flow{have(1, "X"), have(2, "X", retry(1))},
+			ignore: []string{sid("FO", 2)},
+			want:   []string{"update A #1 was X"}, managed: []string{"A"}, ignored: 1, seen: []string{"#1"},
+		},
+		{
+			name:   "ignore: a pin by its SID, with another flow of its name",
+			config: []schema.Declared{declare("A", pin(1))},
+			have:   []state.Flow{have(1, "A"), have(2, "A", retry(1)), have(3, "Z")},
+			ignore: []string{sid("FO", 1)},
+			want:   []string{"delete A #2", "delete Z #3"}, ignored: 1, seen: []string{"#2", "#3"},
 		},
 		{
 			name:   "ignore: duplicates that differ are nobody's business then",
@@ -141,9 +170,43 @@ func TestOnlyAndIgnore(t *testing.T) {
 			if len(p.Refusals) > 0 {
 				t.Error(p.Refusals)
 			}
-			// The plan is as the account is: it must not look stale at once.
-			if moved, err := p.Stale(account(test.have...), sid("AC", 1)); err != nil || len(moved) > 0 {
-				t.Errorf("stale at once: %v, %v", moved, err)
+			if diff := cmp.Diff(sorted(slices.Clone(test.ignore)), p.Ignore, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("ignore (-want +got):\n%s", diff)
+			}
+			// The plan is as the account is: it must not look stale at once,
+			// saved or not.
+			saved, err := Read(asJSON(t, p))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range []*Plan{p, saved} {
+				if moved, err := p.Stale(account(test.have...), sid("AC", 1)); err != nil || len(moved) > 0 {
+					t.Errorf("stale at once: %v, %v", moved, err)
+				}
+			}
+		})
+	}
+}
+
+// --ignore SID acts as the same line in the YAML: both plan the same.
+func TestIgnoreSIDAsInTheYAML(t *testing.T) {
+	for name, in := range map[string]Input{
+		"one of two":  {Config: config(declare("A")), Snapshot: account(have(1, "A", retry(1)), have(2, "A"))},
+		"the only":    {Config: config(declare("A")), Snapshot: account(have(1, "A", retry(1)), have(2, "B"))},
+		"undeclared":  {Config: config(declare("B")), Snapshot: account(have(1, "A"), have(2, "B"), have(3, "A"))},
+		"an old name": {Config: config(declare("N", old("A"))), Snapshot: account(have(1, "A"), have(2, "B"))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in.MaxDeletes = anyDeletes
+			flagged, written := in, in
+			flagged.Ignore = globs(sid("FO", 1))
+			cfg := *in.Config
+			cfg.Ignore = flagged.Ignore
+			written.Config = &cfg
+			p, q := compute(t, flagged), compute(t, written)
+			q.ConfigDigest = p.ConfigDigest // it has the line, and the flag is not in it
+			if diff := cmp.Diff(string(asJSON(t, q)), string(asJSON(t, p))); diff != "" {
+				t.Errorf("(-the YAML's +the flag's):\n%s", diff)
 			}
 		})
 	}
