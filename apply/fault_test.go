@@ -564,7 +564,7 @@ func TestLostCreatePassesOverIgnored(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				p, err := plan.Compute(plan.Input{
+				p, err := plan.Compute(t.Context(), plan.Input{
 					Config: &schema.Config{Flows: []schema.Declared{want}, Ignore: globs}, Snapshot: snap, ExpectAccount: w.server.AccountSID(),
 				})
 				if err != nil {

@@ -162,7 +162,7 @@ func (w *world) plan(ctx context.Context, c state.Client, flows []schema.Declare
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := plan.Compute(plan.Input{
+	p, err := plan.Compute(ctx, plan.Input{
 		Config: &schema.Config{Flows: flows}, Snapshot: snap, MaxDeletes: all(),
 		ExpectAccount: w.server.AccountSID(), FlexsyncVersion: "test", CreatedAt: time.Now(),
 	})

@@ -109,7 +109,7 @@ func BenchmarkCompute(b *testing.B) {
 		b.Run(test.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := Compute(in); err != nil {
+				if _, err := Compute(b.Context(), in); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -50,8 +51,11 @@ func (e *UnmatchedError) Error() string {
 // Compute returns the plan. It does not depend on the order of files, flows or
 // pages. What a person has to decide is in Refusals; an error is input that
 // cannot be planned at all: an *UnmatchedError, or schema.Problems about names
-// that the account does not have.
-func Compute(in Input) (*Plan, error) {
+// that the account does not have. A plan that is refused anyway has these among
+// its warnings, and says nothing else of the flows that they are about.
+//
+// It ends early with the context's error.
+func Compute(ctx context.Context, in Input) (*Plan, error) {
 	cfg, snap := in.Config, in.Snapshot
 	p := &Plan{
 		FlexsyncVersion: in.FlexsyncVersion,
@@ -76,24 +80,12 @@ func Compute(in Input) (*Plan, error) {
 	matches, ignored := pair(scope, declared, snap)
 	p.Summary.Ignored, p.LeftOut = ignored, slices.Sorted(maps.Keys(scope.leftOut))
 	r := resolver{dir: in.Directory}
-	for i := range matches {
-		if want := matches[i].want; want != nil {
-			matches[i].want = r.resolve(want, matches[i].have)
-		}
-	}
-	if problems := r.problems(); len(problems) > 0 {
-		// Of course another account has other names: that is the reason to give.
-		if why := wrongAccount(in); why != "" {
-			p.refuse(RefuseWrongAccount, "%s", why)
-			return p, nil
-		}
-		return nil, problems
-	}
-	p.Names = r.names
-
 	var changes []Change
 	looked := 0
 	for i := range matches {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		mt := &matches[i]
 		mt.each(func(f *state.Flow) {
 			looked++
@@ -101,10 +93,14 @@ func Compute(in Input) (*Plan, error) {
 		})
 		if mt.want != nil {
 			p.Managed = append(p.Managed, mt.want.Flow.FriendlyName)
+			var ok bool
+			mt.want, ok = r.resolve(mt.want, mt.have)
+			mt.fault = !ok
 		}
 		switch {
 		case mt.refuse != nil:
 			p.Refusals = append(p.Refusals, *mt.refuse)
+		case mt.fault:
 		case mt.want == nil:
 			changes = p.remove(changes, mt.have, mt.reason, "", in.NoDelete)
 		default:
@@ -115,10 +111,18 @@ func Compute(in Input) (*Plan, error) {
 		}
 	}
 	p.Ignore, p.Managed = sorted(p.Ignore), sorted(p.Managed)
+	p.Names = r.names
 	p.order(changes, matches)
 	p.name(in.Directory)
 	p.guard(in, looked)
+	problems := r.problems()
+	if len(problems) > 0 && len(p.Refusals) == 0 {
+		return nil, problems
+	}
 	p.warn(in)
+	if wrongAccount(in) == "" { // which has other names, of course
+		p.warnNames(problems)
+	}
 	if in.CheckRefs {
 		p.checkRefs(in.Directory, matches)
 	}
@@ -202,7 +206,7 @@ func (p *Plan) reconcile(changes []Change, mt *match) []Change {
 			Fields: diff(nil, &after), After: &after,
 		})
 	}
-	after := desired(mt.want, &mt.have.Flow)
+	after := desired(mt.want, mt.have)
 	if after == mt.have.Flow {
 		p.Summary.Unchanged++
 		return changes
@@ -220,7 +224,7 @@ func (p *Plan) reconcile(changes []Change, mt *match) []Change {
 
 // desired is the whole flow as it is to be: what is declared, and where the
 // declaration leaves a field alone, what the account has.
-func desired(want *schema.Declared, have *schema.Flow) schema.Flow {
+func desired(want *schema.Declared, have *state.Flow) schema.Flow {
 	flow := want.Flow
 	leave := leftAlone(want, have)
 	if leave == 0 {
@@ -228,14 +232,18 @@ func desired(want *schema.Declared, have *schema.Flow) schema.Flow {
 	}
 	for i := range schema.Fields {
 		if f := &schema.Fields[i]; leave.Has(f) {
-			f.Copy(&flow, have)
+			f.Copy(&flow, &have.Flow)
 		}
 	}
 	return flow
 }
 
-// leftAlone is the fields that stay as the account has them.
-func leftAlone(want *schema.Declared, have *schema.Flow) schema.FieldSet {
+// leftAlone is the fields that stay as the account has them; none when it does
+// not have the flow.
+func leftAlone(want *schema.Declared, have *state.Flow) schema.FieldSet {
+	if have == nil {
+		return 0
+	}
 	typ, leave := want.Flow.IntegrationType, want.IgnoreChanges
 	if typ == "" || leave.Has(schema.FieldIntegrationType) && typ != have.IntegrationType {
 		// Keys of another type than the account's mean nothing.

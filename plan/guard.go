@@ -63,25 +63,31 @@ func (p *Plan) refuse(code, format string, args ...any) {
 
 // wrongAccount says why the account is not the one that is meant, or "".
 func wrongAccount(in Input) string {
-	cfg := in.Config
-	has, from := in.Snapshot.AccountSID, "the flows belong to account"
-	if has == "" && in.Directory != nil {
-		has, from = in.Directory.AccountSID, "what the flows refer to belongs to account"
+	type claim struct{ account, from string }
+	var shown []claim // what the answers of the API say
+	if sid := in.Snapshot.AccountSID; sid != "" {
+		shown = append(shown, claim{sid, "the flows belong to account"})
 	}
-	if has == "" {
-		has, from = in.ExpectAccount, "the credentials are for account"
+	for _, owner := range in.Directory.Owners() {
+		shown = append(shown, claim{owner.AccountSID, "the " + owner.Noun + "s belong to account"})
 	}
-	if want := cfg.AccountSID; want != "" && has != "" && want != has {
+	has := claim{in.ExpectAccount, "the credentials are for account"}
+	if len(shown) > 0 {
+		has = shown[0]
+	}
+	if want := in.Config.AccountSID; want != "" && has.account != "" && want != has.account {
 		return fmt.Sprintf("%s says account_sid %s, and %s %s: use the other account's credentials, or its files",
-			cfg.AccountSIDPos, want, from, safetext.Line(has))
+			in.Config.AccountSIDPos, want, has.from, safetext.Line(has.account))
 	}
-	if want := in.ExpectAccount; want != "" && has != want {
+	if want := in.ExpectAccount; want != "" && has.account != want {
 		return fmt.Sprintf("the credentials are for account %s, and %s %s: check TWILIO_ACCOUNT_SID and the API key",
-			want, from, safetext.Line(has))
+			want, has.from, safetext.Line(has.account))
 	}
-	if d := in.Directory; d != nil && d.AccountSID != "" && has != "" && d.AccountSID != has {
-		return fmt.Sprintf("%s %s, and what they refer to belongs to account %s: check what is between flexsync and the API",
-			from, safetext.Line(has), safetext.Line(d.AccountSID))
+	for _, other := range shown {
+		if other.account != has.account {
+			return fmt.Sprintf("%s %s, and %s %s: check what is between flexsync and the API",
+				has.from, safetext.Line(has.account), other.from, safetext.Line(other.account))
+		}
 	}
 	return ""
 }
@@ -117,7 +123,19 @@ const (
 	warnLikelyRename = "likely-rename"
 	warnIdentityHeld = "identity-held"
 	warnCopyKept     = "copy-kept"
+	warnName         = "name-missing"
 )
+
+// warnNames adds what would be errors if the plan were not refused anyway.
+func (p *Plan) warnNames(problems schema.Problems) {
+	for _, problem := range problems {
+		message := problem.Path + ": " + problem.Message
+		if problem.Hint != "" {
+			message += ": " + problem.Hint
+		}
+		p.Warnings = append(p.Warnings, Notice{Code: warnName, Message: message, Source: &problem.Pos})
+	}
+}
 
 // warn adds what is allowed and likely a mistake.
 func (p *Plan) warn(in Input) {

@@ -22,6 +22,7 @@ type match struct {
 	also   []*state.Flow
 	refuse *Notice
 	reason string // why an undeclared flow is left over; "" when nothing explains it
+	fault  bool   // want has a name that the account does not have exactly once
 }
 
 // matcher pairs declared flows with the account's: pins first, then names,

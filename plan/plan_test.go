@@ -182,7 +182,7 @@ func compute(t testing.TB, in Input) *Plan {
 	if in.CreatedAt.IsZero() {
 		in.CreatedAt = someTime
 	}
-	p, err := Compute(in)
+	p, err := Compute(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -389,7 +389,7 @@ func TestLawApply(t *testing.T) {
 }
 
 func compute2(t *rapid.T, in Input) *Plan {
-	p, err := Compute(in)
+	p, err := Compute(context.Background(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -476,7 +476,7 @@ func TestLawOrderDoesNotMatter(t *testing.T) {
 		in.NoDelete = rapid.Bool().Draw(t, "no-delete")
 		in.Ignore = genGlobs(t, "--ignore")
 		in.Only = genGlobs(t, "--only")
-		p, err := Compute(in)
+		p, err := Compute(context.Background(), in)
 
 		shuffled := in
 		cfg := *w.config
@@ -497,7 +497,7 @@ func TestLawOrderDoesNotMatter(t *testing.T) {
 		if shuffled.Snapshot, _ = state.Read(context.Background(), listing); shuffled.Snapshot == nil {
 			t.Fatal("the listing is not read")
 		}
-		q, err2 := Compute(shuffled)
+		q, err2 := Compute(context.Background(), shuffled)
 		if (err == nil) != (err2 == nil) {
 			t.Fatal(err, err2)
 		}
@@ -536,7 +536,7 @@ func TestLawLeftOut(t *testing.T) {
 		whole.Config = &cfg
 		in.Only = genGlobs(t, "--only")
 		in.NoDelete = rapid.Bool().Draw(t, "no-delete")
-		p, err := Compute(in)
+		p, err := Compute(context.Background(), in)
 		var unmatched *UnmatchedError
 		if errors.As(err, &unmatched) {
 			return

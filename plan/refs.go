@@ -15,33 +15,93 @@ import (
 // to plan in.Config: what names stand for and, with in.CheckRefs, what SIDs do.
 // It does not need in.Snapshot, so that both can be read at the same time;
 // therefore a flow counts as soon as its counterpart in the account may bring
-// it into the run.
+// it into the run, and what hangs on the account's flows is left to
+// [LateReferences].
 func References(in Input) state.Wanted {
 	var w state.Wanted
 	scope := newScope(&in)
 	for i := range in.Config.Flows {
-		d := &in.Config.Flows[i]
-		if !scope.mayLookAt(d) {
-			continue
-		}
-		workspace := state.Workspace{SID: d.Flow.WorkspaceSID}
-		for _, ref := range inOrder(d.Names) {
-			if ref.Field.SID == "WS" {
-				workspace = state.Workspace{Name: ref.Name}
-			}
-			w.Add(ref.Field.SID, workspace, "for the name at "+ref.Pos.String())
-		}
-		if !in.CheckRefs {
-			continue
-		}
-		for f, sid := range references(&d.Flow) {
-			if f.SID == "TC" && sid == f.Default {
-				continue
-			}
-			w.Add(f.SID, workspace, "for --check-refs")
+		if d := &in.Config.Flows[i]; scope.mayLookAt(d) {
+			in.want(&w, d, mayLeave(d), state.Workspace{})
 		}
 	}
 	return w
+}
+
+// LateReferences returns what has to be asked for once in.Snapshot is known, on
+// top of [References]: the fields that ignore_changes names are looked up only
+// where it does not leave them alone, and what is inside of a workspace that it
+// leaves alone is looked up in the account's.
+func LateReferences(in Input) state.Wanted {
+	var w state.Wanted
+	if !slices.ContainsFunc(in.Config.Flows, func(d schema.Declared) bool { return mayLeave(&d)&referring != 0 }) {
+		return w
+	}
+	matches, _ := pair(newScope(&in), sortedFlows(in.Config), in.Snapshot)
+	for i := range matches {
+		want, have := matches[i].want, matches[i].have
+		if want == nil || mayLeave(want)&referring == 0 {
+			continue
+		}
+		left := leftAlone(want, have)
+		var kept state.Workspace
+		if left.Has(schema.FieldWorkspaceSID) {
+			kept.SID = have.WorkspaceSID
+		}
+		in.want(&w, want, left, kept)
+	}
+	return w
+}
+
+// referring are the fields that refer to something.
+var referring = func() (set schema.FieldSet) {
+	for i := range schema.Fields {
+		if f := &schema.Fields[i]; f.SID != "" {
+			set |= f.Bit()
+		}
+	}
+	return set
+}()
+
+// mayLeave is the fields that a declared flow leaves alone if its counterpart
+// in the account is such that it can.
+func mayLeave(d *schema.Declared) schema.FieldSet {
+	if d.IgnoreChanges.Has(schema.FieldIntegrationType) {
+		return d.IgnoreChanges | schema.IntegrationFields
+	}
+	return d.IgnoreChanges
+}
+
+// want adds what a declared flow refers to, less the fields that are left
+// alone. kept is the workspace where that is left alone; unknown, it leaves out
+// what is inside of it.
+func (in *Input) want(w *state.Wanted, d *schema.Declared, left schema.FieldSet, kept state.Workspace) {
+	workspace := state.Workspace{SID: d.Flow.WorkspaceSID}
+	names := inOrder(d.Names)
+	for _, ref := range names {
+		if ref.Field == schema.FieldWorkspaceSID {
+			workspace = state.Workspace{Name: ref.Name}
+		}
+	}
+	if left.Has(schema.FieldWorkspaceSID) {
+		workspace = kept
+	}
+	add := func(f *schema.Field, why string) {
+		if !left.Has(f) && (!isInside(f) || workspace != state.Workspace{}) {
+			w.Add(f.SID, workspace, why)
+		}
+	}
+	for _, ref := range names {
+		add(ref.Field, "for the name at "+ref.Pos.String())
+	}
+	if !in.CheckRefs {
+		return
+	}
+	for f, sid := range references(&d.Flow) {
+		if f.SID != "TC" || sid != f.Default {
+			add(f, "for --check-refs")
+		}
+	}
 }
 
 // references yields what a flow refers to: the fields that hold a SID or, for
@@ -79,19 +139,16 @@ func (p *Plan) checkRefs(dir *state.Directory, matches []match) {
 	found := make(map[finding]*place)
 	for i := range matches {
 		want, have := matches[i].want, matches[i].have
-		if want == nil {
+		if want == nil || matches[i].fault {
 			continue
 		}
-		var unused schema.FieldSet
-		if have != nil {
-			unused = leftAlone(want, &have.Flow)
-		}
+		left := leftAlone(want, have)
 		for f, ref := range references(&want.Flow) {
-			if unused.Has(f) || f.SID == "TC" && ref == f.Default {
+			if left.Has(f) || f.SID == "TC" && ref == f.Default {
 				continue
 			}
 			var at finding
-			if at.code, at.message = checkRef(dir, f, ref, want.Flow.WorkspaceSID); at.code == "" {
+			if at.code, at.message = checkRef(dir, f, ref, workspaceInEffect(&want.Flow, have, left)); at.code == "" {
 				continue
 			}
 			if known, ok := found[at]; ok {
@@ -115,8 +172,8 @@ func (p *Plan) checkRefs(dir *state.Directory, matches []match) {
 func checkRef(dir *state.Directory, f *schema.Field, ref, workspace string) (code, message string) {
 	noun := state.Noun(f.SID)
 	parent, where := "", "the account"
-	if f.SID == "WW" || f.SID == "TC" {
-		parent, where = workspace, "workspace "+workspace
+	if isInside(f) {
+		parent, where = workspace, "workspace "+cmp.Or(workspace, "(none)")
 	}
 	if f.SIDOrName && !schema.IsSID(f.SID, ref) {
 		if dir.Lacks(parent) || len(dir.Find(f.SID, parent, ref)) > 0 {
@@ -141,7 +198,7 @@ func checkRef(dir *state.Directory, f *schema.Field, ref, workspace string) (cod
 // name adds the names of the SIDs that a change or a kept flow shows, as far
 // as they happen to be known.
 func (p *Plan) name(dir *state.Directory) {
-	if dir == nil {
+	if dir.Empty() {
 		return
 	}
 	add := func(flow *schema.Flow) {

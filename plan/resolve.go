@@ -15,8 +15,15 @@ import (
 type resolver struct {
 	dir    *state.Directory
 	names  map[string]string // SID → name
+	found  map[sought]answer // each name is searched for once
 	faults map[fault]*blamed
 }
+
+// sought is a name of a kind, in a workspace where the kind is of one.
+type sought struct{ kind, parent, name string }
+
+// answer is the one SID of a name, or what is wrong with the name.
+type answer struct{ sid, message, hint string }
 
 // fault is a name that cannot be resolved. A name in defaults stands for all
 // flows below, and is still one fault.
@@ -41,40 +48,70 @@ func (b *blamed) String() string {
 	return s
 }
 
-// resolve returns the declaration with every name looked up. A name that the
-// account has not exactly once is a fault, unless nothing depends on it: have
-// is the matching flow of the account, or nil, and what ignore_changes leaves
-// as it is there may have any name.
-func (r *resolver) resolve(want *schema.Declared, have *state.Flow) *schema.Declared {
+// resolve returns the declaration with every name looked up that counts, and
+// whether none of them is a fault: a name that the account has not exactly
+// once. have is the matching flow of the account, or nil; what ignore_changes
+// leaves as it is there may have any name.
+func (r *resolver) resolve(want *schema.Declared, have *state.Flow) (_ *schema.Declared, ok bool) {
 	if len(want.Names) == 0 {
-		return want
+		return want, true
 	}
-	var unused schema.FieldSet
-	if have != nil {
-		unused = leftAlone(want, &have.Flow)
-	}
+	left := leftAlone(want, have)
 	resolved := *want
+	ok = true
 	for _, ref := range inOrder(want.Names) {
-		parent := ""
-		if ref.Field.SID == "WW" {
-			parent = resolved.Flow.WorkspaceSID
+		if left.Has(ref.Field) {
+			continue
 		}
-		sid, message, hint := r.find(ref, parent)
-		if sid == "" {
-			if message != "" && !unused.Has(ref.Field) {
-				r.blame(fault{ref.Pos, ref.Field.Name, message, hint}, want.Flow.FriendlyName)
+		key := sought{kind: ref.Field.SID, name: ref.Name}
+		if isInside(ref.Field) {
+			key.parent = workspaceInEffect(&resolved.Flow, have, left)
+		}
+		found := r.find(ref, key)
+		if isInside(ref.Field) && left.Has(schema.FieldWorkspaceSID) {
+			found = r.inKept(found, key)
+		}
+		if found.sid == "" {
+			ok = false
+			if found.message != "" {
+				r.blame(fault{ref.Pos, ref.Field.Name, found.message, found.hint}, want.Flow.FriendlyName)
 			}
 			continue
 		}
-		if err := ref.Field.Set(&resolved.Flow, sid); err != nil {
+		if err := ref.Field.Set(&resolved.Flow, found.sid); err != nil {
 			panic(err) // a field that has a name is a string
 		}
 		if r.names == nil {
 			r.names = make(map[string]string)
 		}
-		r.names[sid] = ref.Name
+		r.names[found.sid] = ref.Name
 	}
-	return &resolved
+	return &resolved, ok
+}
+
+// workspaceInEffect is the SID of the workspace that a flow ends up in: what is
+// declared, or, where that is left alone, what the account has.
+func workspaceInEffect(want *schema.Flow, have *state.Flow, left schema.FieldSet) string {
+	if left.Has(schema.FieldWorkspaceSID) {
+		return have.WorkspaceSID
+	}
+	return want.WorkspaceSID
+}
+
+// isInside reports whether a field refers to something inside of a workspace.
+func isInside(f *schema.Field) bool { return f.SID == "WW" || f.SID == "TC" }
+
+// inKept corrects what is said of a workspace that nobody declared: it is the
+// account's, and ignore_changes leaves it as it is.
+func (r *resolver) inKept(found answer, key sought) answer {
+	switch {
+	case key.parent == "":
+		found.message = fmt.Sprintf("the flow has no workspace in the account, so there is no workflow named %s in it", safetext.Quote(key.name))
+	case !r.dir.Lacks(key.parent):
+		return found
+	}
+	found.hint = "take integration.workspace_sid out of ignore_changes, or correct the flow in the account"
+	return found
 }
 
 // inOrder returns the names such that a workspace comes before its workflow,
@@ -87,46 +124,57 @@ func inOrder(names []schema.NameRef) []schema.NameRef {
 
 // find returns the one SID of a name, or what is wrong. It returns nothing at
 // all for a workflow whose workspace is at fault already.
-func (r *resolver) find(ref schema.NameRef, parent string) (sid, message, hint string) {
-	kind := ref.Field.SID
-	noun, where := state.Noun(kind), "the account"
-	if kind == "WW" {
-		switch where = "workspace " + parent; {
-		case parent == "":
-			return "", "", ""
-		case r.dir.Lacks(parent):
-			return "", fmt.Sprintf("the account has no workspace %s, so there is no workflow named %s in it", parent, safetext.Quote(ref.Name)),
-				"correct integration.workspace_sid, or write integration.workspace with the workspace's name"
+func (r *resolver) find(ref schema.NameRef, key sought) answer {
+	found, ok := r.found[key]
+	if !ok {
+		found = r.search(ref, key)
+		if r.found == nil {
+			r.found = make(map[sought]answer)
 		}
-		if w, ok := r.dir.Lookup(parent); ok && w.Name != "" {
+		r.found[key] = found
+	}
+	return found
+}
+
+func (r *resolver) search(ref schema.NameRef, key sought) answer {
+	noun, where := state.Noun(key.kind), "the account"
+	if isInside(ref.Field) {
+		switch where = "workspace " + key.parent; {
+		case key.parent == "":
+			return answer{}
+		case r.dir.Lacks(key.parent):
+			return answer{message: fmt.Sprintf("the account has no workspace %s, so there is no workflow named %s in it", key.parent, safetext.Quote(key.name)),
+				hint: "correct integration.workspace_sid, or write integration.workspace with the workspace's name"}
+		}
+		if w, ok := r.dir.Lookup(key.parent); ok && w.Name != "" {
 			where += " (" + safetext.Quote(w.Name) + ")"
 		}
 	}
-	switch found := r.dir.Find(kind, parent, ref.Name); len(found) {
+	switch found := r.dir.Find(key.kind, key.parent, key.name); len(found) {
 	case 0:
-		return "", fmt.Sprintf("%s has no %s named %s", where, noun, safetext.Quote(ref.Name)), r.near(ref, parent, where)
+		return answer{message: fmt.Sprintf("%s has no %s named %s", where, noun, safetext.Quote(key.name)), hint: r.near(key, where)}
 	case 1:
-		return found[0].SID, "", ""
+		return answer{sid: found[0].SID}
 	default:
 		sids := make([]string, len(found))
 		for i, n := range found {
 			sids[i] = n.SID
 		}
 		slices.Sort(sids)
-		return "", fmt.Sprintf("%s has %d %ss named %s: %s", where, len(found), noun, safetext.Quote(ref.Name), strings.Join(sids, ", ")),
-			fmt.Sprintf("write %s with the SID that is meant, or rename the others", ref.Field.Path)
+		return answer{message: fmt.Sprintf("%s has %d %ss named %s: %s", where, len(found), noun, safetext.Quote(key.name), strings.Join(sids, ", ")),
+			hint: fmt.Sprintf("write %s with the SID that is meant, or rename the others", ref.Field.Path)}
 	}
 }
 
 // near says which names there are in the place of one that is not.
-func (r *resolver) near(ref schema.NameRef, parent, where string) string {
+func (r *resolver) near(key sought, where string) string {
 	const most = 5
-	known := r.dir.NamesOf(ref.Field.SID, parent)
-	noun := state.Noun(ref.Field.SID)
-	if same := slices.IndexFunc(known, func(name string) bool { return strings.EqualFold(name, ref.Name) }); same >= 0 {
+	known := r.dir.NamesOf(key.kind, key.parent)
+	noun := state.Noun(key.kind)
+	if same := slices.IndexFunc(known, func(name string) bool { return strings.EqualFold(name, key.name) }); same >= 0 {
 		return fmt.Sprintf("upper and lower case count: there is %s", safetext.Quote(known[same]))
 	}
-	near := schema.Nearest(ref.Name, known, 3)
+	near := schema.Nearest(key.name, known, 3)
 	switch {
 	case len(known) == 0:
 		return fmt.Sprintf("%s has no %s at all: create it there first", where, noun)

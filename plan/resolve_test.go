@@ -33,7 +33,8 @@ func named(path, name string) edit {
 // listings is what an account has of the other products: by path, items as
 // SID=name. It notes what it is asked for.
 type listings struct {
-	items map[string][]string
+	items   map[string][]string
+	foreign string // the path whose items are of account 8
 
 	mu    sync.Mutex
 	asked []string
@@ -48,6 +49,10 @@ func (l *listings) List(_ context.Context, of flexapi.Collection, visit func([]j
 	if !ok {
 		return &flexapi.Error{Method: http.MethodGet, Path: path, Status: http.StatusNotFound}
 	}
+	owner := sid("AC", 1)
+	if path == l.foreign {
+		owner = sid("AC", 8)
+	}
 	var page []json.RawMessage
 	for _, item := range list {
 		id, name, _ := strings.Cut(item, "=")
@@ -56,7 +61,7 @@ func (l *listings) List(_ context.Context, of flexapi.Collection, visit func([]j
 			name, status = n, "draft"
 		}
 		page = append(page, json.RawMessage(fmt.Sprintf(`{"sid": %q, "account_sid": %q, "friendly_name": %q, "unique_name": %[3]q, "status": %[4]q}`,
-			id, sid("AC", 1), name, status)))
+			id, owner, name, status)))
 	}
 	return visit(page)
 }
@@ -82,13 +87,13 @@ func lookUp(t *testing.T, in Input, l *listings) (*Plan, error) {
 	if in.Snapshot == nil {
 		in.Snapshot = account()
 	}
-	if w := References(in); !w.Empty() {
-		var err error
-		if in.Directory, err = state.Lookup(t.Context(), l, w); err != nil {
+	in.Directory = &state.Directory{}
+	for _, w := range []state.Wanted{References(in), LateReferences(in)} {
+		if err := in.Directory.Extend(t.Context(), l, w); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return Compute(in)
+	return Compute(t.Context(), in)
 }
 
 func TestResolve(t *testing.T) {
@@ -264,6 +269,145 @@ func TestResolveIgnored(t *testing.T) {
 	}
 }
 
+// TestResolveWorkspaceInEffect: a workflow is one of the workspace that the
+// flow ends up in, which ignore_changes may leave to the account.
+func TestResolveWorkspaceInEffect(t *testing.T) {
+	in := func(workspace, workflow int) edit {
+		return func(d *schema.Declared) {
+			task(d)
+			d.Flow.WorkspaceSID, d.Flow.WorkflowSID = sid("WS", workspace), sid("WW", workflow)
+		}
+	}
+	byName := func(workspace, workflow string) edit {
+		return func(d *schema.Declared) {
+			task(d)
+			named("integration.workflow_sid", workflow)(d) // its own, before the one from defaults
+			if workspace != "" {
+				named("integration.workspace_sid", workspace)(d)
+			}
+		}
+	}
+	const ws, wf = "integration.workspace_sid", "integration.workflow_sid"
+	for name, test := range map[string]struct {
+		declared edit
+		leave    []string
+		have     edit // nil: the flow is created
+		// What is written, or what the problem says, or nothing for no change.
+		workspace, workflow int
+		problem, hint       string
+		asked               []string // inside of workspaces
+	}{
+		"nothing ignored": {declared: byName("Flex", "Anyone"), have: in(2, 3), workspace: 1, workflow: 1, asked: []string{"1 Workflows"}},
+		"the account's workspace": {declared: byName("Flex", "Anyone"), leave: []string{ws}, have: in(2, 9),
+			workspace: 2, workflow: 3, asked: []string{"2 Workflows"}},
+		"the account's workspace, declared by SID": {declared: byName("", "Anyone"), leave: []string{ws}, have: in(2, 9),
+			workspace: 2, workflow: 3, asked: []string{"2 Workflows"}},
+		"no change": {declared: byName("Flex", "Anyone"), leave: []string{ws}, have: in(2, 3), asked: []string{"2 Workflows"}},
+		"the declared name is of no workspace": {declared: byName("None", "Anyone"), leave: []string{ws}, have: in(2, 9),
+			workspace: 2, workflow: 3, asked: []string{"2 Workflows"}},
+		"no workflow in the account's workspace": {declared: byName("Flex", "Members"), leave: []string{ws}, have: in(2, 3),
+			problem: "workspace " + sid("WS", 2) + ` has no workflow named "Members"`, hint: `there is "Anyone"`, asked: []string{"2 Workflows"}},
+		"the account's workspace is gone": {declared: byName("Flex", "Anyone"), leave: []string{ws}, have: in(9, 9),
+			problem: "the account has no workspace " + sid("WS", 9), hint: "ignore_changes", asked: []string{"9 Workflows"}},
+		"the account's flow has no workspace": {declared: byName("Flex", "Anyone"), leave: []string{ws}, have: func(d *schema.Declared) {
+			in(1, 1)(d)
+			d.Flow.WorkspaceSID = ""
+		}, problem: "the flow has no workspace in the account", hint: "ignore_changes"},
+		"the flow is created": {declared: byName("Back Office", "Anyone"), leave: []string{ws}, workspace: 2, workflow: 3, asked: []string{"2 Workflows"}},
+		"the flow is created, in no workspace": {declared: byName("None", "Anyone"), leave: []string{ws},
+			problem: `no workspace named "None"`, hint: `"Back Office"`},
+		"the account's flow is no task": {declared: byName("Back Office", "Anyone"), leave: []string{ws}, have: retry(1),
+			workspace: 2, workflow: 3, asked: []string{"2 Workflows"}},
+		"the workflow is ignored":  {declared: byName("Back Office", "None"), leave: []string{wf}, have: in(1, 2), workspace: 2, workflow: 2},
+		"both are ignored":         {declared: byName("None", "None"), leave: []string{ws, wf}, have: in(1, 2)},
+		"the integration":          {declared: byName("None", "None"), leave: []string{"integration"}, have: in(1, 2)},
+		"the integration, created": {declared: byName("Flex", "Members"), leave: []string{"integration"}, workspace: 1, workflow: 2, asked: []string{"1 Workflows"}},
+		"the type, another":        {declared: byName("None", "None"), leave: []string{"integration_type"}, have: retry(3)},
+		"the type, the same": {declared: byName("Flex", "Members"), leave: []string{"integration_type"}, have: in(2, 3),
+			workspace: 1, workflow: 2, asked: []string{"1 Workflows"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := ourListings()
+			in := Input{Config: config(declare("A", test.declared, leave(test.leave...)))}
+			if test.have != nil {
+				in.Snapshot = account(have(1, "A", test.have))
+			}
+			p, err := lookUp(t, in, l)
+			var problems schema.Problems
+			errors.As(err, &problems)
+			switch {
+			case test.problem != "":
+				if len(problems) != 1 {
+					t.Fatalf("error %v, plan %+v, want one problem", err, p)
+				}
+				contains(t, problems[0].String(), test.problem)
+				contains(t, problems[0].Hint, test.hint)
+			case err != nil:
+				t.Fatal(err)
+			case test.workflow == 0:
+				if p.HasChanges() {
+					t.Errorf("changes %+v", p.Changes[0].Fields)
+				}
+			case len(p.Changes) != 1:
+				t.Errorf("changes %q", changes(p))
+			default:
+				after := p.Changes[0].After
+				if after.WorkspaceSID != sid("WS", test.workspace) || after.WorkflowSID != sid("WW", test.workflow) {
+					t.Errorf("workspace %s, workflow %s", after.WorkspaceSID, after.WorkflowSID)
+				}
+			}
+			var asked []string
+			for _, path := range l.asked {
+				if rest, ok := strings.CutPrefix(path, "/v1/Workspaces/WS"); ok {
+					asked = append(asked, strings.ReplaceAll(strings.TrimLeft(rest, "0"), "/", " "))
+				}
+			}
+			if !slices.Equal(asked, test.asked) {
+				t.Errorf("asked for %q, want %q", asked, test.asked)
+			}
+		})
+	}
+}
+
+// One misspelt name in defaults is searched for once, and a search hears that
+// the run is interrupted.
+func TestResolveSearchesOnce(t *testing.T) {
+	l := ourListings()
+	l.items["/v2/Flows"] = nil
+	for i := range 3000 {
+		l.items["/v2/Flows"] = append(l.items["/v2/Flows"], fmt.Sprintf("%s=Studio flow of the number %d", sid("FW", i+1), i))
+	}
+	var flows []schema.Declared
+	for i := range 2000 {
+		flows = append(flows, declare(fmt.Sprint("F", i), named("integration.flow_sid", "Studio flow of the nunber")))
+	}
+	in := Input{Config: config(flows...), Snapshot: account()}
+	dir, err := state.Lookup(t.Context(), l, References(in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := resolver{dir: dir}
+	for i := range in.Config.Flows {
+		r.resolve(&in.Config.Flows[i], nil)
+	}
+	// A search allocates for each Studio flow that there is.
+	if n := testing.AllocsPerRun(10, func() { r.resolve(&in.Config.Flows[7], nil) }); n > 100 {
+		t.Errorf("a name that is known takes %v allocations", n)
+	}
+	if problems := r.problems(); len(problems) != 1 {
+		t.Errorf("problems %v", problems)
+	} else {
+		contains(t, problems[0].String(), `flow "F0" and 2`)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	in.Directory = dir
+	if p, err := Compute(ctx, in); p != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v, %v", p, err)
+	}
+}
+
 // TestResolveWrongAccount shows that the account is what is said to be wrong,
 // and not the names that it does not have.
 func TestResolveWrongAccount(t *testing.T) {
@@ -283,6 +427,51 @@ func TestResolveWrongAccount(t *testing.T) {
 	other.AccountSID = sid("AC", 7)
 	p, err = lookUp(t, Input{Config: cfg, Snapshot: account(other), ExpectAccount: sid("AC", 7)}, ourListings())
 	if err != nil || !slices.Equal(codes(p.Refusals), []string{RefuseWrongAccount}) {
+		t.Errorf("error %v, plan %+v", err, p)
+	}
+	// One of the listings is of another account than the flows and the others.
+	for _, path := range []string{"/v1/Services", "/v2/Flows", "/v1/Workspaces", "/v1/Workspaces/" + sid("WS", 1) + "/Workflows"} {
+		l := ourListings()
+		l.foreign = path
+		for _, snap := range []*state.Snapshot{account(), account(have(1, "A"))} {
+			p, err = lookUp(t, Input{ExpectAccount: sid("AC", 1), Snapshot: snap, Config: config(
+				declare("A", named("chat_service_sid", "Flex Chat Service"), named("integration.flow_sid", "Messaging IVR")),
+				declare("B", task, named("integration.workspace_sid", "Flex"), named("integration.workflow_sid", "Anyone")),
+			)}, l)
+			if err != nil || !slices.Equal(codes(p.Refusals), []string{RefuseWrongAccount}) {
+				t.Errorf("%s: error %v, plan %+v", path, err, p)
+				continue
+			}
+			contains(t, p.Refusals[0].Message, sid("AC", 8))
+		}
+	}
+}
+
+// TestResolveRefused: a plan that is refused anyway is shown, with the names
+// that the account does not have among its warnings.
+func TestResolveRefused(t *testing.T) {
+	bad := declare("A", named("chat_service_sid", "Flex Chat Servise"))
+	for code, in := range map[string]Input{
+		RefuseDuplicateRemote: {Config: config(bad, declare("B"), declare("C")), Snapshot: account(have(1, "B"), have(2, "B", retry(1)))},
+		RefuseSIDAbsent:       {Config: config(bad, declare("B", pin(9)), declare("C"))},
+	} {
+		p, err := lookUp(t, in, ourListings())
+		if err != nil || !slices.Equal(codes(p.Refusals), []string{code}) || !slices.Equal(codes(p.Warnings), []string{warnName}) {
+			t.Errorf("%s: error %v, plan %+v", code, err, p)
+			continue
+		}
+		if !slices.Equal(changes(p), []string{"create C"}) {
+			t.Errorf("%s: changes %q", code, changes(p))
+		}
+		contains(t, p.Warnings[0].Message, `chat_service: flow "A": the account has no chat service named "Flex Chat Servise"`, "did you mean")
+		if p.Warnings[0].Source.Line != 20 {
+			t.Errorf("%s: at %v", code, p.Warnings[0].Source)
+		}
+	}
+	// Too many deletes are a refusal, too.
+	in := Input{Config: config(bad), Snapshot: account(have(1, "A"), have(2, "B"), have(3, "C")), Directory: &state.Directory{}, CreatedAt: someTime}
+	p, err := Compute(t.Context(), in)
+	if err != nil || !slices.Equal(codes(p.Refusals), []string{RefuseMaxDeletes}) || !slices.Equal(codes(p.Warnings), []string{warnName}) {
 		t.Errorf("error %v, plan %+v", err, p)
 	}
 }
@@ -369,6 +558,20 @@ func TestCheckRefs(t *testing.T) {
 			t.Fatalf("error %v, plan %+v", err, p)
 		}
 		contains(t, p.Warnings[0].Message, "it is in workspace "+sid("WS", 2))
+	})
+	t.Run("the workspace in effect", func(t *testing.T) {
+		declared := inTask(flow("integration.workflow_sid", sid("WW", 3)), flow("integration.channel", "sms"))
+		in := Input{Config: config(declare("A", declared, leave("integration.workspace_sid"))), CheckRefs: true}
+		in.Snapshot = account(have(1, "A", inTask(flow("integration.workspace_sid", sid("WS", 2)))))
+		l := ourListings()
+		p, err := lookUp(t, in, l)
+		if err != nil || len(p.Warnings) != 1 {
+			t.Fatalf("error %v, plan %+v", err, p)
+		}
+		contains(t, p.Warnings[0].Message, "workspace "+sid("WS", 2)+" has no task channel")
+		if slices.Contains(l.asked, "/v1/Workspaces/"+sid("WS", 1)+"/Workflows") {
+			t.Errorf("asked for %q", l.asked)
+		}
 	})
 	t.Run("left alone", func(t *testing.T) {
 		in := Input{Config: config(declare("A", flow("integration.flow_sid", sid("FW", 9)), leave("integration.flow_sid"))), CheckRefs: true}

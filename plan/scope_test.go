@@ -217,13 +217,13 @@ func TestOnlyUnmatched(t *testing.T) {
 	in.Config.Ignore = globs("C")
 	for _, pattern := range []string{"A", "B", "C", "*"} {
 		in.Only = globs(pattern)
-		if _, err := Compute(in); err != nil {
+		if _, err := Compute(t.Context(), in); err != nil {
 			t.Errorf("%s: %v", pattern, err)
 		}
 	}
 	for _, pattern := range []string{"D", "a", "A?", sid("FO", 1)} {
 		in.Only = globs("A", pattern)
-		_, err := Compute(in)
+		_, err := Compute(t.Context(), in)
 		var unmatched *UnmatchedError
 		if !errors.As(err, &unmatched) || unmatched.Glob.String() != pattern {
 			t.Errorf("%s: %v", pattern, err)

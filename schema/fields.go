@@ -177,6 +177,7 @@ var (
 	FieldContactIdentity   = fieldByPath["contact_identity"]
 	FieldEnabled           = fieldByPath["enabled"]
 	FieldIntegrationType   = fieldByPath["integration_type"]
+	FieldWorkspaceSID      = fieldByPath["integration.workspace_sid"]
 	FieldCreationOnMessage = fieldByPath["integration.creation_on_message"]
 
 	fieldChannelType = fieldByPath["channel_type"]

@@ -48,6 +48,7 @@ func editDistance(a, b string, most int) int {
 	}
 	for i := 1; i <= len(x); i++ {
 		row[0] = i
+		least := i
 		for j := 1; j <= len(y); j++ {
 			cost := 1
 			if x[i-1] == y[j-1] {
@@ -57,6 +58,10 @@ func editDistance(a, b string, most int) int {
 			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
 				row[j] = min(row[j], before[j-2]+1)
 			}
+			least = min(least, row[j])
+		}
+		if least > most { // and no later row is less
+			return most + 1
 		}
 		before, last, row = last, row, before
 	}

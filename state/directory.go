@@ -2,6 +2,7 @@ package state
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -20,14 +21,44 @@ type Named struct {
 // and SIDs into names. The zero value is empty, and so is a nil one. The hex
 // digits of SIDs are compared without regard to case.
 type Directory struct {
-	// AccountSID is the account that the resources say they belong to, or ""
-	// when there is none that says.
-	AccountSID string
+	named  []Named
+	bySID  map[string]int
+	by     map[directoryKey][]int
+	lost   map[string]bool // workspaces
+	listed map[inside]bool // collections, with the workspace's SID in lower case
+	owners map[Owner]bool
+}
 
-	named []Named
-	bySID map[string]int
-	by    map[directoryKey][]int
-	lost  map[string]bool // workspaces
+// Owner is an account that a listing says its resources belong to.
+type Owner struct {
+	AccountSID string
+	Noun       string // what was listed: "chat service"
+}
+
+// Owners returns whose the listed resources are, sorted. Listings that do not
+// say are left out; more than one account is somebody's mistake, and for the
+// caller to refuse.
+func (d *Directory) Owners() []Owner {
+	if d == nil {
+		return nil
+	}
+	return slices.SortedFunc(maps.Keys(d.owners), func(a, b Owner) int {
+		return cmp.Or(cmp.Compare(a.AccountSID, b.AccountSID), cmp.Compare(a.Noun, b.Noun))
+	})
+}
+
+// begin reports whether a collection has not been listed yet, and notes that it
+// is from now on.
+func (d *Directory) begin(kind, parent string) bool {
+	key := inside{kind, Workspace{SID: strings.ToLower(parent)}}
+	if d.listed[key] {
+		return false
+	}
+	if d.listed == nil {
+		d.listed = make(map[inside]bool)
+	}
+	d.listed[key] = true
+	return true
 }
 
 type directoryKey struct{ prefix, parent, name string }
@@ -44,6 +75,9 @@ func (d *Directory) Add(n Named) {
 	k := directoryKey{n.SID[:min(2, len(n.SID))], strings.ToLower(n.Parent), n.Name}
 	d.by[k] = append(d.by[k], i)
 }
+
+// Empty reports whether no resource is known.
+func (d *Directory) Empty() bool { return d == nil || len(d.named) == 0 }
 
 // Find returns the resources of exactly that name: of a kind, which is the two
 // letters its SIDs begin with, and below a workspace where the kind has one.

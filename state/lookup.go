@@ -121,7 +121,17 @@ const maxListings = 8
 // account does not have is no error: the directory says so, see
 // [Directory.Lacks].
 func Lookup(ctx context.Context, c Catalog, w Wanted) (*Directory, error) {
-	l := &lookup{catalog: c, dir: &Directory{}}
+	d := &Directory{}
+	if err := d.Extend(ctx, c, w); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Extend is a [Lookup] that adds to a directory: it lists what is wanted and
+// was not listed for it yet. After an error the directory is of no use.
+func (d *Directory) Extend(ctx context.Context, c Catalog, w Wanted) error {
+	l := &lookup{catalog: c, dir: d}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, kind := range []string{kindService, kindStudioFlow} {
 		if why, ok := w.whole[kind]; ok {
@@ -129,10 +139,7 @@ func Lookup(ctx context.Context, c Catalog, w Wanted) (*Directory, error) {
 		}
 	}
 	g.Go(func() error { return l.taskRouter(ctx, w) })
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	return l.dir, nil
+	return g.Wait()
 }
 
 type lookup struct {
@@ -142,15 +149,14 @@ type lookup struct {
 }
 
 func (l *lookup) taskRouter(ctx context.Context, w Wanted) error {
-	why, listed := w.whole[kindWorkspace]
-	if listed {
+	if why, ok := w.whole[kindWorkspace]; ok {
 		if err := l.list(ctx, kindWorkspace, "", why); err != nil {
 			return err
 		}
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxListings)
-	for in, why := range l.place(w, listed) {
+	for in, why := range l.place(w) {
 		g.Go(func() error {
 			err := l.list(ctx, in.kind, in.of.SID, why)
 			var api *flexapi.Error
@@ -169,9 +175,10 @@ func (l *lookup) taskRouter(ctx context.Context, w Wanted) error {
 // place finds the SIDs of the workspaces to look into. One whose name the
 // account does not have, or has several times, is left out: that name is a
 // problem of its own.
-func (l *lookup) place(w Wanted, listed bool) map[inside]string {
+func (l *lookup) place(w Wanted) map[inside]string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	listed := l.dir.listed[inside{kind: kindWorkspace}]
 	wanted := w.inside
 	placed := make(map[inside]string, len(wanted))
 	order := func(a, b inside) int {
@@ -206,8 +213,14 @@ func (l *lookup) place(w Wanted, listed bool) map[inside]string {
 	return placed
 }
 
-// list adds one collection to the directory.
+// list adds one collection to the directory, unless it is in there.
 func (l *lookup) list(ctx context.Context, kind, parent, why string) error {
+	l.mu.Lock()
+	begun := l.dir.begin(kind, parent)
+	l.mu.Unlock()
+	if !begun {
+		return nil
+	}
 	c := collections[kind]
 	if parent != "" {
 		c.Path = fmt.Sprintf(c.Path, parent)
@@ -227,25 +240,19 @@ func (l *lookup) list(ctx context.Context, kind, parent, why string) error {
 		}
 		return nil
 	})
-	if err == nil {
-		err = l.add(found, t.account)
-	}
 	if err != nil {
 		return fmt.Errorf("list %ss %s: %w", c.noun, why, err)
 	}
-	return nil
-}
-
-func (l *lookup) add(found []Named, account string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	d := l.dir
-	if account != "" && d.AccountSID != "" && account != d.AccountSID {
-		return fmt.Errorf("they belong to account %s, and other listings to account %s", safetext.Line(account), safetext.Line(d.AccountSID))
+	if t.account != "" {
+		if l.dir.owners == nil {
+			l.dir.owners = make(map[Owner]bool)
+		}
+		l.dir.owners[Owner{t.account, c.noun}] = true
 	}
-	d.AccountSID = cmp.Or(d.AccountSID, account)
 	for _, n := range found {
-		d.Add(n)
+		l.dir.Add(n)
 	}
 	return nil
 }

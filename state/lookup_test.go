@@ -73,7 +73,7 @@ func TestLookupNothing(t *testing.T) {
 	if err != nil || len(c.asked) > 0 {
 		t.Errorf("looking up nothing: %v, asked for %v", err, c.asked)
 	}
-	if dir.AccountSID != "" || len(dir.Find("IS", "", "")) > 0 {
+	if len(dir.Owners()) > 0 || len(dir.Find("IS", "", "")) > 0 {
 		t.Error("the directory is not empty")
 	}
 }
@@ -120,8 +120,9 @@ func TestLookup(t *testing.T) {
 	if n, ok := dir.Lookup(testSID("WW", 2)); !ok || n.Name != "Anyone" || n.Parent != testSID("WS", 2) {
 		t.Errorf("workflow 2 is %+v", n)
 	}
-	if dir.AccountSID != accountA || !dir.Lacks(testSID("WS", 9)) || dir.Lacks(testSID("WS", 1)) {
-		t.Errorf("account %s, lacks workspace 9: %t, 1: %t", dir.AccountSID, dir.Lacks(testSID("WS", 9)), dir.Lacks(testSID("WS", 1)))
+	owners := []state.Owner{{accountA, "chat service"}, {accountA, "task channel"}, {accountA, "workflow"}, {accountA, "workspace"}}
+	if !slices.Equal(dir.Owners(), owners) || !dir.Lacks(testSID("WS", 9)) || dir.Lacks(testSID("WS", 1)) {
+		t.Errorf("owners %v, lacks workspace 9: %t, 1: %t", dir.Owners(), dir.Lacks(testSID("WS", 9)), dir.Lacks(testSID("WS", 1)))
 	}
 	if names := dir.NamesOf("WS", ""); !slices.Equal(names, []string{"Flex", "Other", "Twice"}) {
 		t.Errorf("workspaces %q", names)
@@ -168,15 +169,14 @@ func TestLookupErrors(t *testing.T) {
 		pages map[string][]string
 		want  string
 	}{
-		"twice":          {map[string][]string{"/v1/Services": {"[" + item("IS", 1, "a") + "]", "[" + item("IS", 1, "a") + "]"}}, "the listing has chat service " + testSID("IS", 1) + " twice"},
-		"no object":      {map[string][]string{"/v1/Services": {`[1]`}}, "chat service 1 of the listing: not a JSON object"},
-		"null":           {map[string][]string{"/v1/Services": {`[null]`}}, "not a JSON object"},
-		"no SID":         {map[string][]string{"/v1/Services": {`[{"friendly_name": "a"}]`}}, `sid: "" is not the SID of a chat service`},
-		"other kind":     {map[string][]string{"/v1/Services": {"[" + item("FW", 1, "a") + "]"}}, "is not the SID of a chat service"},
-		"odd name":       {map[string][]string{"/v1/Services": {fmt.Sprintf(`[{"sid": %q, "friendly_name": 7}]`, testSID("IS", 1))}}, "friendly_name: 7 is not a string"},
-		"other account":  {map[string][]string{"/v1/Services": {"[" + item("IS", 1, "a") + "," + strings.ReplaceAll(item("IS", 2, "b"), accountA, accountB) + "]"}}, "mixes accounts"},
-		"other listings": {map[string][]string{"/v1/Services": {"[" + item("IS", 1, "a") + "]"}, "/v2/Flows": {"[" + strings.ReplaceAll(item("FW", 2, "b"), accountA, accountB) + "]"}}, "belong to account"},
-		"no product":     {map[string][]string{}, "list chat services for the name at flows.yaml:1:2: GET /v1/Services: HTTP 404"},
+		"twice":         {map[string][]string{"/v1/Services": {"[" + item("IS", 1, "a") + "]", "[" + item("IS", 1, "a") + "]"}}, "the listing has chat service " + testSID("IS", 1) + " twice"},
+		"no object":     {map[string][]string{"/v1/Services": {`[1]`}}, "chat service 1 of the listing: not a JSON object"},
+		"null":          {map[string][]string{"/v1/Services": {`[null]`}}, "not a JSON object"},
+		"no SID":        {map[string][]string{"/v1/Services": {`[{"friendly_name": "a"}]`}}, `sid: "" is not the SID of a chat service`},
+		"other kind":    {map[string][]string{"/v1/Services": {"[" + item("FW", 1, "a") + "]"}}, "is not the SID of a chat service"},
+		"odd name":      {map[string][]string{"/v1/Services": {fmt.Sprintf(`[{"sid": %q, "friendly_name": 7}]`, testSID("IS", 1))}}, "friendly_name: 7 is not a string"},
+		"other account": {map[string][]string{"/v1/Services": {"[" + item("IS", 1, "a") + "," + strings.ReplaceAll(item("IS", 2, "b"), accountA, accountB) + "]"}}, "mixes accounts"},
+		"no product":    {map[string][]string{}, "list chat services for the name at flows.yaml:1:2: GET /v1/Services: HTTP 404"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.pages["/v2/Flows"] == nil && len(test.pages) > 0 {
@@ -192,6 +192,53 @@ func TestLookupErrors(t *testing.T) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// TestLookupOwners: whose the listings are is for the plan to judge.
+func TestLookupOwners(t *testing.T) {
+	c := catalog{pages: map[string][]string{
+		"/v1/Services": {"[" + item("IS", 1, "a") + "]"},
+		"/v2/Flows":    {"[" + strings.ReplaceAll(item("FW", 2, "b"), accountA, accountB) + "]"},
+	}}
+	var w state.Wanted
+	w.Add("IS", state.Workspace{}, "")
+	w.Add("FW", state.Workspace{}, "")
+	dir, err := state.Lookup(t.Context(), &c, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []state.Owner{{accountA, "chat service"}, {accountB, "Studio flow"}}; !slices.Equal(dir.Owners(), want) {
+		t.Errorf("owners %v, want %v", dir.Owners(), want)
+	}
+}
+
+// TestExtend lists what a directory lacks, and nothing again.
+func TestExtend(t *testing.T) {
+	c := catalog{pages: map[string][]string{
+		"/v1/Workspaces":               {"[" + item("WS", 10, "Flex") + "," + item("WS", 11, "Other") + "]"},
+		workspacePath(10, "Workflows"): {"[" + item("WW", 1, "Anyone") + "]"},
+		workspacePath(11, "Workflows"): {"[" + item("WW", 2, "Anyone") + "]"},
+	}}
+	var w, more state.Wanted
+	w.Add("WW", state.Workspace{Name: "Flex"}, "")
+	dir, err := state.Lookup(t.Context(), &c, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.asked = nil
+	more.Add("WS", state.Workspace{}, "")
+	more.Add("WW", state.Workspace{SID: strings.ToUpper(testSID("WS", 10))}, "")
+	more.Add("WW", state.Workspace{SID: testSID("WS", 11)}, "")
+	more.Add("WW", state.Workspace{SID: testSID("WS", 12)}, "") // the workspaces are known
+	if err := dir.Extend(t.Context(), &c, more); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{workspacePath(11, "Workflows")}; !slices.Equal(c.asked, want) {
+		t.Errorf("asked for %v, want %v", c.asked, want)
+	}
+	if len(dir.Find("WW", testSID("WS", 10), "Anyone")) != 1 || len(dir.Find("WW", testSID("WS", 11), "Anyone")) != 1 || !dir.Lacks(testSID("WS", 12)) {
+		t.Error("the directory is not as it should be")
 	}
 }
 

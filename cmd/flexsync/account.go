@@ -105,7 +105,12 @@ func (acct *account) lookup(ctx context.Context, wanted state.Wanted) (*state.Di
 	if err != nil {
 		return nil, err
 	}
-	return dir, acct.owns("what the flows refer to belongs", dir.AccountSID)
+	for _, owner := range dir.Owners() {
+		if err := acct.owns("the "+owner.Noun+"s belong", owner.AccountSID); err != nil {
+			return nil, err
+		}
+	}
+	return dir, nil
 }
 
 // owns refuses what belongs to another account.

@@ -62,14 +62,15 @@ func (a *app) compute(paths []string, input *inputFlags, shape *planFlags, flags
 		return nil, nil, nil, err
 	}
 	acct, connectErr := flags.connect(a, parallelism)
+	// What is under way ends with this function, whatever it ends with.
 	ctx, cancel := context.WithCancel(a.ctx)
 	defer cancel()
-	listings, ctx := errgroup.WithContext(ctx)
+	listings, listing := errgroup.WithContext(ctx)
 	var snap *state.Snapshot
-	var dir *state.Directory
+	dir := &state.Directory{}
 	if connectErr == nil {
 		listings.Go(func() (err error) {
-			snap, err = state.Read(ctx, acct)
+			snap, err = state.Read(listing, acct)
 			return err
 		})
 	}
@@ -84,23 +85,27 @@ func (a *app) compute(paths []string, input *inputFlags, shape *planFlags, flags
 		return nil, nil, nil, connectErr
 	}
 	if wanted := plan.References(in); !wanted.Empty() {
-		listings.Go(func() (err error) {
-			dir, err = state.Lookup(ctx, acct, wanted)
-			return err
+		listings.Go(func() error {
+			return dir.Extend(listing, acct, wanted)
 		})
 	}
 	if err := listings.Wait(); err != nil {
 		return nil, nil, nil, err
 	}
 	in.Snapshot, in.Directory = snap, dir
+	if wanted := plan.LateReferences(in); !wanted.Empty() {
+		if err := dir.Extend(ctx, acct, wanted); err != nil {
+			return nil, nil, nil, err
+		}
+	}
 	in.ExpectAccount, in.BaseURL = acct.sid, acct.baseURL
 	in.FlexsyncVersion, in.CreatedAt = a.version, a.now()
-	p, err := plan.Compute(in)
-	if err != nil {
-		return nil, nil, nil, err
-	}
+	p, err := plan.Compute(ctx, in)
 	if a.ctx.Err() != nil {
 		return nil, nil, nil, errInterrupted
+	}
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	return p, snap, acct, nil
 }

@@ -144,6 +144,66 @@ var (
 	pathChannels   = "/v1/Workspaces/" + nsid("WS", 1, 1) + "/TaskChannels"
 )
 
+// A workflow's name is looked up in the workspace that the flow ends up in.
+func TestNamesWorkspaceInEffect(t *testing.T) {
+	t.Parallel()
+	task := fmt.Sprintf(`{"sid": "FO00000000000000000000000000000001", "friendly_name": "C", "channel_type": "sms", "chat_service_sid": %q, "enabled": true,
+		"integration_type": "task", "integration": {"workspace_sid": %q, "workflow_sid": %q, "channel": "sms"}}`, nsid("IS", 1, 1), nsid("WS", 1, 2), nsid("WW", 1, 9))
+	s := serve(t, namedAccount(1, task), 0)
+	path := filepath.Join(t.TempDir(), "flows.yaml")
+	for workflow, code := range map[string]int{"Anyone": exitOK, "Members": exitInput} {
+		writeText(t, path, `version: 1
+defaults: {chat_service: Flex Chat Service, integration: {workspace: Flex, channel: sms}}
+flows:
+  - friendly_name: C
+    channel_type: sms
+    integration_type: task
+    integration: {workflow: `+workflow+`}
+    ignore_changes: [integration.workspace_sid]
+`)
+		s.asked()
+		_, stderr := s.run(code, "apply", "--yes", path)
+		if code == exitInput && !strings.Contains(stderr, `flows.yaml:7:29: integration.workflow: flow "C": workspace `+nsid("WS", 1, 2)+` has no workflow named "Members"`) {
+			t.Error(stderr)
+		}
+		asked := s.asked()
+		for path, want := range map[string]bool{pathWorkflows: false, "/v1/Workspaces/" + nsid("WS", 1, 2) + "/Workflows": true, pathServices: true} {
+			if slices.Contains(asked, path) != want {
+				t.Errorf("asked for %q", asked)
+			}
+		}
+	}
+	integration := s.server.Flows()[0]["integration"].(map[string]any)
+	if integration["workspace_sid"] != nsid("WS", 1, 2) || integration["workflow_sid"] != nsid("WW", 1, 3) {
+		t.Errorf("integration %v", integration)
+	}
+}
+
+// A listing of names that is another account's is refused like the flows, and
+// the plan is printed.
+func TestNamesOfAnotherAccount(t *testing.T) {
+	t.Parallel()
+	s := serve(t, namedAccount(1, ""), 0)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Del("Accept-Encoding")
+		answer := httptest.NewRecorder()
+		s.server.ServeHTTP(answer, r)
+		body := answer.Body.String()
+		if r.URL.Path == pathStudio {
+			body = strings.ReplaceAll(body, s.server.AccountSID(), nsid("AC", 7, 0))
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(answer.Code)
+		fmt.Fprint(w, body)
+	}))
+	defer web.Close()
+	s.url = web.URL
+	stdout, _ := s.run(exitRefused, "plan", yamlFile(t, byName))
+	if !strings.Contains(stdout, "refused (wrong-account)") || !strings.Contains(stdout, nsid("AC", 7, 0)) || !strings.Contains(stdout, "Plan: ") {
+		t.Error(stdout)
+	}
+}
+
 // TestNamesAskLittle counts the listings of whole runs.
 func TestNamesAskLittle(t *testing.T) {
 	t.Parallel()

@@ -60,7 +60,7 @@ func BenchmarkCompute(b *testing.B) {
 	in := plan.Input{Config: load(b), Snapshot: read(b, l)}
 	b.ReportAllocs()
 	for b.Loop() {
-		p, err := plan.Compute(in)
+		p, err := plan.Compute(b.Context(), in)
 		if err != nil || p.Summary.Unchanged != flows {
 			b.Fatal(p, err)
 		}

@@ -25,7 +25,7 @@ func newPlan(n int) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return plan.Compute(plan.Input{Config: config, Snapshot: &state.Snapshot{AccountSID: accountSID}, ExpectAccount: accountSID, CreatedAt: time.Now()})
+	return plan.Compute(context.Background(), plan.Input{Config: config, Snapshot: &state.Snapshot{AccountSID: accountSID}, ExpectAccount: accountSID, CreatedAt: time.Now()})
 }
 
 func yamlOf(n int) ([]byte, error) {
