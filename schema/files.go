@@ -73,6 +73,17 @@ func findInputs(paths []string, dir string, except []string) ([]input, Problems)
 	return f.inputs, f.problems
 }
 
+// Files lists the files that [Load] would read, as it names and orders them, with
+// "-" for standard input. It opens none, and leaves out what it cannot find: Load
+// says that.
+func Files(paths []string, opts Options) (files []string) {
+	inputs, _ := findInputs(paths, opts.Dir, opts.VarFiles)
+	for _, in := range inputs {
+		files = append(files, in.path)
+	}
+	return files
+}
+
 // defaultPath is the path that is meant when none is given.
 func defaultPath(dir string) (string, *Problem) {
 	var found []string

@@ -25,20 +25,33 @@ type account struct {
 // localURL is where the embedded API thinks it is; nothing is ever sent there.
 const localURL = "http://localhost"
 
+// place says where the API is: at an address, in a local file, or, when both are
+// "", at Twilio. A flag wins over both variables.
+func (f *accountFlags) place(a *app) (baseURL, local string, err error) {
+	if f.BaseURL != "" || f.Local != "" {
+		return f.BaseURL, f.Local, nil
+	}
+	for _, v := range []struct {
+		name  string
+		value *string
+	}{{"FLEXSYNC_BASE_URL", &baseURL}, {"FLEXSYNC_LOCAL", &local}} {
+		var set bool
+		if *v.value, set = a.lookupEnv(v.name); set && *v.value == "" {
+			return "", "", inputError(fmt.Errorf("%s is empty", v.name),
+				"unset it if Twilio's API is meant: a variable that a job forgot to fill must not lead to the real account")
+		}
+	}
+	return baseURL, local, nil
+}
+
 // connect makes the client. It sends nothing.
 func (f *accountFlags) connect(a *app, parallelism int) (*account, error) {
 	env := func(name string) string { v, _ := a.lookupEnv(name); return v }
-	baseURL, local := f.BaseURL, f.Local
-	if baseURL == "" && local == "" {
-		for name, value := range map[string]*string{"FLEXSYNC_BASE_URL": &baseURL, "FLEXSYNC_LOCAL": &local} {
-			var set bool
-			if *value, set = a.lookupEnv(name); set && *value == "" {
-				return nil, inputError(fmt.Errorf("%s is empty", name),
-					"unset it if Twilio's API is meant: a variable that a job forgot to fill must not lead to the real account")
-			}
-		}
-	}
-	if baseURL != "" && local != "" {
+	baseURL, local, err := f.place(a)
+	switch {
+	case err != nil:
+		return nil, err
+	case baseURL != "" && local != "":
 		return nil, inputError(errors.New("a base URL and a local file are both given"), "give one of --base-url (FLEXSYNC_BASE_URL) and --local (FLEXSYNC_LOCAL)")
 	}
 	if f.Timeout <= 0 {
@@ -60,7 +73,6 @@ func (f *accountFlags) connect(a *app, parallelism int) (*account, error) {
 	if _, err := flexapi.New(flexapi.Config{BaseURL: baseURL, Credentials: flexapi.Credentials{Username: "-", Password: "-"}}); err != nil {
 		return nil, err // a bad address is said before missing credentials
 	}
-	var err error
 	if f.Profile != "" {
 		cfg.Credentials, err = flexapi.CredentialsFromProfile(f.Profile, profilePath(env))
 	} else {

@@ -16,13 +16,13 @@ import (
 )
 
 type applyCmd struct {
-	Paths            []string `arg:"" optional:"" name:"path" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
-	Plan             string   `placeholder:"FILE" help:"Carry out a saved plan; takes no PATH and no flag that shapes a plan."`
+	Paths            []string `arg:"" optional:"" name:"path" file:"yaml" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
+	Plan             string   `placeholder:"FILE" file:"plan" help:"Carry out a saved plan; takes no PATH and no flag that shapes a plan."`
 	DryRun           bool     `help:"Stop before asking."`
 	DetailedExitcode bool     `help:"With --dry-run: exit with 2 when there are changes."`
 	Yes              bool     `short:"y" help:"Do not ask."`
 	Parallelism      int      `default:"4" help:"Writes under way at once, 1 to 64."`
-	Backup           string   `placeholder:"FILE" help:"Before the first write, save the account as export would give it."`
+	Backup           string   `placeholder:"FILE" file:"out" help:"Before the first write, save the account as export would give it."`
 	Format           string   `default:"text" enum:"text,json,markdown" help:"text, json or markdown."`
 	MaxBytes         int      `default:"65000" help:"Longest Markdown; GitHub refuses comments over 65,536 characters."`
 

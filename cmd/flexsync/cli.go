@@ -38,14 +38,14 @@ type grammar struct {
 // inputFlags belong to every command that reads YAML.
 type inputFlags struct {
 	Var     []string `sep:"none" placeholder:"NAME=VALUE" help:"Set a variable of the YAML (repeatable)."`
-	VarFile []string `sep:"none" placeholder:"FILE" help:"Read variables from a flat YAML file (repeatable, later wins)."`
+	VarFile []string `sep:"none" placeholder:"FILE" file:"vars" help:"Read variables from a flat YAML file (repeatable, later wins)."`
 }
 
 // accountFlags belong to every command that asks the account.
 type accountFlags struct {
 	BaseURL string        `placeholder:"URL" help:"Address of the API (or FLEXSYNC_BASE_URL). Plain http to this machine only."`
-	Local   string        `placeholder:"FILE" help:"Use the embedded API, its flows kept in FILE (or FLEXSYNC_LOCAL): no credentials, no network."`
-	Profile string        `placeholder:"NAME" help:"Take the credentials from a profile of twilio-cli."`
+	Local   string        `placeholder:"FILE" file:"account" help:"Use the embedded API, its flows kept in FILE (or FLEXSYNC_LOCAL): no credentials, no network."`
+	Profile string        `placeholder:"NAME" file:"profile" help:"Take the credentials from a profile of twilio-cli."`
 	Timeout time.Duration `default:"30s" help:"Time for one request."`
 }
 
@@ -117,6 +117,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return a.fail(usageError(parser.Model, err), wantsJSON(args))
 	case kctx == nil:
 		return exitOK // after --help
+	}
+	if err := a.checkOutputs(kctx.Selected()); err != nil {
+		return a.fail(err, wantsJSON(args))
 	}
 	a.color = cli.Color
 	if cli.Verbose {

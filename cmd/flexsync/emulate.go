@@ -13,8 +13,8 @@ import (
 
 type emulateCmd struct {
 	Addr              string        `default:"127.0.0.1:0" help:"Address to listen on: a loopback address; port 0 takes a free one."`
-	Seed              string        `placeholder:"FILE" help:"Start from the account in FILE, which is not written."`
-	Local             string        `placeholder:"FILE" help:"Keep the account in FILE."`
+	Seed              string        `placeholder:"FILE" file:"in" help:"Start from the account in FILE, which is not written."`
+	Local             string        `placeholder:"FILE" file:"account" help:"Keep the account in FILE."`
 	AccountSID        string        `name:"account-sid" placeholder:"SID" help:"SID of the account."`
 	AuthToken         string        `placeholder:"TOKEN" help:"The only password that is accepted (default: any)."`
 	Collisions        bool          `help:"Refuse a second enabled flow of one identity and integration type, as error 45210."`

@@ -16,8 +16,8 @@ import (
 
 type exportCmd struct {
 	Names    bool   `help:"Write names in place of SIDs, so that the files serve every account that has these names."`
-	Split    string `placeholder:"DIR" help:"Write a file for each channel into DIR, which has no YAML yet, in place of stdout."`
-	Snapshot string `placeholder:"FILE" help:"Write the account for --local in place of YAML, so that plan needs no credentials."`
+	Split    string `placeholder:"DIR" file:"out" help:"Write a file for each channel into DIR, which has no YAML yet, in place of stdout."`
+	Snapshot string `placeholder:"FILE" file:"out" help:"Write the account for --local in place of YAML, so that plan needs no credentials."`
 
 	accountFlags
 }
@@ -111,7 +111,7 @@ func checkFree(dir string) error {
 			}
 			return nil
 		}
-		if ext := strings.ToLower(filepath.Ext(path)); path != dir && (ext == ".yaml" || ext == ".yml") {
+		if path != dir && isYAML(path) {
 			return inputError(fmt.Errorf("--split %s: %s is there already", dir, path),
 				"give a directory without YAML files, or remove them first: what is exported would add up with them")
 		}

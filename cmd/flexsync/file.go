@@ -9,11 +9,11 @@ import (
 )
 
 // writeFile makes a file of mode 0600, whole or not at all, also where one of
-// another mode is. A link stays a link. What is no regular file (a device, a
+// another mode is. A link stays a link, also one to a file that is not there. What is no regular file (a device, a
 // pipe) is written to: a file in its place would break it for everyone.
 func (a *app) writeFile(path string, data []byte) (err error) {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
+	if path, err = target(path); err != nil {
+		return err
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return a.writeTo(path, os.O_WRONLY, data)
@@ -64,4 +64,29 @@ func (a *app) readFile(path string, limit int64) ([]byte, error) {
 		}
 		return data, err
 	})
+}
+
+// target is the file that a path leads to through links, there or not. Of a path
+// that leads nowhere it is what can be resolved: opening it says the rest.
+func target(path string) (string, error) {
+	for range 40 {
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			return real, nil
+		}
+		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+		if err != nil {
+			return path, nil
+		}
+		real := filepath.Join(dir, filepath.Base(path))
+		link, err := os.Readlink(real)
+		switch {
+		case err != nil:
+			return path, nil
+		case filepath.IsAbs(link):
+			path = link
+		default:
+			path = filepath.Join(dir, link)
+		}
+	}
+	return "", &fs.PathError{Op: "open", Path: path, Err: errors.New("too many links")}
 }

@@ -10,9 +10,9 @@ import (
 )
 
 type planCmd struct {
-	Paths            []string `arg:"" optional:"" name:"path" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
+	Paths            []string `arg:"" optional:"" name:"path" file:"yaml" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
 	Format           string   `default:"text" enum:"text,json,markdown" help:"text, json or markdown."`
-	Out              string   `placeholder:"FILE" help:"Save the plan for apply --plan."`
+	Out              string   `placeholder:"FILE" file:"out" help:"Save the plan for apply --plan."`
 	DetailedExitcode bool     `help:"Exit with 2 when there are changes."`
 	MaxBytes         int      `default:"65000" help:"Longest Markdown; GitHub refuses comments over 65,536 characters."`
 
