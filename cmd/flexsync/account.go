@@ -87,8 +87,10 @@ func (f *accountFlags) connect(a *app, parallelism int) (*account, error) {
 	case err != nil:
 		return nil, err
 	}
+	// As in twilio-cli: TWILIO_EDGE is about the way there and counts always; the
+	// region is where the credentials are known, and a profile has its own or none.
 	cfg.Edge = cmp.Or(env("TWILIO_EDGE"), cfg.Credentials.Edge)
-	cfg.Region = cmp.Or(env("TWILIO_REGION"), cfg.Credentials.Region)
+	cfg.Region = cfg.Credentials.Region
 	return newAccount(cfg, "")
 }
 

@@ -166,7 +166,15 @@ func (e *emptyValueError) Error() string {
 }
 
 func newLogger(w io.Writer, format string) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: slog.LevelDebug}
+	opts := &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+		// Headers, links and errors come from the API, and neither form of the
+		// log escapes what a terminal or a job's runner obeys.
+		switch v := attr.Value.Any().(type) {
+		case string, error:
+			attr.Value = slog.StringValue(safetext.Line(fmt.Sprint(v)))
+		}
+		return attr
+	}}
 	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}
