@@ -16,7 +16,6 @@ type decoder struct {
 
 	// own and base are the layers of the flow at hand, kept to be used again.
 	own, base layer
-	interned  map[string]string
 
 	told    map[*node]bool // unknown keys that are reported, in this document
 	unknown map[unknownKey]complaint
@@ -78,7 +77,7 @@ type entry struct{ key, value *node }
 func (e entry) given() bool { return e.value != nil && !isNull(e.value) }
 
 func newDecoder(src *source, vars *variables) *decoder {
-	return &decoder{src: src, vars: vars, interned: map[string]string{}, unknown: map[unknownKey]complaint{}}
+	return &decoder{src: src, vars: vars, unknown: map[unknownKey]complaint{}}
 }
 
 func (d *decoder) report(pos Pos, at path, c complaint) {
@@ -86,15 +85,6 @@ func (d *decoder) report(pos Pos, at path, c complaint) {
 }
 
 func (d *decoder) problem(n *node, at path, c complaint) { d.report(d.src.pos(n), at, c) }
-
-// intern keeps one copy of a text that many flows share.
-func (d *decoder) intern(s string) string {
-	if kept, ok := d.interned[s]; ok {
-		return kept
-	}
-	d.interned[s] = s
-	return s
-}
 
 // file reads the whole file.
 func (d *decoder) file() contents {
@@ -358,13 +348,11 @@ func (d *decoder) field(l *layer, f *Field, byName bool, n *node, at path) bool 
 		}
 		if byName {
 			if c = f.checkReference(s); c.message == "" {
-				l.names = append(l.names, NameRef{Field: f, Name: d.intern(s), Pos: d.src.pos(n)})
+				l.names = append(l.names, NameRef{Field: f, Name: s, Pos: d.src.pos(n)})
 			}
 			break
 		}
-		if c = f.checkString(s); f != FieldFriendlyName && f != FieldContactIdentity {
-			s = d.intern(s)
-		}
+		c = f.checkString(s)
 		*p = s
 	case *bool:
 		b, ok := d.boolean(n, at)

@@ -62,7 +62,7 @@ func Load(paths []string, opts Options) (*Config, error) {
 			case problem != nil:
 				parts[i].problems = Problems{*problem}
 			default:
-				parts[i] = src.read(vars, pieceSize)
+				parts[i] = newDecoder(src, vars).file()
 			}
 			return nil
 		})

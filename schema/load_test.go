@@ -80,6 +80,27 @@ func TestInvalid(t *testing.T) {
 	}
 }
 
+// TestSizeDoesNotMatter is that a large file is read like a small one. A tag
+// directive is what tells: with this one, !!str is no string.
+func TestSizeDoesNotMatter(t *testing.T) {
+	const head = "%TAG !! tag:example.com,2026:\n--- \nversion: 1\ndefaults: {chat_service_sid: IS00000000000000000000000000000001, channel_type: web}\nflows:\n"
+	const want = "<stdin>:6:20: flows[0].friendly_name: the tag \"tag:example.com,2026:str\" is not supported"
+	for _, flows := range []int{1, 20_000} {
+		var b strings.Builder
+		b.WriteString(head)
+		for i := range flows {
+			tag := ""
+			if i == 0 {
+				tag = "!!str "
+			}
+			fmt.Fprintf(&b, "  - friendly_name: %sFlow %d\n    long_lived: true\n", tag, i)
+		}
+		if _, err := loadText(b.String(), Options{}); err == nil || err.Error() != want {
+			t.Errorf("%d flows: got %v, want %s", flows, err, want)
+		}
+	}
+}
+
 // TestValid loads files and compares what they declare with the JSON beside
 // them.
 func TestValid(t *testing.T) {

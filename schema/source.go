@@ -14,7 +14,6 @@ const maxFileSize = 64 << 20
 type source struct {
 	name   string
 	data   []byte
-	before int   // lines of the file before data, when data is a piece of it
 	lines  []int // offset of each line's start, see index
 }
 
@@ -61,7 +60,7 @@ func unreadable(data []byte) (offset int, what complaint) {
 
 // pos is where a node stands.
 func (src *source) pos(n *node) Pos {
-	return Pos{File: src.name, Line: src.before + n.Line, Column: n.Column}
+	return Pos{File: src.name, Line: n.Line, Column: n.Column}
 }
 
 // index finds the lines. The other breaks that the YAML parser counts are not in
