@@ -13,6 +13,7 @@ import (
 
 	"flexsync/apply"
 	"flexsync/internal/emulator"
+	"flexsync/internal/glob"
 	"flexsync/plan"
 	"flexsync/schema"
 	"flexsync/state"
@@ -560,7 +561,7 @@ func TestLostCreatePassesOverIgnored(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				globs, err := schema.CompileGlobs([]string{theirs})
+				globs, err := glob.CompileAll([]string{theirs})
 				if err != nil {
 					t.Fatal(err)
 				}

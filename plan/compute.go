@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"flexsync/internal/glob"
 	"flexsync/internal/safetext"
 	"flexsync/schema"
 	"flexsync/state"
@@ -25,8 +26,8 @@ type Input struct {
 	// CheckRefs warns of SIDs that the account does not have.
 	CheckRefs bool
 
-	Only     []schema.Glob // look at these names only; empty: at all
-	Ignore   []schema.Glob // leave these names and SIDs out of the run
+	Only     []glob.Glob // look at these names only; empty: at all
+	Ignore   []glob.Glob // leave these names and SIDs out of the run
 	NoDelete bool
 	// MaxDeletes is the most flows that may be deleted; the zero value is the
 	// default, 25 % of the flows looked at.
@@ -42,7 +43,7 @@ type Input struct {
 
 // UnmatchedError is the error of a glob in Input.Only that matches no name,
 // neither declared nor in the account.
-type UnmatchedError struct{ Glob schema.Glob }
+type UnmatchedError struct{ Glob glob.Glob }
 
 func (e *UnmatchedError) Error() string {
 	return fmt.Sprintf("--only %s matches no flow, neither in the YAML nor in the account", safetext.Quote(e.Glob.String()))

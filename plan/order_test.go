@@ -3,6 +3,7 @@ package plan
 import (
 	"testing"
 
+	"flexsync/internal/glob"
 	"flexsync/schema"
 	"flexsync/state"
 
@@ -245,7 +246,7 @@ func TestCycleUnmanaged(t *testing.T) {
 		name   string
 		config []schema.Declared
 		have   []state.Flow
-		only   []schema.Glob
+		only   []glob.Glob
 		says   [][]string // of each refusal
 		want   []string
 	}{

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"flexsync/internal/glob"
 	"flexsync/schema"
 	"flexsync/state"
 )
@@ -169,8 +170,8 @@ func mustLimit(s string) Limit {
 	return l
 }
 
-func globs(patterns ...string) []schema.Glob {
-	gs, err := schema.CompileGlobs(patterns)
+func globs(patterns ...string) []glob.Glob {
+	gs, err := glob.CompileAll(patterns)
 	if err != nil {
 		panic(err)
 	}

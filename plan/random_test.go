@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"flexsync/internal/glob"
 	"flexsync/schema"
 	"flexsync/state"
 
@@ -509,7 +510,7 @@ func TestLawOrderDoesNotMatter(t *testing.T) {
 	})
 }
 
-func genGlobs(t *rapid.T, label string) []schema.Glob {
+func genGlobs(t *rapid.T, label string) []glob.Glob {
 	if rapid.IntRange(0, 2).Draw(t, label+" given") > 0 {
 		return nil
 	}
@@ -565,8 +566,8 @@ func TestLawLeftOut(t *testing.T) {
 			if c.Before != nil {
 				sides = append(sides, c.Before.FriendlyName)
 			}
-			matches := func(gs []schema.Glob) bool {
-				return slices.ContainsFunc(gs, func(g schema.Glob) bool {
+			matches := func(gs []glob.Glob) bool {
+				return slices.ContainsFunc(gs, func(g glob.Glob) bool {
 					return slices.ContainsFunc(sides, g.MatchName) || g.MatchSID(c.SID)
 				})
 			}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"flexsync/internal/glob"
 	"flexsync/internal/safetext"
 	"flexsync/schema"
 	"flexsync/state"
@@ -20,9 +21,9 @@ import (
 // --ignore or --only means a flow on both sides, so it is held against the
 // pair that a declared flow and its resource are.
 type Scope struct {
-	ignore []schema.Glob // of files and flags
-	flags  []schema.Glob // the part of ignore that is --ignore's
-	only   []schema.Glob
+	ignore []glob.Glob // of files and flags
+	flags  []glob.Glob // the part of ignore that is --ignore's
+	only   []glob.Glob
 	// pinned are SIDs of --ignore that declared flows are pinned to, in lower
 	// case: the resource and the declared flow are left out as a pair.
 	pinned map[string]bool
@@ -50,10 +51,10 @@ func (p *Plan) Scope() (*Scope, error) {
 		s.leftOut[sid] = true
 	}
 	var err error
-	if s.only, err = schema.CompileGlobs(p.Only); err != nil {
+	if s.only, err = glob.CompileAll(p.Only); err != nil {
 		return nil, &DamagedError{Reason: err.Error()}
 	}
-	if s.ignore, err = schema.CompileGlobs(p.Ignore); err != nil {
+	if s.ignore, err = glob.CompileAll(p.Ignore); err != nil {
 		return nil, &DamagedError{Reason: err.Error()}
 	}
 	return s, nil
@@ -86,7 +87,7 @@ func (s *Scope) judge(mt *match) (looked, ignored bool) {
 		ignored = s.pinned[strings.ToLower(mt.want.SID)]
 	}
 	mt.each(func(f *state.Flow) { names = append(names, f.FriendlyName) })
-	in := func(globs []schema.Glob) bool {
+	in := func(globs []glob.Glob) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return matchesName(globs, name) })
 	}
 	ignored = ignored || in(s.flags)
@@ -123,15 +124,15 @@ func (s *Scope) unmatched(cfg *schema.Config, snap *state.Snapshot) error {
 	return nil
 }
 
-func matchesName(globs []schema.Glob, name string) bool {
-	return slices.ContainsFunc(globs, func(g schema.Glob) bool { return g.MatchName(name) })
+func matchesName(globs []glob.Glob, name string) bool {
+	return slices.ContainsFunc(globs, func(g glob.Glob) bool { return g.MatchName(name) })
 }
 
-func matchesSID(globs []schema.Glob, sid string) bool {
-	return slices.ContainsFunc(globs, func(g schema.Glob) bool { return g.MatchSID(sid) })
+func matchesSID(globs []glob.Glob, sid string) bool {
+	return slices.ContainsFunc(globs, func(g glob.Glob) bool { return g.MatchSID(sid) })
 }
 
-func ignoresFlow(globs []schema.Glob, f *state.Flow) bool {
+func ignoresFlow(globs []glob.Glob, f *state.Flow) bool {
 	return matchesName(globs, f.FriendlyName) || matchesSID(globs, f.SID)
 }
 

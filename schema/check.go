@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"flexsync/internal/glob"
 )
 
 // check holds what all files declare together against the rules across flows.
@@ -174,8 +176,8 @@ func (c *contents) checkIgnored() {
 	if len(c.ignore) == 0 {
 		return
 	}
-	refuse := func(pos Pos, at path, what string, matches func(Glob) bool) bool {
-		i := slices.IndexFunc(c.ignore, func(g placed[Glob]) bool { return matches(g.value) })
+	refuse := func(pos Pos, at path, what string, matches func(glob.Glob) bool) bool {
+		i := slices.IndexFunc(c.ignore, func(g placed[glob.Glob]) bool { return matches(g.value) })
 		if i >= 0 {
 			g := c.ignore[i]
 			c.problem(pos, at, complaint{fmt.Sprintf("%s is declared, and ignore has %s at %s", what, quote(g.value.String()), g.pos),
@@ -187,12 +189,12 @@ func (c *contents) checkIgnored() {
 		flow, known := &c.flows[i], &c.facts[i]
 		name, sid := flow.Flow.FriendlyName, flow.SID
 		byName := !known.unsure.Has(FieldFriendlyName) &&
-			refuse(known.name, known.path().at("friendly_name"), "flow "+quote(name), func(g Glob) bool { return g.MatchName(name) })
+			refuse(known.name, known.path().at("friendly_name"), "flow "+quote(name), func(g glob.Glob) bool { return g.MatchName(name) })
 		if !byName && sid != "" {
-			refuse(flow.Pos, known.path().at("sid"), "flow "+sid, func(g Glob) bool { return g.MatchSID(sid) })
+			refuse(flow.Pos, known.path().at("sid"), "flow "+sid, func(g glob.Glob) bool { return g.MatchSID(sid) })
 		}
 		for j, old := range flow.RenamedFrom {
-			refuse(known.renamed[j], known.path().at("renamed_from").entry(j+1), "old name "+quote(old), func(g Glob) bool { return g.MatchName(old) })
+			refuse(known.renamed[j], known.path().at("renamed_from").entry(j+1), "old name "+quote(old), func(g glob.Glob) bool { return g.MatchName(old) })
 		}
 	}
 }

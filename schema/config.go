@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"flexsync/internal/glob"
 )
 
 // Config is everything that the YAML says, resolved and checked: variables
@@ -14,8 +16,8 @@ type Config struct {
 	AccountSID    string
 	AccountSIDPos Pos
 
-	Ignore   []Glob     // joined over all documents, in their order
-	Flows    []Declared // in the order of files and documents
+	Ignore   []glob.Glob // joined over all documents, in their order
+	Flows    []Declared  // in the order of files and documents
 	Warnings []Warning
 
 	// Files is how many files were read.

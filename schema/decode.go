@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"flexsync/internal/glob"
 )
 
 // decoder turns the documents of one file into declarations and problems.
@@ -27,7 +29,7 @@ type contents struct {
 	warnings []Warning
 
 	accounts  []placed[string]
-	ignore    []placed[Glob]
+	ignore    []placed[glob.Glob]
 	flows     []Declared
 	facts     []facts // of each flow
 	listsNone bool    // `flows: []` is written out
@@ -119,12 +121,12 @@ func (d *decoder) document(root *node) {
 	}
 	if e := top[keyIgnore]; e.given() {
 		d.texts(e.value, path{key: "ignore"}, func(s string, n *node, at path) {
-			g, err := CompileGlob(s)
+			g, err := glob.Compile(s)
 			if err != nil {
 				d.problem(n, at, complaint{err.Error(), `escape a character that is meant as it is: \* \? \[`})
 				return
 			}
-			d.out.ignore = append(d.out.ignore, placed[Glob]{g, d.src.pos(n)})
+			d.out.ignore = append(d.out.ignore, placed[glob.Glob]{g, d.src.pos(n)})
 		})
 	}
 	d.base = layer{}

@@ -27,7 +27,7 @@ type Export struct {
 	Channels bool
 }
 
-// ExportIgnore is one entry of ignore: a SID or a glob, see [QuoteGlob].
+// ExportIgnore is one entry of ignore: a SID or a glob, see [glob.Quote].
 type ExportIgnore struct {
 	Pattern string
 	Comment string // may be empty

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"flexsync/internal/glob"
 )
 
 // hostile are texts that a writer of YAML gets wrong.
@@ -99,7 +101,7 @@ func genExport() *rapid.Generator[Export] {
 		for _, name := range rapid.SliceOfN(genText(), 0, 3).Draw(t, "ignored") {
 			ignored := func(f Flow) bool { return f.FriendlyName == name }
 			if name != "" && !slices.ContainsFunc(flows, ignored) {
-				e.Ignore = append(e.Ignore, ExportIgnore{QuoteGlob(name), genText().Draw(t, "comment")})
+				e.Ignore = append(e.Ignore, ExportIgnore{glob.Quote(name), genText().Draw(t, "comment")})
 			}
 		}
 		for _, sid := range []string{genSID("IS").Draw(t, "named"), genSID("FW").Draw(t, "named"), genSID("WS").Draw(t, "named")} {
@@ -214,7 +216,7 @@ func TestEncodeGolden(t *testing.T) {
 	e := Export{
 		Header:     []string{"An account with everything", "", "two\nlines"},
 		AccountSID: "AC00000000000000000000000000000001",
-		Ignore:     []ExportIgnore{{"FO00000000000000000000000000000009", "\"a\x1b[31m\": the name has a control character"}, {QuoteGlob("a*b?[c]"), ""}},
+		Ignore:     []ExportIgnore{{"FO00000000000000000000000000000009", "\"a\x1b[31m\": the name has a control character"}, {glob.Quote("a*b?[c]"), ""}},
 		Names:      map[string]string{fw: "Messaging IVR"},
 		Flows: []ExportFlow{
 			{Flow: Flow{FriendlyName: "Support SMS", ChatServiceSID: is, ChannelType: "sms", ContactIdentity: "+15551230000", Enabled: true, JanitorEnabled: true,

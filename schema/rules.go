@@ -133,6 +133,22 @@ var sidKinds = map[string]string{
 
 func sidForm(prefix string) string { return prefix + " and 32 hex digits" }
 
+// IsSID reports whether s is prefix and 32 hex digits, which is the form of
+// every Twilio SID (OpenAPI: "^FO[0-9a-fA-F]{32}$").
+func IsSID(prefix, s string) bool {
+	rest, ok := strings.CutPrefix(s, prefix)
+	if !ok || len(rest) != 32 {
+		return false
+	}
+	for i := 0; i < len(rest); i++ {
+		c := rest[i]
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
+			return false
+		}
+	}
+	return true
+}
+
 // isAnySID reports whether s has the form of a SID of whatever kind.
 func isAnySID(s string) bool { return looksLikeSID(s) && IsSID(s[:2], s) }
 

@@ -12,9 +12,9 @@ const maxFileSize = 64 << 20
 
 // source is the text of one file, for the positions in it.
 type source struct {
-	name   string
-	data   []byte
-	lines  []int // offset of each line's start, see index
+	name  string
+	data  []byte
+	lines []int // offset of each line's start, see index
 }
 
 // newSource checks that data can be YAML at all. A byte order mark is taken

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"flexsync/internal/glob"
 	"flexsync/schema"
 )
 
@@ -70,7 +71,7 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 		if why != "" {
 			pattern, content := f.SID, f.Flow
 			if named(f) {
-				pattern = schema.QuoteGlob(f.FriendlyName)
+				pattern = glob.Quote(f.FriendlyName)
 			}
 			for field, sid := range references(&f.Flow) {
 				if name := opts.Names[sid]; name != "" {

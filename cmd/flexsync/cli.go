@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"flexsync/internal/render"
+	"flexsync/internal/safetext"
 )
 
 // grammar is the whole command line.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"flexsync/schema"
+	"flexsync/internal/glob"
 )
 
 // Completion: the scripts that `completion` prints are a few lines a shell.
@@ -245,7 +245,7 @@ func (l *commandLine) names(a *app) (patterns []string) {
 	for i := range cfg.Flows {
 		name := cfg.Flows[i].Flow.FriendlyName
 		if name != "" && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-			patterns = append(patterns, schema.QuoteGlob(name))
+			patterns = append(patterns, glob.Quote(name))
 		}
 	}
 	slices.Sort(patterns)

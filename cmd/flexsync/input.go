@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"flexsync/internal/glob"
 	"flexsync/internal/safetext"
 	"flexsync/plan"
 	"flexsync/schema"
@@ -39,10 +40,10 @@ func (f *inputFlags) load(a *app, paths []string, allowUnset bool) (*schema.Conf
 
 // input reads the flags into a plan's input.
 func (f *planFlags) input() (in plan.Input, err error) {
-	if in.Only, err = schema.CompileGlobs(f.Only); err != nil {
+	if in.Only, err = glob.CompileAll(f.Only); err != nil {
 		return in, inputError(fmt.Errorf("--only: %w", err), "")
 	}
-	if in.Ignore, err = schema.CompileGlobs(f.Ignore); err != nil {
+	if in.Ignore, err = glob.CompileAll(f.Ignore); err != nil {
 		return in, inputError(fmt.Errorf("--ignore: %w", err), "")
 	}
 	if f.MaxDeletes != "" {

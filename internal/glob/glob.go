@@ -1,4 +1,6 @@
-package schema
+// Package glob matches patterns against whole names. It knows no files and no
+// paths: a slash is a character like any other.
+package glob
 
 import (
 	"fmt"
@@ -12,17 +14,16 @@ import (
 // flow's SID matches that SID.
 type Glob struct {
 	pattern string
-	sid     bool
 	prefix  string         // what every match begins with
 	re      *regexp.Regexp // nil when the prefix is all of the pattern
 }
 
-// CompileGlob reads a pattern. The error says what is wrong with it.
-func CompileGlob(pattern string) (Glob, error) {
+// Compile reads a pattern. The error says what is wrong with it.
+func Compile(pattern string) (Glob, error) {
 	if pattern == "" {
 		return Glob{}, fmt.Errorf("an empty pattern matches nothing")
 	}
-	g := Glob{pattern: pattern, sid: IsSID("FO", pattern), prefix: pattern}
+	g := Glob{pattern: pattern, prefix: pattern}
 	special := strings.IndexAny(pattern, `*?[\`)
 	if special < 0 {
 		return g, nil
@@ -86,11 +87,11 @@ func CompileGlob(pattern string) (Glob, error) {
 	return g, nil
 }
 
-// CompileGlobs reads several patterns and stops at the first bad one.
-func CompileGlobs(patterns []string) ([]Glob, error) {
+// CompileAll reads several patterns and stops at the first bad one.
+func CompileAll(patterns []string) ([]Glob, error) {
 	globs := make([]Glob, 0, len(patterns))
 	for _, p := range patterns {
-		g, err := CompileGlob(p)
+		g, err := Compile(p)
 		if err != nil {
 			return nil, err
 		}
@@ -112,27 +113,14 @@ func (g Glob) MatchName(name string) bool {
 
 // MatchSID reports whether the pattern is this SID. Hex digits of a SID are
 // compared without regard to case.
-func (g Glob) MatchSID(sid string) bool { return g.sid && strings.EqualFold(g.pattern, sid) }
-
-// IsSID reports whether s is prefix and 32 hex digits, which is the form of
-// every Twilio SID (OpenAPI: "^FO[0-9a-fA-F]{32}$").
-func IsSID(prefix, s string) bool {
-	rest, ok := strings.CutPrefix(s, prefix)
-	if !ok || len(rest) != 32 {
-		return false
-	}
-	for i := 0; i < len(rest); i++ {
-		c := rest[i]
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
-			return false
-		}
-	}
-	return true
+func (g Glob) MatchSID(sid string) bool {
+	const kind = 2 // letters, which count as they are
+	return len(sid) == len(g.pattern) && len(sid) > kind && g.pattern[:kind] == sid[:kind] && strings.EqualFold(g.pattern, sid)
 }
 
-// QuoteGlob returns the pattern that matches this name and no other.
-func QuoteGlob(name string) string {
-	return globQuoter.Replace(name)
+// Quote returns the pattern that matches this name and no other.
+func Quote(name string) string {
+	return quoter.Replace(name)
 }
 
-var globQuoter = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
+var quoter = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
