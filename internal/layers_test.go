@@ -23,17 +23,18 @@ var layers = []struct {
 	path string
 	may  []string
 }{
-	{"cmd/flexsync", []string{"apply", "plan", "state", "schema", "internal/render", "internal/flexapi", "internal/emulator", "internal/glob", "internal/jsondoc", "internal/safetext"}},
+	{"cmd/flexsync", []string{"apply", "plan", "state", "schema", "internal/render", "internal/flexapi", "internal/emulator", "internal/glob", "internal/nearest", "internal/jsondoc", "internal/safetext"}},
 	{"internal/render", []string{"apply", "plan", "schema", "internal/flexapi", "internal/safetext"}},
 	{"apply", []string{"plan", "state", "schema", "internal/flexapi", "internal/jsondoc", "internal/safetext"}},
-	{"plan", []string{"state", "schema", "internal/glob", "internal/jsondoc", "internal/safetext"}},
+	{"plan", []string{"state", "schema", "internal/glob", "internal/nearest", "internal/jsondoc", "internal/safetext"}},
 	{"state", []string{"schema", "internal/flexapi", "internal/glob", "internal/safetext"}},
-	{"schema", []string{"internal/glob", "internal/safetext"}},
+	{"schema", []string{"internal/glob", "internal/nearest", "internal/safetext"}},
 	// The client knows nothing of flows, and the emulator nothing of anything: a
 	// mistake in what it shared with the client would be hidden in both.
 	{"internal/flexapi", nil},
 	{"internal/emulator", nil},
 	{"internal/glob", nil},
+	{"internal/nearest", nil},
 	{"internal/jsondoc", []string{"internal/safetext"}},
 	{"internal/safetext", nil},
 }

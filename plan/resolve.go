@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"flexsync/internal/nearest"
 	"flexsync/internal/safetext"
 	"flexsync/schema"
 	"flexsync/state"
@@ -174,7 +175,7 @@ func (r *resolver) near(key sought, where string) string {
 	if same := slices.IndexFunc(known, func(name string) bool { return strings.EqualFold(name, key.name) }); same >= 0 {
 		return fmt.Sprintf("upper and lower case count: there is %s", safetext.Quote(known[same]))
 	}
-	near := schema.Nearest(key.name, known, 3)
+	near := nearest.Find(key.name, known, 3)
 	switch {
 	case len(known) == 0:
 		return fmt.Sprintf("%s has no %s at all: create it there first", where, noun)

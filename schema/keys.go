@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"flexsync/internal/nearest"
 )
 
 // shape is the keys that a mapping may have. A key's slot is its place in
@@ -125,10 +127,10 @@ var readOnlyKeys = []string{"account_sid", "date_created", "date_updated", "url"
 
 // unknown says what to do about a key that the shape does not have.
 func (s *shape) unknown(name string) complaint {
-	bare := fold(name)
+	bare := nearest.Fold(name)
 	if s == flowShape {
 		for _, k := range readOnlyKeys {
-			if fold(k) != bare {
+			if nearest.Fold(k) != bare {
 				continue
 			}
 			c := complaint{message: fmt.Sprintf("%s is read-only: the API sets it; remove it", k)}
@@ -148,13 +150,13 @@ func (s *shape) unknown(name string) complaint {
 	}
 
 	for _, k := range s.keys {
-		if fold(k.name) == bare {
+		if nearest.Fold(k.name) == bare {
 			return meant(k.name)
 		}
 	}
 	for _, n := range s.elsewhere {
 		for _, k := range n.shape.keys {
-			if f := fold(k.name); f == bare || n.shape == integrationShape && "integration"+f == bare {
+			if f := nearest.Fold(k.name); f == bare || n.shape == integrationShape && "integration"+f == bare {
 				return belongs(k.name, n.where)
 			}
 		}
@@ -162,11 +164,11 @@ func (s *shape) unknown(name string) complaint {
 	if k, ok := s.synonyms[bare]; ok {
 		return meant(k)
 	}
-	if k := nearest(name, s.names()); k != "" {
+	if k := nearest.Word(name, s.names()); k != "" {
 		return meant(k)
 	}
 	for _, n := range s.elsewhere {
-		if k := nearest(name, n.shape.names()); k != "" {
+		if k := nearest.Word(name, n.shape.names()); k != "" {
 			return belongs(k, n.where)
 		}
 	}
@@ -192,18 +194,18 @@ func ignorable(path string) (FieldSet, complaint) {
 	if path == FieldFriendlyName.Path {
 		return 0, complaint{"friendly_name cannot be ignored: it is what the flow is found by", "to rename a flow, give its old name in renamed_from"}
 	}
-	bare := fold(path)
+	bare := nearest.Fold(path)
 	for i := range Fields {
 		f := &Fields[i]
 		if path == f.Name || f.Name != "" && integrationPrefix+path == f.Name {
 			return 0, complaint{fmt.Sprintf("%s is not the path of a field", path), fmt.Sprintf("write %s, which covers the name too", f.Path)}
 		}
-		if sub, ok := f.integrationKey(); fold(f.Path) == bare || ok && fold(sub) == bare {
+		if sub, ok := f.integrationKey(); nearest.Fold(f.Path) == bare || ok && nearest.Fold(sub) == bare {
 			return 0, complaint{fmt.Sprintf("%s is not the path of a field; did you mean %s?", quote(path), f.Path), "write " + f.Path}
 		}
 	}
 	paths := slices.Sorted(maps.Keys(changeable))
-	if near := nearest(path, paths); near != "" {
+	if near := nearest.Word(path, paths); near != "" {
 		return 0, complaint{fmt.Sprintf("%s is not the path of a field; did you mean %s?", quote(path), near), "write " + near}
 	}
 	return 0, complaint{fmt.Sprintf("%s is not the path of a field", quote(path)), "the paths are " + strings.Join(paths, ", ")}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"flexsync/internal/nearest"
 )
 
 // Beyond these a value is likely a mistake. The API documents neither; names
@@ -62,7 +64,7 @@ func lintIdentity(channel, identity string) string {
 		// The prefix is no misspelt one.
 	} else if m := prefixRE.FindStringSubmatch(identity); m != nil {
 		word := strings.ToLower(m[1])
-		near := nearest(word, []string{"whatsapp", "messenger"})
+		near := nearest.Word(word, []string{"whatsapp", "messenger"})
 		if channel == "facebook" && slices.Contains([]string{"facebook", "fb"}, word) {
 			near = "messenger"
 		}

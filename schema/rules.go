@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"flexsync/internal/nearest"
 	"flexsync/internal/safetext"
 )
 
@@ -105,10 +106,10 @@ var meantWords = map[string]map[string]string{
 
 func (f *Field) wrongWord(s string) complaint {
 	c := complaint{fmt.Sprintf("%s is not one of %s", quote(s), strings.Join(f.Enum, ", ")), ""}
-	bare := fold(s)
+	bare := nearest.Fold(s)
 	near := meantWords[f.Path][bare]
 	if near == "" {
-		near = nearest(s, f.Enum)
+		near = nearest.Word(s, f.Enum)
 	}
 	switch {
 	case near != "":

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"flexsync/internal/nearest"
 )
 
 // envPrefix begins the only environment variables that YAML can read.
@@ -56,7 +58,7 @@ func (v *variables) unset(name string) complaint {
 		fmt.Sprintf("give --var %s=VALUE, a --var-file that has it, or %s%s; a literal ${ is $${", name, envPrefix, name),
 	}
 	slices.Sort(known)
-	if near := nearest(name, known); near != "" {
+	if near := nearest.Word(name, known); near != "" {
 		c.message += "; did you mean ${" + near + "}?"
 	}
 	return c

@@ -10,8 +10,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"flexsync/internal/nearest"
 	"flexsync/internal/safetext"
-	"flexsync/schema"
 )
 
 // meantCommands are words of other tools for what a command does.
@@ -70,7 +70,7 @@ func usageError(program *kong.Application, err error) error {
 			words = append(words, w[1])
 		}
 		hint := see
-		if near := schema.Nearest(strings.Trim(m[3], `"`), words, 1); len(near) > 0 {
+		if near := nearest.Find(strings.Trim(m[3], `"`), words, 1); len(near) > 0 {
 			hint = "did you mean " + near[0] + "?"
 		}
 		name := m[1]
@@ -108,7 +108,7 @@ func commandNames(program *kong.Node) (names []string) {
 
 func unknownCommand(program *kong.Node, word string) error {
 	names := commandNames(program)
-	meant := schema.Nearest(word, names, 1)
+	meant := nearest.Find(word, names, 1)
 	if len(meant) == 0 && len(word) > 1 {
 		for _, name := range names {
 			if strings.HasPrefix(name, word) {
@@ -151,7 +151,7 @@ func unknownFlag(program, node *kong.Node, word, see string) error {
 			owners = append(owners, n.Name)
 		}
 	}
-	switch near := schema.Nearest(word, flagsOf(node), 1); {
+	switch near := nearest.Find(word, flagsOf(node), 1); {
 	case len(owners) > 0 && node == program:
 		return inputError(errors.New(what+" before the command"), "write it behind the command: "+strings.Join(owners, ", "))
 	case len(owners) > 0:

@@ -1,4 +1,6 @@
-package schema
+// Package nearest finds what a misspelt word was meant to be. It knows no
+// vocabulary of its own.
+package nearest
 
 import (
 	"cmp"
@@ -6,9 +8,9 @@ import (
 	"strings"
 )
 
-// Nearest returns the candidates that word is most likely a misspelling of,
+// Find returns the candidates that word is most likely a misspelling of,
 // the likeliest first, at most limit of them; none when nothing is near.
-func Nearest(word string, candidates []string, limit int) []string {
+func Find(word string, candidates []string, limit int) []string {
 	type near struct {
 		name string
 		dist int
@@ -30,6 +32,31 @@ func Nearest(word string, candidates []string, limit int) []string {
 		names = append(names, n.name)
 	}
 	return names
+}
+
+// Word returns the word of a fixed vocabulary that was most likely meant,
+// or "" when none is near: a few letters are wrong, however long the word.
+func Word(word string, vocabulary []string) string {
+	const mistakes = 3
+	near := Find(word, vocabulary, 1)
+	if len(near) == 0 || editDistance(strings.ToLower(word), strings.ToLower(near[0]), mistakes) > mistakes {
+		return ""
+	}
+	return near[0]
+}
+
+// Fold takes the case and the punctuation off a key, so that FriendlyName,
+// friendlyName and friendly-name are all friendly_name.
+func Fold(key string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r - 'A' + 'a'
+		}
+		return -1
+	}, key)
 }
 
 // editDistance is how many letters are to be added, left out, changed or

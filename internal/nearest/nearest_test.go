@@ -1,4 +1,4 @@
-package schema
+package nearest
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestNearest(t *testing.T) {
+func TestWord(t *testing.T) {
 	tests := []struct{ word, want string }{
 		{"chanel_type", "channel_type"},
 		{"channel_tpye", "channel_type"},
@@ -18,8 +18,8 @@ func TestNearest(t *testing.T) {
 		{"x", ""},
 	}
 	for _, tt := range tests {
-		if got := nearest(tt.word, flowShape.names()); got != tt.want {
-			t.Errorf("nearest(%q) = %q, want %q", tt.word, got, tt.want)
+		if got := Word(tt.word, []string{"friendly_name", "chat_service_sid", "channel_type", "contact_identity", "enabled", "integration_type", "sid"}); got != tt.want {
+			t.Errorf("Word(%q) = %q, want %q", tt.word, got, tt.want)
 		}
 	}
 }
