@@ -18,6 +18,7 @@ import (
 	"flexsync/internal/emulator"
 	"flexsync/internal/flexapi"
 	"flexsync/internal/render"
+	"flexsync/internal/yamldoc"
 	"flexsync/plan"
 	"flexsync/schema"
 	"flexsync/state"
@@ -286,7 +287,7 @@ func studio(name, identity string, edit ...func(*schema.Flow)) schema.Declared {
 	for _, e := range edit {
 		e(&f)
 	}
-	return schema.Declared{Flow: f, Pos: schema.Pos{File: "flows.yaml", Line: 1}}
+	return schema.Declared{Flow: f, Pos: yamldoc.Pos{File: "flows.yaml", Line: 1}}
 }
 
 func switchedOff(f *schema.Flow) { f.Enabled = false }

@@ -51,7 +51,7 @@ func (e *UnmatchedError) Error() string {
 
 // Compute returns the plan. It does not depend on the order of files, flows or
 // pages. What a person has to decide is in Refusals; an error is input that
-// cannot be planned at all: an *UnmatchedError, or schema.Problems about names
+// cannot be planned at all: an *UnmatchedError, or yamldoc.Problems about names
 // that the account does not have. A plan that is refused anyway has these among
 // its warnings, and says nothing else of the flows that they are about.
 //

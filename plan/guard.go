@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"flexsync/internal/safetext"
+	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 	"flexsync/state"
 )
@@ -127,7 +128,7 @@ const (
 )
 
 // warnNames adds what would be errors if the plan were not refused anyway.
-func (p *Plan) warnNames(problems schema.Problems) {
+func (p *Plan) warnNames(problems yamldoc.Problems) {
 	for _, problem := range problems {
 		message := problem.Path + ": " + problem.Message
 		if problem.Hint != "" {

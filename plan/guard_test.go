@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 	"flexsync/state"
 
@@ -172,7 +173,7 @@ func TestWrongAccount(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cfg := config(declare("A"))
-			cfg.AccountSID, cfg.AccountSIDPos = test.yaml, schema.Pos{File: "flows.yaml", Line: 2}
+			cfg.AccountSID, cfg.AccountSIDPos = test.yaml, yamldoc.Pos{File: "flows.yaml", Line: 2}
 			p := compute(t, Input{Config: cfg, Snapshot: test.snapshot, ExpectAccount: test.expects})
 			if got := len(p.Refusals) > 0; got != test.refused {
 				t.Fatalf("refusals: %v", p.Refusals)
@@ -196,7 +197,7 @@ func TestWarnings(t *testing.T) {
 		declare("B", on("+1")),
 		declare("C"),
 	)
-	cfg.Warnings = []schema.Warning{{Code: "identity-format", Message: "odd", Pos: schema.Pos{File: "flows.yaml", Line: 3}}}
+	cfg.Warnings = []schema.Warning{{Code: "identity-format", Message: "odd", Pos: yamldoc.Pos{File: "flows.yaml", Line: 3}}}
 	p := compute(t, Input{Config: cfg, Snapshot: account(have(1, "A"), have(2, "X", on("+1")), have(3, "Y"))})
 	if diff := cmp.Diff([]string{"identity-format", "chat-service-change", "likely-rename"}, codes(p.Warnings)); diff != "" {
 		t.Fatal(diff)

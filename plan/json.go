@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"flexsync/internal/jsondoc"
+	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 )
 
@@ -99,7 +100,7 @@ type jsonChange struct {
 	SID          string        `json:"sid,omitempty"`
 	RenamedFrom  string        `json:"renamed_from,omitempty"`
 	Step         string        `json:"step,omitempty"`
-	Source       *schema.Pos   `json:"source,omitempty"`
+	Source       *yamldoc.Pos  `json:"source,omitempty"`
 	Reason       string        `json:"reason,omitempty"`
 	CopyOf       string        `json:"copy_of,omitempty"`
 	Fields       []FieldChange `json:"fields"`

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"flexsync/internal/safetext"
+	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 )
 
@@ -256,7 +257,7 @@ func (p *Plan) refuseStuck(cycle []*Change) {
 	const most = 5 // flows that are named
 	var flows []string
 	for _, c := range cycle[:min(len(cycle), most)] {
-		flows = append(flows, fmt.Sprintf("%s (%s)", safetext.Quote(c.FriendlyName), schema.Pos{File: c.Source.File, Line: c.Source.Line}))
+		flows = append(flows, fmt.Sprintf("%s (%s)", safetext.Quote(c.FriendlyName), yamldoc.Pos{File: c.Source.File, Line: c.Source.Line}))
 	}
 	list := strings.Join(flows, ", ")
 	if more := len(cycle) - most; more > 0 {

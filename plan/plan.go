@@ -11,6 +11,7 @@ package plan
 import (
 	"time"
 
+	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 )
 
@@ -93,8 +94,8 @@ type Change struct {
 	// Step is "disable" on the extra write that breaks a swap of identities:
 	// it switches the flow off, a later change of the same SID finishes it.
 	Step   string
-	Source *schema.Pos // where the flow is declared; nil on delete
-	Reason string      // why a delete is one; "" when no file declares the flow
+	Source *yamldoc.Pos // where the flow is declared; nil on delete
+	Reason string       // why a delete is one; "" when no file declares the flow
 	// CopyOf is, on the delete of a copy, the SID of the equal flow that
 	// stays. Nothing is lost by such a delete: it is outside --max-deletes.
 	CopyOf string
@@ -130,9 +131,9 @@ type Kept struct {
 
 // Notice is a warning or a refusal.
 type Notice struct {
-	Code    string      `json:"code"`
-	Message string      `json:"message"`
-	Source  *schema.Pos `json:"source,omitempty"`
+	Code    string       `json:"code"`
+	Message string       `json:"message"`
+	Source  *yamldoc.Pos `json:"source,omitempty"`
 }
 
 // The codes of refusals.

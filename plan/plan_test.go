@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"flexsync/internal/glob"
+	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 	"flexsync/state"
 )
@@ -41,7 +42,7 @@ func declare(name string, edits ...edit) schema.Declared {
 			FriendlyName: name, ChatServiceSID: sid("IS", 1), ChannelType: "sms", Enabled: true,
 			IntegrationType: schema.Studio, FlowSID: sid("FW", 1), RetryCount: 3,
 		},
-		Pos: schema.Pos{File: "flows.yaml", Line: 10, Column: 5},
+		Pos: yamldoc.Pos{File: "flows.yaml", Line: 10, Column: 5},
 	}
 	for _, e := range edits {
 		e(&d)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"flexsync/internal/glob"
+	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 	"flexsync/state"
 
@@ -73,7 +74,7 @@ func genWorld(t *rapid.T) world {
 		if len(names) == 0 {
 			break
 		}
-		d := schema.Declared{Pos: schema.Pos{File: "flows.yaml", Line: len(w.config.Flows) + 1}}
+		d := schema.Declared{Pos: yamldoc.Pos{File: "flows.yaml", Line: len(w.config.Flows) + 1}}
 		if last := len(w.config.Flows) - 1; last >= 0 && w.config.Flows[last].SID != "" && rapid.IntRange(0, 3).Draw(t, "same name") == 0 {
 			d.Flow = genContent(t, w.config.Flows[last].Flow.FriendlyName) // both are pinned
 			d.SID = sid("FO", pins[len(w.config.Flows)])
@@ -141,7 +142,7 @@ func genSwaps(t *rapid.T) world {
 		f.Enabled = true
 		f.Enabled = rapid.IntRange(0, 4).Draw(t, "enabled") > 0 && !taken[f.TypedClaim()]
 		taken[f.TypedClaim()] = true
-		d := schema.Declared{Flow: f, Pos: schema.Pos{File: "flows.yaml", Line: i + 1}}
+		d := schema.Declared{Flow: f, Pos: yamldoc.Pos{File: "flows.yaml", Line: i + 1}}
 		if rapid.Bool().Draw(t, "leaves enabled") {
 			leave("enabled")(&d)
 		}
@@ -626,7 +627,7 @@ func TestLawCycles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := genAny(t)
 		p := compute2(t, w.input())
-		unmanaged := map[schema.Pos]bool{}
+		unmanaged := map[yamldoc.Pos]bool{}
 		for i := range w.config.Flows {
 			d := &w.config.Flows[i]
 			unmanaged[d.Pos] = d.IgnoreChanges.Has(schema.FieldEnabled)

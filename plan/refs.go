@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"flexsync/internal/safetext"
+	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 	"flexsync/state"
 )
@@ -134,7 +135,7 @@ func (p *Plan) checkRefs(dir *state.Directory, matches []match) {
 	type finding struct{ code, message string }
 	type place struct {
 		blamed
-		pos schema.Pos
+		pos yamldoc.Pos
 	}
 	found := make(map[finding]*place)
 	for i := range matches {

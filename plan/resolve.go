@@ -8,6 +8,7 @@ import (
 
 	"flexsync/internal/nearest"
 	"flexsync/internal/safetext"
+	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 	"flexsync/state"
 )
@@ -29,7 +30,7 @@ type answer struct{ sid, message, hint string }
 // fault is a name that cannot be resolved. A name in defaults stands for all
 // flows below, and is still one fault.
 type fault struct {
-	pos     schema.Pos
+	pos     yamldoc.Pos
 	path    string
 	message string
 	hint    string
@@ -199,12 +200,12 @@ func (r *resolver) blame(f fault, flow string) {
 }
 
 // problems returns every fault, sorted by position.
-func (r *resolver) problems() schema.Problems {
-	var problems schema.Problems
+func (r *resolver) problems() yamldoc.Problems {
+	var problems yamldoc.Problems
 	for f, b := range r.faults {
-		problems = append(problems, schema.Problem{Pos: f.pos, Path: f.path, Message: fmt.Sprintf("%s: %s", b, f.message), Hint: f.hint})
+		problems = append(problems, yamldoc.Problem{Pos: f.pos, Path: f.path, Message: fmt.Sprintf("%s: %s", b, f.message), Hint: f.hint})
 	}
-	slices.SortFunc(problems, func(a, b schema.Problem) int {
+	slices.SortFunc(problems, func(a, b yamldoc.Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
 			cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
 	})

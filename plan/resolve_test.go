@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"flexsync/internal/flexapi"
+	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 	"flexsync/state"
 
@@ -26,7 +27,7 @@ func named(path, name string) edit {
 		if err := f.Set(&d.Flow, nil); err != nil {
 			panic(err)
 		}
-		d.Names = append(d.Names, schema.NameRef{Field: f, Name: name, Pos: schema.Pos{File: "flows.yaml", Line: 20, Column: 7}})
+		d.Names = append(d.Names, schema.NameRef{Field: f, Name: name, Pos: yamldoc.Pos{File: "flows.yaml", Line: 20, Column: 7}})
 	}
 }
 
@@ -157,7 +158,7 @@ func TestResolveProblems(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := lookUp(t, Input{Config: config(declare("A", test.flow))}, ourListings())
-			var problems schema.Problems
+			var problems yamldoc.Problems
 			if !errors.As(err, &problems) || len(problems) != 1 {
 				t.Fatalf("error %v, want one problem", err)
 			}
@@ -175,7 +176,7 @@ func TestResolveProblemsOnce(t *testing.T) {
 	_, err := lookUp(t, Input{Config: config(
 		declare("C", named("integration.flow_sid", "None")), declare("A", named("integration.flow_sid", "None")), declare("B", named("integration.flow_sid", "None")), early,
 	)}, ourListings())
-	var problems schema.Problems
+	var problems yamldoc.Problems
 	if !errors.As(err, &problems) || len(problems) != 2 {
 		t.Fatalf("error %v, want two problems", err)
 	}
@@ -206,7 +207,7 @@ func TestResolveWhatIsLookedAt(t *testing.T) {
 		"pinned":  {Config: config(declare("New", pin(1), bad)), Snapshot: account(have(1, "Old")), Only: globs("Old")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var problems schema.Problems
+			var problems yamldoc.Problems
 			if _, err := lookUp(t, in, ourListings()); !errors.As(err, &problems) {
 				t.Errorf("error %v, want a problem", err)
 			}
@@ -253,7 +254,7 @@ func TestReferencesAsksForLittle(t *testing.T) {
 // only, and what is there may refer to anything.
 func TestResolveIgnored(t *testing.T) {
 	in := Input{Config: config(declare("A", named("integration.flow_sid", "Gone"), leave("integration.flow_sid")))}
-	var problems schema.Problems
+	var problems yamldoc.Problems
 	if _, err := lookUp(t, in, ourListings()); !errors.As(err, &problems) {
 		t.Errorf("a create: error %v, want a problem", err)
 	}
@@ -333,7 +334,7 @@ func TestResolveWorkspaceInEffect(t *testing.T) {
 				in.Snapshot = account(have(1, "A", test.have))
 			}
 			p, err := lookUp(t, in, l)
-			var problems schema.Problems
+			var problems yamldoc.Problems
 			errors.As(err, &problems)
 			switch {
 			case test.problem != "":
@@ -412,7 +413,7 @@ func TestResolveSearchesOnce(t *testing.T) {
 // and not the names that it does not have.
 func TestResolveWrongAccount(t *testing.T) {
 	cfg := config(declare("A", named("chat_service_sid", "Of Ours")))
-	cfg.AccountSID, cfg.AccountSIDPos = sid("AC", 7), schema.Pos{File: "flows.yaml", Line: 2, Column: 14}
+	cfg.AccountSID, cfg.AccountSIDPos = sid("AC", 7), yamldoc.Pos{File: "flows.yaml", Line: 2, Column: 14}
 	p, err := lookUp(t, Input{Config: cfg, ExpectAccount: sid("AC", 1)}, ourListings())
 	if err != nil || !slices.Equal(codes(p.Refusals), []string{RefuseWrongAccount}) || p.HasChanges() {
 		t.Errorf("error %v, plan %+v", err, p)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"unicode"
 
+	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 	"flexsync/state"
 
@@ -84,7 +85,7 @@ func hostilePlan(t testing.TB, hostile []string) *Plan {
 			d.Flow.IntegrationType, d.Flow.URL, d.Flow.FlowSID = schema.External, h, ""
 			d.Pos.File = "::error::" + h
 		}))
-		cfg.Warnings = append(cfg.Warnings, schema.Warning{Code: "code", Message: h, Pos: schema.Pos{File: h, Line: 1}})
+		cfg.Warnings = append(cfg.Warnings, schema.Warning{Code: "code", Message: h, Pos: yamldoc.Pos{File: h, Line: 1}})
 	}
 	for i, h := range hostile {
 		flows = append(flows, have(500+i, h, off(h)))

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"flexsync/internal/glob"
+	"flexsync/internal/yamldoc"
 )
 
 // check holds what all files declare together against the rules across flows.
@@ -17,8 +18,8 @@ func (c *contents) check() {
 	c.checkIgnored()
 }
 
-func (c *contents) problem(pos Pos, at path, what complaint) {
-	c.problems = append(c.problems, Problem{Pos: pos, Path: at.String(), Message: what.message, Hint: what.hint})
+func (c *contents) problem(pos yamldoc.Pos, at path, what complaint) {
+	c.problems = append(c.problems, yamldoc.Problem{Pos: pos, Path: at.String(), Message: what.message, Hint: what.hint})
 }
 
 func (c *contents) checkAccounts() {
@@ -72,7 +73,7 @@ func (c *contents) checkNames() {
 			c.repeated(name, claims[held.first], cl)
 		} else if taken && rival >= 0 {
 			c.problem(c.posOf(cl), c.pathOf(cl), complaint{
-				fmt.Sprintf("the name %s is declared twice: here as %s, and as %s at %s", quote(name), cl, claims[rival], c.posOf(claims[rival])),
+				fmt.Sprintf("the name %s is declared twice: here as %s, and as %s at %s", yamldoc.Quote(name), cl, claims[rival], c.posOf(claims[rival])),
 				"keep one, or pin each of them to its resource with sid"})
 		}
 	}
@@ -90,14 +91,14 @@ func (c *contents) checkNames() {
 
 // repeated reports a name that one flow has twice.
 func (c *contents) repeated(name string, first, again claim) {
-	message := fmt.Sprintf("renamed_from has %s, which is the flow's own name", quote(name))
+	message := fmt.Sprintf("renamed_from has %s, which is the flow's own name", yamldoc.Quote(name))
 	if first.old > 0 {
-		message = fmt.Sprintf("renamed_from has %s twice, the first time at %s", quote(name), c.posOf(first))
+		message = fmt.Sprintf("renamed_from has %s twice, the first time at %s", yamldoc.Quote(name), c.posOf(first))
 	}
 	c.problem(c.posOf(again), c.pathOf(again), complaint{message, "remove one"})
 }
 
-func (c *contents) posOf(cl claim) Pos {
+func (c *contents) posOf(cl claim) yamldoc.Pos {
 	if cl.old > 0 {
 		return c.facts[cl.flow].renamed[cl.old-1]
 	}
@@ -151,7 +152,7 @@ func (c *contents) checkIdentities() {
 			}
 		}
 		pair := fmt.Sprintf("flows %s and %s (at %s) are both enabled for %s %s",
-			quote(f.FriendlyName), quote(c.flows[other].Flow.FriendlyName), c.flows[other].Pos, f.ChannelType, quote(f.ContactIdentity))
+			yamldoc.Quote(f.FriendlyName), yamldoc.Quote(c.flows[other].Flow.FriendlyName), c.flows[other].Pos, f.ChannelType, yamldoc.Quote(f.ContactIdentity))
 		loose := (c.flows[i].IgnoreChanges | c.flows[other].IgnoreChanges) & relevant
 		switch {
 		case collides && loose == 0:
@@ -176,11 +177,11 @@ func (c *contents) checkIgnored() {
 	if len(c.ignore) == 0 {
 		return
 	}
-	refuse := func(pos Pos, at path, what string, matches func(glob.Glob) bool) bool {
+	refuse := func(pos yamldoc.Pos, at path, what string, matches func(glob.Glob) bool) bool {
 		i := slices.IndexFunc(c.ignore, func(g placed[glob.Glob]) bool { return matches(g.value) })
 		if i >= 0 {
 			g := c.ignore[i]
-			c.problem(pos, at, complaint{fmt.Sprintf("%s is declared, and ignore has %s at %s", what, quote(g.value.String()), g.pos),
+			c.problem(pos, at, complaint{fmt.Sprintf("%s is declared, and ignore has %s at %s", what, yamldoc.Quote(g.value.String()), g.pos),
 				"remove one of them: an ignored flow is never changed"})
 		}
 		return i >= 0
@@ -189,12 +190,12 @@ func (c *contents) checkIgnored() {
 		flow, known := &c.flows[i], &c.facts[i]
 		name, sid := flow.Flow.FriendlyName, flow.SID
 		byName := !known.unsure.Has(FieldFriendlyName) &&
-			refuse(known.name, known.path().at("friendly_name"), "flow "+quote(name), func(g glob.Glob) bool { return g.MatchName(name) })
+			refuse(known.name, known.path().at("friendly_name"), "flow "+yamldoc.Quote(name), func(g glob.Glob) bool { return g.MatchName(name) })
 		if !byName && sid != "" {
 			refuse(flow.Pos, known.path().at("sid"), "flow "+sid, func(g glob.Glob) bool { return g.MatchSID(sid) })
 		}
 		for j, old := range flow.RenamedFrom {
-			refuse(known.renamed[j], known.path().at("renamed_from").entry(j+1), "old name "+quote(old), func(g glob.Glob) bool { return g.MatchName(old) })
+			refuse(known.renamed[j], known.path().at("renamed_from").entry(j+1), "old name "+yamldoc.Quote(old), func(g glob.Glob) bool { return g.MatchName(old) })
 		}
 	}
 }

@@ -6,26 +6,27 @@ import (
 	"strings"
 
 	"flexsync/internal/glob"
+	"flexsync/internal/yamldoc"
 )
 
 // decoder turns the documents of one file into declarations and problems.
 // Problems never stop it: a value that is wrong is left out and noted as
 // unsure, so that nothing else is concluded from it.
 type decoder struct {
-	src  *source
-	vars *variables
+	src  *yamldoc.Source
+	vars *yamldoc.Variables
 	out  contents
 
 	// own and base are the layers of the flow at hand, kept to be used again.
 	own, base layer
 
-	told    map[*node]bool // unknown keys that are reported, in this document
+	told    map[*yamldoc.Node]bool // unknown keys that are reported, in this document
 	unknown map[unknownKey]complaint
 }
 
 // contents is what one file declares.
 type contents struct {
-	problems Problems
+	problems yamldoc.Problems
 	warnings []Warning
 
 	accounts  []placed[string]
@@ -38,7 +39,7 @@ type contents struct {
 // placed is something with the position it has.
 type placed[T any] struct {
 	value T
-	pos   Pos
+	pos   yamldoc.Pos
 }
 
 // facts is what the checks across flows need to know of one beyond what it
@@ -47,8 +48,8 @@ type facts struct {
 	unsure  FieldSet // fields whose value has a problem or is not known
 	pinned  bool     // has a sid, good or bad
 	index   int32    // in the flows of its document
-	name    Pos
-	renamed []Pos // of each old name
+	name    yamldoc.Pos
+	renamed []yamldoc.Pos // of each old name
 }
 
 func (f *facts) path() path { return path{root: "flows", flow: int(f.index) + 1} }
@@ -62,43 +63,43 @@ type layer struct {
 	at     [32]entry // where each field is given
 	names  []NameRef
 
-	integration *node // its key
-	broken      bool  // what integration holds is no mapping
+	integration *yamldoc.Node // its key
+	broken      bool          // what integration holds is no mapping
 	sid         string
 	pinned      bool
 	renamed     []string
-	renamedPos  []Pos
+	renamedPos  []yamldoc.Pos
 	ignored     FieldSet
 	ignores     bool // has ignore_changes
 }
 
 // entry is one key of a mapping with its value. The value is no alias.
-type entry struct{ key, value *node }
+type entry struct{ key, value *yamldoc.Node }
 
 // given reports whether the key is there and not null.
-func (e entry) given() bool { return e.value != nil && !isNull(e.value) }
+func (e entry) given() bool { return e.value != nil && !yamldoc.IsNull(e.value) }
 
-func newDecoder(src *source, vars *variables) *decoder {
+func newDecoder(src *yamldoc.Source, vars *yamldoc.Variables) *decoder {
 	return &decoder{src: src, vars: vars, unknown: map[unknownKey]complaint{}}
 }
 
-func (d *decoder) report(pos Pos, at path, c complaint) {
-	d.out.problems = append(d.out.problems, Problem{Pos: pos, Path: at.String(), Message: c.message, Hint: c.hint})
+func (d *decoder) report(pos yamldoc.Pos, at path, c complaint) {
+	d.out.problems = append(d.out.problems, yamldoc.Problem{Pos: pos, Path: at.String(), Message: c.message, Hint: c.hint})
 }
 
-func (d *decoder) problem(n *node, at path, c complaint) { d.report(d.src.pos(n), at, c) }
+func (d *decoder) problem(n *yamldoc.Node, at path, c complaint) { d.report(d.src.Pos(n), at, c) }
 
 // file reads the whole file.
 func (d *decoder) file() contents {
-	problems := d.src.documents(d.document)
+	problems := d.src.Documents(d.document)
 	d.out.problems = append(d.out.problems, problems...)
 	return d.out
 }
 
-func (d *decoder) document(root *node) {
-	d.told = map[*node]bool{}
-	root = resolved(root)
-	if isNull(root) {
+func (d *decoder) document(root *yamldoc.Node) {
+	d.told = map[*yamldoc.Node]bool{}
+	root = yamldoc.Resolved(root)
+	if yamldoc.IsNull(root) {
 		return
 	}
 	var top [maxKeys]entry
@@ -114,19 +115,19 @@ func (d *decoder) document(root *node) {
 	if e := top[keyAccountSID]; e.given() {
 		at := path{key: "account_sid"}
 		if s, ok := d.text(e.value, at); ok && IsSID("AC", s) {
-			d.out.accounts = append(d.out.accounts, placed[string]{s, d.src.pos(e.value)})
+			d.out.accounts = append(d.out.accounts, placed[string]{s, d.src.Pos(e.value)})
 		} else if ok {
 			d.problem(e.value, at, wrongSID("AC", s))
 		}
 	}
 	if e := top[keyIgnore]; e.given() {
-		d.texts(e.value, path{key: "ignore"}, func(s string, n *node, at path) {
+		d.texts(e.value, path{key: "ignore"}, func(s string, n *yamldoc.Node, at path) {
 			g, err := glob.Compile(s)
 			if err != nil {
 				d.problem(n, at, complaint{err.Error(), `escape a character that is meant as it is: \* \? \[`})
 				return
 			}
-			d.out.ignore = append(d.out.ignore, placed[glob.Glob]{g, d.src.pos(n)})
+			d.out.ignore = append(d.out.ignore, placed[glob.Glob]{g, d.src.Pos(n)})
 		})
 	}
 	d.base = layer{}
@@ -138,13 +139,13 @@ func (d *decoder) document(root *node) {
 	}
 }
 
-func (d *decoder) flows(list *node) {
+func (d *decoder) flows(list *yamldoc.Node) {
 	at := path{root: "flows"}
-	if !isSequence(list) {
-		d.problem(list, at, complaint{fmt.Sprintf("flows is %s, and a list is due", kindOf(list)), "begin each flow with -"})
+	if !yamldoc.IsSequence(list) {
+		d.problem(list, at, complaint{fmt.Sprintf("flows is %s, and a list is due", yamldoc.KindOf(list)), "begin each flow with -"})
 		return
 	}
-	if hasTag(list) && list.Tag != "!!seq" {
+	if yamldoc.HasTag(list) && list.Tag != "!!seq" {
 		d.tagged(list, at)
 		return
 	}
@@ -161,26 +162,26 @@ func (d *decoder) flows(list *node) {
 // mapping fills the entries of a mapping by their slots, merge keys included.
 // A key of the mapping itself beats a merged one, and of several merged
 // mappings the first one wins. It reports false for what is no mapping.
-func (d *decoder) mapping(n *node, at path, s *shape, entries []entry) bool {
-	if !isMapping(n) {
-		d.problem(n, at, complaint{fmt.Sprintf("this is %s, and %s is a mapping", kindOf(n), s.name), "its keys are " + strings.Join(s.names(), ", ")})
+func (d *decoder) mapping(n *yamldoc.Node, at path, s *shape, entries []entry) bool {
+	if !yamldoc.IsMapping(n) {
+		d.problem(n, at, complaint{fmt.Sprintf("this is %s, and %s is a mapping", yamldoc.KindOf(n), s.name), "its keys are " + strings.Join(s.names(), ", ")})
 		return false
 	}
-	if hasTag(n) && n.Tag != "!!map" {
+	if yamldoc.HasTag(n) && n.Tag != "!!map" {
 		d.tagged(n, at)
 		return false
 	}
 	var merge entry
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := resolved(n.Content[i]), resolved(n.Content[i+1])
+		key, value := yamldoc.Resolved(n.Content[i]), yamldoc.Resolved(n.Content[i+1])
 		e := &merge
-		if !isMerge(key) {
+		if !yamldoc.IsMerge(key) {
 			if e = d.slot(n.Content[i], at, s, entries); e == nil {
 				continue
 			}
 		}
 		if e.value != nil {
-			d.problem(n.Content[i], at.at(key.Value), complaint{fmt.Sprintf("the key %s is here twice, the first time at %s", key.Value, d.src.pos(e.key)), "remove one"})
+			d.problem(n.Content[i], at.at(key.Value), complaint{fmt.Sprintf("the key %s is here twice, the first time at %s", key.Value, d.src.Pos(e.key)), "remove one"})
 			continue
 		}
 		*e = entry{n.Content[i], value}
@@ -192,21 +193,21 @@ func (d *decoder) mapping(n *node, at path, s *shape, entries []entry) bool {
 }
 
 // slot finds where a key's value goes, or reports the key.
-func (d *decoder) slot(written *node, at path, s *shape, entries []entry) *entry {
-	key := resolved(written)
+func (d *decoder) slot(written *yamldoc.Node, at path, s *shape, entries []entry) *entry {
+	key := yamldoc.Resolved(written)
 	switch {
-	case !isScalar(key):
-		d.problem(written, at, complaint{fmt.Sprintf("the key is %s", kindOf(key)), "a key is plain text"})
+	case !yamldoc.IsScalar(key):
+		d.problem(written, at, complaint{fmt.Sprintf("the key is %s", yamldoc.KindOf(key)), "a key is plain text"})
 		return nil
-	case hasTag(key) && key.Tag != tagStr:
+	case yamldoc.HasTag(key) && key.Tag != yamldoc.TagStr:
 		d.tagged(written, at)
 		return nil
 	}
 	if i, ok := s.slot[key.Value]; ok {
 		return &entries[i]
 	}
-	if isPlain(key) && key.Tag != tagStr && !hasTag(key) && kindOf(key) != "a string" {
-		d.problem(written, at, complaint{fmt.Sprintf("the key %s is %s, not text", quote(key.Value), kindOf(key)), fmt.Sprintf("the keys of %s are %s", s.name, strings.Join(s.names(), ", "))})
+	if yamldoc.IsPlain(key) && key.Tag != yamldoc.TagStr && !yamldoc.HasTag(key) && yamldoc.KindOf(key) != "a string" {
+		d.problem(written, at, complaint{fmt.Sprintf("the key %s is %s, not text", yamldoc.Quote(key.Value), yamldoc.KindOf(key)), fmt.Sprintf("the keys of %s are %s", s.name, strings.Join(s.names(), ", "))})
 		return nil
 	}
 	d.unknownKey(written, at, s, key.Value)
@@ -218,7 +219,7 @@ const manyUnknown = 10_000
 
 // unknownKey reports a key that the shape does not have: once, however often
 // it is merged, and with what was meant, which takes a while to find out.
-func (d *decoder) unknownKey(written *node, at path, s *shape, name string) {
+func (d *decoder) unknownKey(written *yamldoc.Node, at path, s *shape, name string) {
 	if d.told[written] {
 		return
 	}
@@ -226,7 +227,7 @@ func (d *decoder) unknownKey(written *node, at path, s *shape, name string) {
 	id := unknownKey{s, name}
 	c, known := d.unknown[id]
 	if !known {
-		if c.message = "unknown key " + quote(name); len(d.unknown) < manyUnknown {
+		if c.message = "unknown key " + yamldoc.Quote(name); len(d.unknown) < manyUnknown {
 			c = s.unknown(name)
 			d.unknown[id] = c
 		}
@@ -240,15 +241,15 @@ type unknownKey struct {
 }
 
 // merge lays the value of a << key under the entries.
-func (d *decoder) merge(n *node, at path, s *shape, entries []entry) {
-	sources := []*node{n}
-	if isSequence(n) {
+func (d *decoder) merge(n *yamldoc.Node, at path, s *shape, entries []entry) {
+	sources := []*yamldoc.Node{n}
+	if yamldoc.IsSequence(n) {
 		sources = n.Content
 	}
 	for _, source := range sources {
-		source = resolved(source)
-		if !isMapping(source) {
-			d.problem(source, at.at("<<"), complaint{fmt.Sprintf("<< merges mappings, and this is %s", kindOf(source)), "give an alias of a mapping, or a list of them"})
+		source = yamldoc.Resolved(source)
+		if !yamldoc.IsMapping(source) {
+			d.problem(source, at.at("<<"), complaint{fmt.Sprintf("<< merges mappings, and this is %s", yamldoc.KindOf(source)), "give an alias of a mapping, or a list of them"})
 			continue
 		}
 		var below [maxKeys]entry
@@ -262,7 +263,7 @@ func (d *decoder) merge(n *node, at path, s *shape, entries []entry) {
 }
 
 // layer reads the keys of a flow, or of defaults.
-func (d *decoder) layer(l *layer, n *node, at path) bool {
+func (d *decoder) layer(l *layer, n *yamldoc.Node, at path) bool {
 	var entries [maxKeys]entry
 	if !d.mapping(n, at, flowShape, entries[:]) {
 		return false
@@ -286,18 +287,18 @@ func (d *decoder) layer(l *layer, n *node, at path) bool {
 		}
 	}
 	if e := entries[keyRenamedFrom]; e.given() {
-		d.texts(e.value, at.at("renamed_from"), func(s string, n *node, at path) {
+		d.texts(e.value, at.at("renamed_from"), func(s string, n *yamldoc.Node, at path) {
 			if c := checkName(s); c.message != "" {
 				d.problem(n, at, c)
 				return
 			}
 			l.renamed = append(l.renamed, s)
-			l.renamedPos = append(l.renamedPos, d.src.pos(n))
+			l.renamedPos = append(l.renamedPos, d.src.Pos(n))
 		})
 	}
 	if e := entries[keyIgnoreChanges]; e.given() {
 		l.ignores = true
-		d.texts(e.value, at.at("ignore_changes"), func(s string, n *node, at path) {
+		d.texts(e.value, at.at("ignore_changes"), func(s string, n *yamldoc.Node, at path) {
 			set, c := ignorable(s)
 			if c.message != "" {
 				d.problem(n, at, c)
@@ -327,7 +328,7 @@ func (d *decoder) fields(l *layer, entries []entry, at path, s *shape) {
 		at, f := at.at(k.name), k.field
 		if l.given.Has(f) {
 			other := l.at[f.index].key
-			d.problem(e.key, at, complaint{fmt.Sprintf("%s and %s are one thing, and both are given", resolved(other).Value, k.name), "remove one"})
+			d.problem(e.key, at, complaint{fmt.Sprintf("%s and %s are one thing, and both are given", yamldoc.Resolved(other).Value, k.name), "remove one"})
 			l.unsure |= f.Bit()
 			continue
 		}
@@ -340,7 +341,7 @@ func (d *decoder) fields(l *layer, entries []entry, at path, s *shape) {
 }
 
 // field reads one value. It reports whether there is one to go on with.
-func (d *decoder) field(l *layer, f *Field, byName bool, n *node, at path) bool {
+func (d *decoder) field(l *layer, f *Field, byName bool, n *yamldoc.Node, at path) bool {
 	var c complaint
 	switch p := f.ref(&l.flow).(type) {
 	case *string:
@@ -350,7 +351,7 @@ func (d *decoder) field(l *layer, f *Field, byName bool, n *node, at path) bool 
 		}
 		if byName {
 			if c = f.checkReference(s); c.message == "" {
-				l.names = append(l.names, NameRef{Field: f, Name: s, Pos: d.src.pos(n)})
+				l.names = append(l.names, NameRef{Field: f, Name: s, Pos: d.src.Pos(n)})
 			}
 			break
 		}
@@ -385,10 +386,10 @@ func (d *decoder) field(l *layer, f *Field, byName bool, n *node, at path) bool 
 
 // flow declares one entry of flows: its own keys over those of defaults over
 // the documented defaults.
-func (d *decoder) flow(item *node, at path) {
+func (d *decoder) flow(item *yamldoc.Node, at path) {
 	own, base := &d.own, &d.base
 	*own = layer{}
-	if !d.layer(own, resolved(item), at) {
+	if !d.layer(own, yamldoc.Resolved(item), at) {
 		return
 	}
 	fromBase := base.given &^ own.given
@@ -407,7 +408,7 @@ func (d *decoder) flow(item *node, at path) {
 
 	out := Declared{
 		Flow:          blankFlows[typ],
-		Pos:           d.src.pos(item),
+		Pos:           d.src.Pos(item),
 		SID:           own.sid,
 		RenamedFrom:   own.renamed,
 		IgnoreChanges: own.ignored,
@@ -434,8 +435,8 @@ func (d *decoder) flow(item *node, at path) {
 	f := facts{unsure: unsure, pinned: own.pinned, index: int32(at.flow - 1), name: out.Pos, renamed: own.renamedPos}
 	// Where the name is written tells more than where the flow begins, unless
 	// it stands in what an alias refers to.
-	if key := own.at[FieldFriendlyName.index].key; key != nil && item == resolved(item) && key.Line >= item.Line {
-		f.name = d.src.pos(key)
+	if key := own.at[FieldFriendlyName.index].key; key != nil && item == yamldoc.Resolved(item) && key.Line >= item.Line {
+		f.name = d.src.Pos(key)
 	}
 	if typeKnown {
 		d.checkType(own, typ, at)
@@ -468,7 +469,7 @@ func (d *decoder) checkType(own *layer, typ string, at path) {
 	at.inner = true
 	for f := range (own.given & IntegrationFields &^ fieldsOf[typ]).all {
 		key := own.at[f.index].key
-		name := resolved(key).Value
+		name := yamldoc.Resolved(key).Value
 		d.problem(key, at.at(name), complaint{
 			fmt.Sprintf("%s belongs to integration_type %s, and this flow's is %s", name, strings.Join(f.Types, " or "), typ),
 			fmt.Sprintf("remove %s, or change integration_type", name)})
@@ -489,7 +490,7 @@ func typesOf(set FieldSet) []string {
 func (d *decoder) missing(flow *Declared, f *Field, at path) {
 	name := "the flow"
 	if flow.Flow.FriendlyName != "" {
-		name = "flow " + quote(flow.Flow.FriendlyName)
+		name = "flow " + yamldoc.Quote(flow.Flow.FriendlyName)
 	}
 	c := complaint{fmt.Sprintf("%s has no %s", name, f.Path), "write " + f.Path}
 	if f.Name != "" {

@@ -1,15 +1,12 @@
 // Package schema is what a Flex Flow may be: its fields, the rules on them,
-// and the YAML that declares them.
+// and the configuration that declares them. How YAML is read is the business of
+// [yamldoc].
 //
-// [Load] turns files into a [Config], or into [Problems]: every fault of every
-// file in one run, each at its line and column with the key's path and, where
-// the mistake is a likely one, what was meant. A Config that Load returns is
-// complete: variables replaced, defaults merged, every rule held. The same
-// files and variables give the same Config and the same Problems.
-//
-// The input may be hostile. The value of a variable never changes the YAML
-// around it, aliases cannot blow up a document, a file has a size limit, and
-// nothing is read that the caller did not name.
+// [Load] turns files into a [Config], or into [yamldoc.Problems]: every fault of
+// every file in one run, each at its line and column with the key's path and,
+// where the mistake is a likely one, what was meant. A Config that Load returns
+// is complete: variables replaced, defaults merged, every rule held. The same
+// files and variables give the same Config and the same problems.
 //
 // [Export] writes YAML that Load reads back to the same flows, whatever text
 // they hold.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"flexsync/internal/yamldoc"
 )
 
 // Export is flows to be written as YAML. What Encode writes, Load reads back
@@ -182,7 +184,7 @@ func (w *encoder) field(indent string, f *Field, flow *Flow) {
 			path, v = f.Name, name
 		}
 		if value = scalar(v); f == FieldContactIdentity {
-			value = quoted(escapeVariables(v))
+			value = quoted(yamldoc.Escape(v))
 		}
 	}
 	w.line(indent, strings.TrimPrefix(path, integrationPrefix), ": ", value)
@@ -207,13 +209,10 @@ func (w *encoder) comment(indent string, lines []string) {
 	}
 }
 
-// escapeVariables makes a text literal for Load.
-func escapeVariables(s string) string { return strings.ReplaceAll(s, "${", "$${") }
-
 // scalar writes a text such that Load reads it back: plain where nobody could
 // take it for anything else, or else in double quotes.
 func scalar(s string) string {
-	s = escapeVariables(s)
+	s = yamldoc.Escape(s)
 	if isSafePlain(s) {
 		return s
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"flexsync/internal/yamldoc"
 )
 
 // flowNamed is a file that declares one flow.
@@ -89,7 +91,7 @@ func TestPaths(t *testing.T) {
 			}
 			config, err := Load(paths, Options{Stdin: strings.NewReader(flowNamed("stdin")), VarFiles: []string{filepath.Join(dir, "d", "vars.yaml")}})
 			if err != nil {
-				if _, ok := err.(Problems); !ok {
+				if _, ok := err.(yamldoc.Problems); !ok {
 					t.Fatalf("%v is no Problems", err)
 				}
 				if got := strings.ReplaceAll(err.Error(), dir+"/", ""); got != tt.want {
@@ -159,7 +161,7 @@ func TestPathsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = Load([]string{"d"}, Options{})
-			problems, ok := err.(Problems)
+			problems, ok := err.(yamldoc.Problems)
 			if !ok || len(problems) != 1 {
 				t.Fatalf("got %v, want %s", err, tt.want)
 			}
@@ -221,7 +223,7 @@ func TestDefaultPath(t *testing.T) {
 			}
 			config, err := Load(nil, Options{Dir: dir})
 			if err != nil {
-				if problems, ok := err.(Problems); !ok || len(problems) != 1 || !strings.Contains(err.Error(), tt.want) {
+				if problems, ok := err.(yamldoc.Problems); !ok || len(problems) != 1 || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("got %v, want %s", err, tt.want)
 				}
 				return

@@ -16,6 +16,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"gopkg.in/yaml.v3"
 	"pgregory.net/rapid"
+
+	"flexsync/internal/yamldoc"
 )
 
 func compiledSchema(t *testing.T) *jsonschema.Schema {
@@ -69,12 +71,12 @@ func TestSchemaTestdata(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			src, problem := newSource(path, data)
+			src, problem := yamldoc.NewSource(path, data)
 			if problem != nil {
 				t.Fatal(problem)
 			}
 			name, refused := strings.TrimSuffix(filepath.Base(path), ".yaml"), false
-			syntax := src.documents(func(root *node) {
+			syntax := src.Documents(func(root *yamldoc.Node) {
 				verdict := s.Validate(instance(t, root))
 				refused = refused || verdict != nil
 				if kind == "valid" && verdict != nil {
@@ -109,9 +111,10 @@ type tester interface {
 
 // agree holds the verdict of the schema on a document against the loader's,
 // every variable unknown to both.
-func agree(t tester, s *jsonschema.Schema, what string, root *node) {
+func agree(t tester, s *jsonschema.Schema, what string, root *yamldoc.Node) {
 	t.Helper()
-	d := newDecoder(&source{name: "x.yaml"}, &variables{lenient: true})
+	src, _ := yamldoc.NewSource("x.yaml", nil)
+	d := newDecoder(src, &yamldoc.Variables{Lenient: true})
 	d.document(root)
 	d.out.check()
 	beyond := true
@@ -129,20 +132,20 @@ func agree(t tester, s *jsonschema.Schema, what string, root *node) {
 }
 
 // singles is the document once for each of its flows, with no other.
-func singles(root *node) []*node {
-	docs := []*node{root}
-	if !isMapping(root) {
+func singles(root *yamldoc.Node) []*yamldoc.Node {
+	docs := []*yamldoc.Node{root}
+	if !yamldoc.IsMapping(root) {
 		return docs
 	}
 	for i := 0; i+1 < len(root.Content); i += 2 {
-		list := resolved(root.Content[i+1])
-		if root.Content[i].Value != "flows" || !isSequence(list) {
+		list := yamldoc.Resolved(root.Content[i+1])
+		if root.Content[i].Value != "flows" || !yamldoc.IsSequence(list) {
 			continue
 		}
 		for _, item := range list.Content {
 			one := *root
 			one.Content = slices.Clone(root.Content)
-			one.Content[i+1] = &node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: []*node{item}}
+			one.Content[i+1] = &yamldoc.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: []*yamldoc.Node{item}}
 			docs = append(docs, &one)
 		}
 		if len(list.Content) > 0 {
@@ -154,23 +157,23 @@ func singles(root *node) []*node {
 
 // instance is the JSON value of a YAML node by YAML's core schema, aliases
 // followed and mappings merged, as an editor sees it.
-func instance(t tester, n *node) any {
-	n = resolved(n)
+func instance(t tester, n *yamldoc.Node) any {
+	n = yamldoc.Resolved(n)
 	switch {
-	case isMapping(n):
+	case yamldoc.IsMapping(n):
 		m, merged := map[string]any{}, map[string]any{}
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			key, value := resolved(n.Content[i]), resolved(n.Content[i+1])
-			if !isMerge(key) {
+			key, value := yamldoc.Resolved(n.Content[i]), yamldoc.Resolved(n.Content[i+1])
+			if !yamldoc.IsMerge(key) {
 				name := key.Value
-				if !isScalar(key) {
+				if !yamldoc.IsScalar(key) {
 					name = fmt.Sprintf("line %d", key.Line)
 				}
 				m[name] = instance(t, value)
 				continue
 			}
-			sources := []*node{value}
-			if isSequence(value) {
+			sources := []*yamldoc.Node{value}
+			if yamldoc.IsSequence(value) {
 				sources = value.Content
 			}
 			for _, source := range sources {
@@ -191,7 +194,7 @@ func instance(t tester, n *node) any {
 			}
 		}
 		return m
-	case isSequence(n):
+	case yamldoc.IsSequence(n):
 		list := []any{}
 		for _, item := range n.Content {
 			list = append(list, instance(t, item))
@@ -199,11 +202,11 @@ func instance(t tester, n *node) any {
 		return list
 	}
 	switch n.Tag {
-	case tagNull:
+	case yamldoc.TagNull:
 		return nil
-	case tagBool:
+	case yamldoc.TagBool:
 		return strings.EqualFold(n.Value, "true")
-	case tagInt, tagFloat:
+	case yamldoc.TagInt, yamldoc.TagFloat:
 		if x, ok := new(big.Float).SetString(strings.ReplaceAll(n.Value, "_", "")); ok && !x.IsInf() {
 			return json.Number(x.Text('f', -1))
 		}
@@ -244,12 +247,12 @@ var oddValues = []string{
 // agreeOn is agree on a text.
 func agreeOn(t tester, s *jsonschema.Schema, text string) {
 	t.Helper()
-	src, problem := newSource("x.yaml", []byte(text))
+	src, problem := yamldoc.NewSource("x.yaml", []byte(text))
 	if problem != nil {
 		t.Fatal(problem)
 	}
 	documents := 0
-	if problems := src.documents(func(root *node) { documents++; agree(t, s, "text", root) }); problems != nil || documents != 1 {
+	if problems := src.Documents(func(root *yamldoc.Node) { documents++; agree(t, s, "text", root) }); problems != nil || documents != 1 {
 		t.Fatal(problems, documents, text)
 	}
 }

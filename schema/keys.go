@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"flexsync/internal/nearest"
+	"flexsync/internal/yamldoc"
 )
 
 // shape is the keys that a mapping may have. A key's slot is its place in
@@ -143,7 +144,7 @@ func (s *shape) unknown(name string) complaint {
 			return c
 		}
 	}
-	message := fmt.Sprintf("unknown key %s", quote(name))
+	message := fmt.Sprintf("unknown key %s", yamldoc.Quote(name))
 	meant := func(k string) complaint { return complaint{message + "; did you mean " + k + "?", "write " + k} }
 	belongs := func(k, where string) complaint {
 		return complaint{fmt.Sprintf("%s; %s belongs %s", message, k, where), fmt.Sprintf("write %s %s", k, where)}
@@ -201,12 +202,12 @@ func ignorable(path string) (FieldSet, complaint) {
 			return 0, complaint{fmt.Sprintf("%s is not the path of a field", path), fmt.Sprintf("write %s, which covers the name too", f.Path)}
 		}
 		if sub, ok := f.integrationKey(); nearest.Fold(f.Path) == bare || ok && nearest.Fold(sub) == bare {
-			return 0, complaint{fmt.Sprintf("%s is not the path of a field; did you mean %s?", quote(path), f.Path), "write " + f.Path}
+			return 0, complaint{fmt.Sprintf("%s is not the path of a field; did you mean %s?", yamldoc.Quote(path), f.Path), "write " + f.Path}
 		}
 	}
 	paths := slices.Sorted(maps.Keys(changeable))
 	if near := nearest.Word(path, paths); near != "" {
-		return 0, complaint{fmt.Sprintf("%s is not the path of a field; did you mean %s?", quote(path), near), "write " + near}
+		return 0, complaint{fmt.Sprintf("%s is not the path of a field; did you mean %s?", yamldoc.Quote(path), near), "write " + near}
 	}
-	return 0, complaint{fmt.Sprintf("%s is not the path of a field", quote(path)), "the paths are " + strings.Join(paths, ", ")}
+	return 0, complaint{fmt.Sprintf("%s is not the path of a field", yamldoc.Quote(path)), "the paths are " + strings.Join(paths, ", ")}
 }

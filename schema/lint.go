@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"flexsync/internal/nearest"
+	"flexsync/internal/yamldoc"
 )
 
 // Beyond these a value is likely a mistake. The API documents neither; names
@@ -22,9 +23,9 @@ func (d *decoder) lint(flow *Declared, unsure FieldSet, own *layer) {
 	warn := func(f *Field, code, message string) {
 		pos := flow.Pos // of the flow, when defaults has the value
 		if e := own.at[f.index]; e.value != nil {
-			pos = d.src.pos(e.value)
+			pos = d.src.Pos(e.value)
 		}
-		d.out.warnings = append(d.out.warnings, Warning{Code: code, Message: fmt.Sprintf("flow %s: %s", quote(flow.Flow.FriendlyName), message), Pos: pos})
+		d.out.warnings = append(d.out.warnings, Warning{Code: code, Message: fmt.Sprintf("flow %s: %s", yamldoc.Quote(flow.Flow.FriendlyName), message), Pos: pos})
 	}
 	for _, f := range []*Field{FieldFriendlyName, FieldContactIdentity} {
 		if s, _ := f.Get(&flow.Flow).(string); !unsure.Has(f) && len(s) > longName {
@@ -69,32 +70,32 @@ func lintIdentity(channel, identity string) string {
 			near = "messenger"
 		}
 		if near != "" && m[1] != near {
-			return fmt.Sprintf("contact_identity %s begins with %s:, which is likely meant to be %s:", quote(identity), m[1], near)
+			return fmt.Sprintf("contact_identity %s begins with %s:, which is likely meant to be %s:", yamldoc.Quote(identity), m[1], near)
 		}
 	}
 	switch channel {
 	case "sms":
 		if !e164RE.MatchString(identity) && !shortCodeRE.MatchString(identity) {
-			return fmt.Sprintf("contact_identity %s is neither an E.164 number like +15551230000 nor a short code", quote(identity))
+			return fmt.Sprintf("contact_identity %s is neither an E.164 number like +15551230000 nor a short code", yamldoc.Quote(identity))
 		}
 	case "whatsapp":
 		number, ok := strings.CutPrefix(identity, identityPrefixes[channel])
 		switch {
 		case !ok:
-			return fmt.Sprintf("contact_identity %s does not begin with whatsapp:, as in whatsapp:+15551230000", quote(identity))
+			return fmt.Sprintf("contact_identity %s does not begin with whatsapp:, as in whatsapp:+15551230000", yamldoc.Quote(identity))
 		case !e164RE.MatchString(number):
-			return fmt.Sprintf("contact_identity %s has no E.164 number behind whatsapp:, as in whatsapp:+15551230000", quote(identity))
+			return fmt.Sprintf("contact_identity %s has no E.164 number behind whatsapp:, as in whatsapp:+15551230000", yamldoc.Quote(identity))
 		}
 	case "facebook":
 		id, ok := strings.CutPrefix(identity, identityPrefixes[channel])
 		switch {
 		case !ok:
-			return fmt.Sprintf("contact_identity %s does not begin with messenger:, as in messenger:PAGE_ID", quote(identity))
+			return fmt.Sprintf("contact_identity %s does not begin with messenger:, as in messenger:PAGE_ID", yamldoc.Quote(identity))
 		case strings.TrimSpace(id) == "":
-			return fmt.Sprintf("contact_identity %s has no page id behind messenger:", quote(identity))
+			return fmt.Sprintf("contact_identity %s has no page id behind messenger:", yamldoc.Quote(identity))
 		}
 	case "web":
-		return fmt.Sprintf("contact_identity %s is set, and web chats have none", quote(identity))
+		return fmt.Sprintf("contact_identity %s is set, and web chats have none", yamldoc.Quote(identity))
 	}
 	return ""
 }

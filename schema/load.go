@@ -7,7 +7,15 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+
+	"flexsync/internal/yamldoc"
 )
+
+// defaultPaths are looked at when no path is given.
+var defaultPaths = []string{"flows.yaml", "flows.yml", "flows/"}
+
+// envPrefix begins the only environment variables that YAML can read.
+const envPrefix = "FLEXSYNC_VAR_"
 
 // Options is what Load takes beside the paths. The zero value has no
 // variables and no standard input.
@@ -35,19 +43,19 @@ type Options struct {
 // paths it reads whichever one of flows.yaml, flows.yml and flows/ is in
 // opts.Dir.
 //
-// The error is Problems when the input is at fault, a path that is not there
+// The error is yamldoc.Problems when the input is at fault, a path that is not there
 // included. Any other error is the machine's.
 func Load(paths []string, opts Options) (*Config, error) {
-	varFiles, problems, err := readVarFiles(opts.VarFiles)
+	varFiles, problems, err := yamldoc.ReadVarFiles(opts.VarFiles)
 	if err != nil {
 		return nil, err
 	}
-	vars := &variables{
-		flags: opts.Vars, files: varFiles, env: opts.LookupEnv,
+	vars := &yamldoc.Variables{
+		Flags: opts.Vars, Files: varFiles, LookupEnv: opts.LookupEnv, EnvPrefix: envPrefix,
 		// Without one of the files, every variable of it would be unset.
-		lenient: opts.AllowUnset || len(problems) > 0,
+		Lenient: opts.AllowUnset || len(problems) > 0,
 	}
-	inputs, found := findInputs(paths, opts.Dir, opts.VarFiles)
+	inputs, found := yamldoc.FindInputs(paths, opts.Dir, defaultPaths, opts.VarFiles)
 	problems = append(problems, found...)
 
 	parts := make([]contents, len(inputs))
@@ -55,12 +63,12 @@ func Load(paths []string, opts Options) (*Config, error) {
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, in := range inputs {
 		g.Go(func() error {
-			src, problem, err := readSource(in, opts.Stdin)
+			src, problem, err := yamldoc.ReadSource(in, opts.Stdin)
 			switch {
 			case err != nil:
 				return err
 			case problem != nil:
-				parts[i].problems = Problems{*problem}
+				parts[i].problems = yamldoc.Problems{*problem}
 			default:
 				parts[i] = newDecoder(src, vars).file()
 			}
@@ -75,14 +83,14 @@ func Load(paths []string, opts Options) (*Config, error) {
 	whole.problems = append(problems, whole.problems...)
 	whole.check()
 	if len(whole.problems) == 0 && len(whole.flows) == 0 && !whole.listsNone {
-		whole.problems = Problems{{Pos: Pos{File: inputs[0].name}, Path: "flows", Message: "there are no flows in the given files",
+		whole.problems = yamldoc.Problems{{Pos: yamldoc.Pos{File: inputs[0].Name}, Path: "flows", Message: "there are no flows in the given files",
 			Hint: "write flows: [] if the account should have none"}}
 	}
 	if len(whole.problems) > 0 {
-		return nil, whole.problems.tidy()
+		return nil, whole.problems.Tidy()
 	}
 	slices.SortStableFunc(whole.warnings, func(a, b Warning) int {
-		return cmp.Or(a.Pos.compare(b.Pos), cmp.Compare(a.Code, b.Code))
+		return cmp.Or(a.Pos.Compare(b.Pos), cmp.Compare(a.Code, b.Code))
 	})
 	config := &Config{Flows: whole.flows, Warnings: whole.warnings, Files: len(inputs)}
 	if len(whole.accounts) > 0 {
@@ -119,9 +127,13 @@ func join(parts []contents) *contents {
 	return whole
 }
 
-// tidy sorts the problems and drops those that say the same of one place, as
-// happens where an alias is used several times.
-func (ps Problems) tidy() Problems {
-	ps.sort()
-	return slices.CompactFunc(ps, func(a, b Problem) bool { return a.Pos == b.Pos && a.Message == b.Message && a.Line > 0 })
+// Files lists the files that [Load] would read, as it names and orders them, with
+// "-" for standard input. It opens none, and leaves out what it cannot find: Load
+// says that.
+func Files(paths []string, opts Options) (files []string) {
+	inputs, _ := yamldoc.FindInputs(paths, opts.Dir, defaultPaths, opts.VarFiles)
+	for _, in := range inputs {
+		files = append(files, in.Path)
+	}
+	return files
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"flexsync/internal/yamldoc"
 )
 
 var update = flag.Bool("update", false, "write what comes out into testdata")
@@ -43,7 +45,7 @@ func TestInvalid(t *testing.T) {
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
 			_, err := Load([]string{path}, Options{Vars: testVars})
-			problems, ok := err.(Problems)
+			problems, ok := err.(yamldoc.Problems)
 			if !ok {
 				t.Fatalf("got %v, want Problems", err)
 			}

@@ -9,28 +9,19 @@ import (
 	"unicode/utf8"
 
 	"flexsync/internal/nearest"
-	"flexsync/internal/safetext"
+	"flexsync/internal/yamldoc"
 )
 
 // complaint is what is wrong with a value, and what to do about it. The zero
 // complaint is none.
 type complaint struct{ message, hint string }
 
-// quote shows a value in a message.
-func quote(s string) string {
-	const limit = 60
-	if utf8.RuneCountInString(s) > limit {
-		return safetext.Quote(string([]rune(s)[:limit])) + "…"
-	}
-	return safetext.Quote(s)
-}
-
 // checkString holds a string against the rules of its field. It knows neither
 // the other fields nor whether the field may be left out.
 func (f *Field) checkString(s string) complaint {
 	switch {
 	case !utf8.ValidString(s):
-		return complaint{quote(s) + " is not valid UTF-8", ""}
+		return complaint{yamldoc.Quote(s) + " is not valid UTF-8", ""}
 	case f.Enum != nil && !slices.Contains(f.Enum, s):
 		return f.wrongWord(s)
 	case f.SIDOrName && s == "":
@@ -64,7 +55,7 @@ func (f *Field) checkReference(name string) complaint {
 	case name == "":
 		return complaint{"the name is empty", "write the name, or " + f.Path + " with the SID"}
 	case !utf8.ValidString(name):
-		return complaint{quote(name) + " is not valid UTF-8", ""}
+		return complaint{yamldoc.Quote(name) + " is not valid UTF-8", ""}
 	case IsSID(f.SID, name):
 		return complaint{fmt.Sprintf("%s is a SID, not a name", name), fmt.Sprintf("write %s: %s", f.Path, name)}
 	}
@@ -77,9 +68,9 @@ func checkName(s string) complaint {
 	case s == "":
 		return complaint{"the name is empty", "a flow is found by its name: write one"}
 	case strings.ContainsFunc(s, unicode.IsControl):
-		return complaint{fmt.Sprintf("the name %s has a control character", quote(s)), "write it without line breaks, tabs and other control characters"}
+		return complaint{fmt.Sprintf("the name %s has a control character", yamldoc.Quote(s)), "write it without line breaks, tabs and other control characters"}
 	case !utf8.ValidString(s):
-		return complaint{quote(s) + " is not valid UTF-8", ""}
+		return complaint{yamldoc.Quote(s) + " is not valid UTF-8", ""}
 	}
 	return complaint{}
 }
@@ -88,7 +79,7 @@ func checkName(s string) complaint {
 func checkURL(s string) complaint {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsFunc(s, unicode.IsSpace) {
-		return complaint{fmt.Sprintf("%s is not an absolute http or https URL with a host", quote(s)), "write it like https://hooks.example.com/flexflow"}
+		return complaint{fmt.Sprintf("%s is not an absolute http or https URL with a host", yamldoc.Quote(s)), "write it like https://hooks.example.com/flexflow"}
 	}
 	return complaint{}
 }
@@ -105,7 +96,7 @@ var meantWords = map[string]map[string]string{
 }
 
 func (f *Field) wrongWord(s string) complaint {
-	c := complaint{fmt.Sprintf("%s is not one of %s", quote(s), strings.Join(f.Enum, ", ")), ""}
+	c := complaint{fmt.Sprintf("%s is not one of %s", yamldoc.Quote(s), strings.Join(f.Enum, ", ")), ""}
 	bare := nearest.Fold(s)
 	near := meantWords[f.Path][bare]
 	if near == "" {
@@ -169,11 +160,11 @@ func wrongSID(prefix, s string) complaint {
 			c.message = fmt.Sprintf("%s is a SID of the kind %s (%s), not %s", s, s[:2], other, kind)
 		}
 	case looksLikeSID(s) && strings.HasPrefix(s, prefix) && len(s) != 34:
-		c.message = fmt.Sprintf("%s is not a SID: it has %d characters, not 34", quote(s), utf8.RuneCountInString(s))
+		c.message = fmt.Sprintf("%s is not a SID: it has %d characters, not 34", yamldoc.Quote(s), utf8.RuneCountInString(s))
 	case looksLikeSID(s) && strings.HasPrefix(s, prefix):
-		c.message = fmt.Sprintf("%s is not a SID: not all of it is hex digits", quote(s))
+		c.message = fmt.Sprintf("%s is not a SID: not all of it is hex digits", yamldoc.Quote(s))
 	default:
-		c.message = fmt.Sprintf("%s is not a SID of the kind %s", quote(s), kind)
+		c.message = fmt.Sprintf("%s is not a SID of the kind %s", yamldoc.Quote(s), kind)
 	}
 	return c
 }

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"flexsync/internal/yamldoc"
 )
 
 // path is the key path of a value in its document, made into text only for a
@@ -37,7 +39,7 @@ func (p path) String() string {
 	if p.key != "" {
 		key := p.key
 		if !plainKeyRE.MatchString(key) {
-			key = quote(key)
+			key = yamldoc.Quote(key)
 		}
 		parts = append(parts, key)
 	}
@@ -54,18 +56,18 @@ func (p path) String() string {
 // may be left unset.
 
 // text reads a string.
-func (d *decoder) text(n *node, at path) (string, bool) {
-	if !isScalar(n) {
-		d.problem(n, at, complaint{fmt.Sprintf("this is %s, and a string is due", kindOf(n)), "write one text"})
+func (d *decoder) text(n *yamldoc.Node, at path) (string, bool) {
+	if !yamldoc.IsScalar(n) {
+		d.problem(n, at, complaint{fmt.Sprintf("this is %s, and a string is due", yamldoc.KindOf(n)), "write one text"})
 		return "", false
 	}
-	if hasTag(n) && n.Tag != tagStr {
+	if yamldoc.HasTag(n) && n.Tag != yamldoc.TagStr {
 		d.tagged(n, at)
 		return "", false
 	}
 	switch n.Tag { // those of these tags are made of letters, digits and + - . _
-	case tagBool, tagInt, tagFloat, tagNull:
-		d.problem(n, at, complaint{fmt.Sprintf("%s is %s, not a string: quote it", clip(n.Value), kindOf(n)), fmt.Sprintf("write %q", n.Value)})
+	case yamldoc.TagBool, yamldoc.TagInt, yamldoc.TagFloat, yamldoc.TagNull:
+		d.problem(n, at, complaint{fmt.Sprintf("%s is %s, not a string: quote it", clip(n.Value), yamldoc.KindOf(n)), fmt.Sprintf("write %q", n.Value)})
 		return "", false
 	}
 	s, _, ok := d.expand(n, at)
@@ -74,61 +76,26 @@ func (d *decoder) text(n *node, at path) (string, bool) {
 
 // expand replaces the variables in a scalar. whole is true when the scalar was
 // one reference and nothing else.
-func (d *decoder) expand(n *node, at path) (s string, whole, ok bool) {
+func (d *decoder) expand(n *yamldoc.Node, at path) (s string, whole, ok bool) {
 	if !strings.Contains(n.Value, "${") {
 		return n.Value, false, true
 	}
-	refs := references(n.Value)
-	const many = 100 // finding the column of each would take too long
-	pos := func(i int) Pos {
-		if i < many {
-			return d.src.posIn(n, refs[i].offset, "${")
-		}
-		return d.src.pos(n)
-	}
-	var b strings.Builder
-	last := 0
-	ok = true
-	for i, r := range refs {
-		b.WriteString(n.Value[last:r.offset])
-		last = r.end
-		if r.problem.message != "" {
-			ok = false
-			d.report(pos(i), at, r.problem)
-			continue
-		}
-		if r.name == "" {
-			b.WriteString("${")
-			continue
-		}
-		value, set := d.vars.lookup(r.name)
-		if !set {
-			ok = false
-			if !d.vars.lenient {
-				d.report(pos(i), at, d.vars.unset(r.name))
-			}
-			continue
-		}
-		b.WriteString(value)
-	}
-	b.WriteString(n.Value[last:])
-	whole = len(refs) == 1 && refs[0].name != "" && refs[0].offset == 0 && refs[0].end == len(n.Value)
-	return b.String(), whole, ok
+	return d.vars.Expand(d.src, n, func(pos yamldoc.Pos, message, hint string) { d.report(pos, at, complaint{message, hint}) })
 }
 
 // literal reads the text of a value that is no string: a plain scalar, or one
 // variable and nothing else, quoted or not.
-func (d *decoder) literal(n *node, at path, due complaint) (s string, ok bool) {
+func (d *decoder) literal(n *yamldoc.Node, at path, due complaint) (s string, ok bool) {
 	switch {
-	case !isScalar(n):
-		d.problem(n, at, complaint{"this is " + kindOf(n) + ": " + due.message, due.hint})
+	case !yamldoc.IsScalar(n):
+		d.problem(n, at, complaint{"this is " + yamldoc.KindOf(n) + ": " + due.message, due.hint})
 		return "", false
-	case hasTag(n):
+	case yamldoc.HasTag(n):
 		d.tagged(n, at)
 		return "", false
 	}
 	s, whole, ok := d.expand(n, at)
-	if ok && !whole && !isPlain(n) {
+	if ok && !whole && !yamldoc.IsPlain(n) {
 		d.problem(n, at, complaint{fmt.Sprintf("%q is a string: %s without quotes", clip(s), due.message), due.hint})
 		return "", false
 	}
@@ -136,7 +103,7 @@ func (d *decoder) literal(n *node, at path, due complaint) (s string, ok bool) {
 }
 
 // boolean reads a bool.
-func (d *decoder) boolean(n *node, at path) (value, ok bool) {
+func (d *decoder) boolean(n *yamldoc.Node, at path) (value, ok bool) {
 	due := complaint{"write true or false", ""}
 	s, ok := d.literal(n, at, due)
 	if !ok {
@@ -154,7 +121,7 @@ func (d *decoder) boolean(n *node, at path) (value, ok bool) {
 	case "no", "off", "n", "0":
 		due.hint = "write false"
 	}
-	d.problem(n, at, complaint{fmt.Sprintf("%s is not a bool: write true or false", quote(s)), due.hint})
+	d.problem(n, at, complaint{fmt.Sprintf("%s is not a bool: write true or false", yamldoc.Quote(s)), due.hint})
 	return false, false
 }
 
@@ -162,14 +129,14 @@ var decimalRE = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 
 // integer reads a whole number. YAML's other notations (0x10, 0o7, 1_000) are
 // refused: its readers do not agree on them.
-func (d *decoder) integer(n *node, at path) (int64, bool) {
+func (d *decoder) integer(n *yamldoc.Node, at path) (int64, bool) {
 	due := complaint{"write a whole number", ""}
 	s, ok := d.literal(n, at, due)
 	if !ok {
 		return 0, false
 	}
 	if !decimalRE.MatchString(s) {
-		c := complaint{fmt.Sprintf("%s is not a whole number in decimal digits", quote(s)), "write it like 3"}
+		c := complaint{fmt.Sprintf("%s is not a whole number in decimal digits", yamldoc.Quote(s)), "write it like 3"}
 		if x, err := strconv.ParseFloat(strings.ReplaceAll(s, "_", ""), 64); err == nil && x == float64(int64(x)) && x >= 0 && x < 1e15 && !leadingZero(s) {
 			c.hint = "write " + strconv.FormatInt(int64(x), 10)
 		}
@@ -178,7 +145,7 @@ func (d *decoder) integer(n *node, at path) (int64, bool) {
 	}
 	value, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
-		d.problem(n, at, complaint{fmt.Sprintf("%s is too large a number", quote(s)), ""})
+		d.problem(n, at, complaint{fmt.Sprintf("%s is too large a number", yamldoc.Quote(s)), ""})
 		return 0, false
 	}
 	return value, true
@@ -192,23 +159,23 @@ func leadingZero(s string) bool {
 }
 
 // texts visits the strings of a list.
-func (d *decoder) texts(n *node, at path, visit func(s string, n *node, at path)) {
-	if !isSequence(n) {
-		c := complaint{fmt.Sprintf("this is %s, and a list is due", kindOf(n)), "write a list, each entry with -"}
-		if isScalar(n) && len(n.Value) <= 60 {
+func (d *decoder) texts(n *yamldoc.Node, at path, visit func(s string, n *yamldoc.Node, at path)) {
+	if !yamldoc.IsSequence(n) {
+		c := complaint{fmt.Sprintf("this is %s, and a list is due", yamldoc.KindOf(n)), "write a list, each entry with -"}
+		if yamldoc.IsScalar(n) && len(n.Value) <= 60 {
 			c.hint = fmt.Sprintf("write [%q]", n.Value)
 		}
 		d.problem(n, at, c)
 		return
 	}
-	if hasTag(n) && n.Tag != "!!seq" {
+	if yamldoc.HasTag(n) && n.Tag != "!!seq" {
 		d.tagged(n, at)
 		return
 	}
 	for i, item := range n.Content {
-		item = resolved(item)
+		item = yamldoc.Resolved(item)
 		at := at.entry(i + 1)
-		if isNull(item) {
+		if yamldoc.IsNull(item) {
 			d.problem(item, at, complaint{"the entry is empty", "write a text, or remove the entry"})
 			continue
 		}
@@ -218,8 +185,8 @@ func (d *decoder) texts(n *node, at path, visit func(s string, n *node, at path)
 	}
 }
 
-func (d *decoder) tagged(n *node, at path) {
-	d.problem(n, at, complaint{fmt.Sprintf("the tag %s is not supported", quote(n.Tag)), "write the value without a tag"})
+func (d *decoder) tagged(n *yamldoc.Node, at path) {
+	d.problem(n, at, complaint{fmt.Sprintf("the tag %s is not supported", yamldoc.Quote(n.Tag)), "write the value without a tag"})
 }
 
 // clip cuts a text for a message that quotes it itself.

@@ -13,6 +13,7 @@ import (
 
 	"flexsync/internal/render"
 	"flexsync/internal/safetext"
+	"flexsync/internal/yamldoc"
 	"flexsync/plan"
 	"flexsync/schema"
 )
@@ -22,7 +23,7 @@ import (
 
 // annotate writes a workflow command, in a GitHub job: at a place in a file if
 // there is one. Whatever the texts hold, it is this one command.
-func (a *app) annotate(level string, pos *schema.Pos, title, message string) {
+func (a *app) annotate(level string, pos *yamldoc.Pos, title, message string) {
 	if on, _ := a.lookupEnv("GITHUB_ACTIONS"); on != "true" {
 		return
 	}
@@ -70,7 +71,7 @@ func (a *app) fromRoot(path, variable string) string {
 	return filepath.ToSlash(filepath.Clean(path))
 }
 
-func (a *app) annotateProblem(p schema.Problem) {
+func (a *app) annotateProblem(p yamldoc.Problem) {
 	title := "flexsync"
 	if p.Path != "" {
 		title += ": " + p.Path
@@ -156,10 +157,10 @@ var placeRE = regexp.MustCompile(`:\d+(:\d+)?\b`)
 
 // writeCodeQuality writes the report, whole or not at all; it is an empty list
 // when there is nothing to say.
-func (a *app) writeCodeQuality(path string, problems schema.Problems, warnings []schema.Warning) error {
+func (a *app) writeCodeQuality(path string, problems yamldoc.Problems, warnings []schema.Warning) error {
 	issues := []issue{}
 	seen := make(map[string]int)
-	add := func(pos schema.Pos, check, severity, at, message string) {
+	add := func(pos yamldoc.Pos, check, severity, at, message string) {
 		file := a.fromRoot(pos.File, "CI_PROJECT_DIR")
 		// A fingerprint outlives a move of the line; the same said twice of one
 		// file is told apart by the order.

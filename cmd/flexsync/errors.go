@@ -12,15 +12,15 @@ import (
 	"flexsync/apply"
 	"flexsync/internal/flexapi"
 	"flexsync/internal/safetext"
+	"flexsync/internal/yamldoc"
 	"flexsync/plan"
-	"flexsync/schema"
 )
 
 // exitCode says what an error is, in the order in which the contract ranks
 // them.
 func (a *app) exitCode(err error) int {
 	var with *exitWith
-	var problems schema.Problems
+	var problems yamldoc.Problems
 	var unmatched *plan.UnmatchedError
 	var damaged *plan.DamagedError
 	var config *flexapi.ConfigError
@@ -48,7 +48,7 @@ func (a *app) fail(err error, asJSON bool) int {
 	if code == exitInterrupted {
 		err = errors.New("interrupted; nothing was changed")
 	}
-	var problems schema.Problems
+	var problems yamldoc.Problems
 	if errors.As(err, &problems) {
 		for _, p := range problems {
 			a.problem(p)
@@ -80,7 +80,7 @@ func (a *app) hint(hint string) {
 	}
 }
 
-func (a *app) problem(p schema.Problem) {
+func (a *app) problem(p yamldoc.Problem) {
 	a.say("%s", safetext.Line(p.String()))
 	a.hint(p.Hint)
 	a.annotateProblem(p)
@@ -117,7 +117,7 @@ type jsonProblem struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
-func (a *app) writeError(code int, err error, problems schema.Problems) error {
+func (a *app) writeError(code int, err error, problems yamldoc.Problems) error {
 	doc := struct {
 		FormatVersion int              `json:"format_version"`
 		Status        string           `json:"status"`

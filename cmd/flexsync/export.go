@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 	"flexsync/state"
 )
@@ -111,7 +112,7 @@ func checkFree(dir string) error {
 			}
 			return nil
 		}
-		if path != dir && isYAML(path) {
+		if path != dir && yamldoc.IsYAML(path) {
 			return inputError(fmt.Errorf("--split %s: %s is there already", dir, path),
 				"give a directory without YAML files, or remove them first: what is exported would add up with them")
 		}

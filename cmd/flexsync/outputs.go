@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 )
 
@@ -162,12 +163,6 @@ func dirsOf(paths []string) (dirs []string) {
 // becomesYAML reports whether a file would be read with a directory.
 func (n named) becomesYAML(dir string) bool {
 	rel, err := filepath.Rel(nameFile("", dir).real, n.real)
-	return err == nil && filepath.IsLocal(rel) && isYAML(rel) &&
+	return err == nil && filepath.IsLocal(rel) && yamldoc.IsYAML(rel) &&
 		!slices.ContainsFunc(strings.Split(rel, string(filepath.Separator)), func(part string) bool { return strings.HasPrefix(part, ".") })
-}
-
-// isYAML reports whether a file counts as YAML in a directory.
-func isYAML(path string) bool {
-	ext := filepath.Ext(path)
-	return ext == ".yaml" || ext == ".yml"
 }

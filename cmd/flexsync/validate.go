@@ -6,6 +6,7 @@ import (
 
 	"flexsync/internal/render"
 	"flexsync/internal/safetext"
+	"flexsync/internal/yamldoc"
 	"flexsync/plan"
 	"flexsync/schema"
 )
@@ -57,7 +58,7 @@ func (c *validateCmd) Run(a *app) error {
 // codeQuality reports what there is to say of the YAML; when it could not be
 // read at all, there is no report.
 func (c *validateCmd) codeQuality(a *app, cfg *schema.Config, err error) error {
-	var problems schema.Problems
+	var problems yamldoc.Problems
 	switch {
 	case errors.As(err, &problems):
 		return a.writeCodeQuality(c.CodeQuality, problems, nil)

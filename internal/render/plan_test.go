@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"flexsync/internal/yamldoc"
 	"flexsync/plan"
 	"flexsync/schema"
 
@@ -131,7 +132,7 @@ func fields(before, after *schema.Flow) (list []plan.FieldChange) {
 func planOf(texts []string) *plan.Plan {
 	p := &plan.Plan{AccountSID: "\x1b[31m##[error]", Names: map[string]string{sid("FW", 1): "`\x1b[31m::error::`"}}
 	for i, text := range texts {
-		at := &schema.Pos{File: "::error::" + text, Line: i}
+		at := &yamldoc.Pos{File: "::error::" + text, Line: i}
 		other := flow(text + text)
 		other.Enabled = false
 		p.Changes = append(p.Changes,
@@ -337,7 +338,7 @@ func TestMarkdownKeepsDeletions(t *testing.T) {
 		p.Changes = append(p.Changes, plan.Change{Action: plan.Delete, FriendlyName: old, SID: sid("FO", i+1), Before: flow(old)})
 	}
 	for i := range 300 {
-		p.Warnings = append(p.Warnings, plan.Notice{Code: "identity-format", Message: strings.Repeat("odd ", 100), Source: &schema.Pos{File: "flows.yaml", Line: i + 1}})
+		p.Warnings = append(p.Warnings, plan.Notice{Code: "identity-format", Message: strings.Repeat("odd ", 100), Source: &yamldoc.Pos{File: "flows.yaml", Line: i + 1}})
 	}
 	text := markdown(t, p, 65_000)
 	checkMarkdown(t, p, text, 65_000)

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"flexsync/internal/safetext"
+	"flexsync/internal/yamldoc"
 	"flexsync/plan"
-	"flexsync/schema"
 )
 
 // meaning is what an action's colour stands for.
@@ -115,9 +115,9 @@ func planChange(b *bufio.Writer, p *plan.Plan, c *plan.Change, style Style) {
 const maxAligned = 40
 
 // pos is where a change is declared; "" on a delete.
-func pos(p *schema.Pos) string {
+func pos(p *yamldoc.Pos) string {
 	if p == nil {
 		return ""
 	}
-	return schema.Pos{File: p.File, Line: p.Line}.String()
+	return yamldoc.Pos{File: p.File, Line: p.Line}.String()
 }

@@ -1,4 +1,4 @@
-package schema
+package yamldoc
 
 import (
 	"bytes"
@@ -18,71 +18,71 @@ import (
 // further: the parser's own decoding loses columns and lets wrong kinds pass
 // (1.5 for an integer, yes for a bool, +1555 without its +).
 
-type node = yaml.Node
+type Node = yaml.Node
 
 const (
-	tagNull  = "!!null"
-	tagBool  = "!!bool"
-	tagInt   = "!!int"
-	tagFloat = "!!float"
-	tagStr   = "!!str"
+	TagNull  = "!!null"
+	TagBool  = "!!bool"
+	TagInt   = "!!int"
+	TagFloat = "!!float"
+	TagStr   = "!!str"
 	tagMerge = "!!merge"
 )
 
-func isScalar(n *node) bool   { return n.Kind == yaml.ScalarNode }
-func isMapping(n *node) bool  { return n.Kind == yaml.MappingNode }
-func isSequence(n *node) bool { return n.Kind == yaml.SequenceNode }
+func IsScalar(n *Node) bool   { return n.Kind == yaml.ScalarNode }
+func IsMapping(n *Node) bool  { return n.Kind == yaml.MappingNode }
+func IsSequence(n *Node) bool { return n.Kind == yaml.SequenceNode }
 
-// isNull reports whether the value is the same as leaving the key out.
-func isNull(n *node) bool { return isScalar(n) && n.Tag == tagNull && !hasTag(n) }
+// IsNull reports whether the value is the same as leaving the key out.
+func IsNull(n *Node) bool { return IsScalar(n) && n.Tag == TagNull && !HasTag(n) }
 
-// isPlain reports whether a scalar has no quotes and is no block of text.
-func isPlain(n *node) bool { return n.Style&^(yaml.TaggedStyle|yaml.FlowStyle) == 0 }
+// IsPlain reports whether a scalar has no quotes and is no block of text.
+func IsPlain(n *Node) bool { return n.Style&^(yaml.TaggedStyle|yaml.FlowStyle) == 0 }
 
-func isQuoted(n *node) bool {
+func isQuoted(n *Node) bool {
 	return n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0
 }
 
-// hasTag reports whether a tag is written out.
-func hasTag(n *node) bool { return n.Style&yaml.TaggedStyle != 0 }
+// HasTag reports whether a tag is written out.
+func HasTag(n *Node) bool { return n.Style&yaml.TaggedStyle != 0 }
 
-// isMerge reports whether a key is <<, and not the string "<<".
-func isMerge(n *node) bool { return isScalar(n) && n.Tag == tagMerge && !hasTag(n) }
+// IsMerge reports whether a key is <<, and not the string "<<".
+func IsMerge(n *Node) bool { return IsScalar(n) && n.Tag == tagMerge && !HasTag(n) }
 
-// resolved is the node that an alias stands for.
-func resolved(n *node) *node {
+// Resolved is the node that an alias stands for.
+func Resolved(n *Node) *Node {
 	if n.Kind == yaml.AliasNode {
 		return n.Alias
 	}
 	return n
 }
 
-// kindOf names what a node is, for messages.
-func kindOf(n *node) string {
+// KindOf names what a node is, for messages.
+func KindOf(n *Node) string {
 	switch {
-	case isMapping(n):
+	case IsMapping(n):
 		return "a mapping"
-	case isSequence(n):
+	case IsSequence(n):
 		return "a list"
-	case !isPlain(n):
+	case !IsPlain(n):
 		return "a string"
 	}
 	switch n.Tag {
-	case tagNull:
+	case TagNull:
 		return "null"
-	case tagBool:
+	case TagBool:
 		return "a bool"
-	case tagInt, tagFloat:
+	case TagInt, TagFloat:
 		return "a number"
 	}
 	return "a string"
 }
 
-// documents calls visit with the root of each document in the file that is not
+// Documents calls visit with the root of each document in the file that is not
 // empty, up to the first mistake in the YAML itself, which it returns. A
 // document whose aliases cannot be followed safely is not visited; it stops
 // nothing else. The roots are not kept.
-func (src *source) documents(visit func(root *node)) Problems {
+func (src *Source) Documents(visit func(root *Node)) Problems {
 	r := bytes.NewReader(src.data)
 	dec := yaml.NewDecoder(r)
 	var problems Problems
@@ -102,7 +102,7 @@ func (src *source) documents(visit func(root *node)) Problems {
 	}
 }
 
-func nextDocument(dec *yaml.Decoder) (root *node, err error) {
+func nextDocument(dec *yaml.Decoder) (root *Node, err error) {
 	defer func() {
 		// The parser panics on some malformed input, and says itself that
 		// this is a bug of its own.
@@ -110,7 +110,7 @@ func nextDocument(dec *yaml.Decoder) (root *node, err error) {
 			err = fmt.Errorf("yaml: %v", r)
 		}
 	}()
-	var doc node
+	var doc Node
 	if err := dec.Decode(&doc); err != nil {
 		return nil, err
 	}
@@ -127,19 +127,19 @@ const (
 
 // checkAliases refuses a document with an alias inside of what it stands for,
 // and one that grows beyond the budget. It looks at each written node once.
-func (src *source) checkAliases(root *node) *Problem {
+func (src *Source) checkAliases(root *Node) *Problem {
 	if !hasAnchor(root) {
 		return nil
 	}
 	var problem *Problem
 	budget := aliasBudgetBase + aliasBudgetFactor*countNodes(root)
-	sizes := map[*node]int{} // of the anchored nodes, once they are complete
-	var size func(n *node) int
-	size = func(n *node) int {
+	sizes := map[*Node]int{} // of the anchored nodes, once they are complete
+	var size func(n *Node) int
+	size = func(n *Node) int {
 		if n.Kind == yaml.AliasNode {
 			total, complete := sizes[n.Alias]
 			if !complete && problem == nil {
-				problem = &Problem{Pos: src.pos(n), Message: fmt.Sprintf("alias *%s stands inside of what it refers to", n.Value),
+				problem = &Problem{Pos: src.Pos(n), Message: fmt.Sprintf("alias *%s stands inside of what it refers to", n.Value),
 					Hint: fmt.Sprintf("write out what *%s should be here", n.Value)}
 			}
 			return total
@@ -147,7 +147,7 @@ func (src *source) checkAliases(root *node) *Problem {
 		total := 1
 		for _, child := range n.Content {
 			if total += size(child); total > budget && problem == nil {
-				problem = &Problem{Pos: src.pos(child), Message: fmt.Sprintf("aliases make this document larger than %d values", budget),
+				problem = &Problem{Pos: src.Pos(child), Message: fmt.Sprintf("aliases make this document larger than %d values", budget),
 					Hint: "use fewer aliases of aliases"}
 			}
 			if problem != nil {
@@ -164,11 +164,11 @@ func (src *source) checkAliases(root *node) *Problem {
 }
 
 // hasAnchor reports whether any node has one: without it there are no aliases.
-func hasAnchor(n *node) bool {
+func hasAnchor(n *Node) bool {
 	return n.Anchor != "" || slices.ContainsFunc(n.Content, hasAnchor)
 }
 
-func countNodes(n *node) int {
+func countNodes(n *Node) int {
 	total := 1
 	for _, child := range n.Content {
 		total += countNodes(child)
@@ -240,7 +240,7 @@ var (
 // syntaxProblem turns a mistake in the YAML itself into words and a position:
 // the parser's own line is missing or wrong by some lines for many of them. It
 // had read the first `read` bytes of the file.
-func (src *source) syntaxProblem(err error, read int) Problem {
+func (src *Source) syntaxProblem(err error, read int) Problem {
 	found := parserErrorRE.FindStringSubmatch(err.Error())
 	if found == nil {
 		return Problem{Pos: Pos{File: src.name, Line: 1, Column: 1}, Message: "not valid YAML: " + err.Error()}
@@ -285,7 +285,7 @@ func (src *source) syntaxProblem(err error, read int) Problem {
 }
 
 // indent is the blanks that a line begins with.
-func (src *source) indent(line int) []byte {
+func (src *Source) indent(line int) []byte {
 	text := src.line(line)
 	return text[:len(text)-len(bytes.TrimLeft(text, " \t"))]
 }
@@ -296,7 +296,7 @@ const bisectLimit = 4 << 20
 // bisect finds the first line such that the file up to it fails with the same
 // message. The parser reads ahead by a few KB, so the line is among the last
 // of those that it had read.
-func (src *source) bisect(message string, line, read int) int {
+func (src *Source) bisect(message string, line, read int) int {
 	lines := src.index()
 	if read > bisectLimit {
 		return line
@@ -320,7 +320,7 @@ func (src *source) bisect(message string, line, read int) int {
 }
 
 // findAlias finds the first text that can be the alias.
-func (src *source) findAlias(name string) Pos {
+func (src *Source) findAlias(name string) Pos {
 	re, err := regexp.Compile(`(?:^|[\s,\[{:-])(\*` + regexp.QuoteMeta(name) + `)(?:$|[\s,\]}:])`)
 	if err == nil {
 		if at := re.FindSubmatchIndex(src.data); at != nil {

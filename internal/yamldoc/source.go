@@ -1,4 +1,4 @@
-package schema
+package yamldoc
 
 import (
 	"bytes"
@@ -10,20 +10,20 @@ import (
 // maxFileSize is how large a file may be, in bytes.
 const maxFileSize = 64 << 20
 
-// source is the text of one file, for the positions in it.
-type source struct {
+// Source is the text of one file, for the positions in it.
+type Source struct {
 	name  string
 	data  []byte
 	lines []int // offset of each line's start, see index
 }
 
-// newSource checks that data can be YAML at all. A byte order mark is taken
+// NewSource checks that data can be YAML at all. A byte order mark is taken
 // off, so that columns count from what the author sees.
-func newSource(name string, data []byte) (*source, *Problem) {
-	src := &source{name: name, data: bytes.TrimPrefix(data, []byte("\ufeff"))}
+func NewSource(name string, data []byte) (*Source, *Problem) {
+	src := &Source{name: name, data: bytes.TrimPrefix(data, []byte("\ufeff"))}
 	if len(src.data) > maxFileSize {
 		return nil, &Problem{Pos: Pos{File: name}, Message: fmt.Sprintf("the file is larger than %d MiB", maxFileSize>>20),
-			Hint: "split the flows over several files"}
+			Hint: "split it over several files"}
 	}
 	if offset, what := unreadable(src.data); what.message != "" {
 		return nil, &Problem{Pos: src.posAt(offset), Message: what.message, Hint: what.hint}
@@ -58,14 +58,14 @@ func unreadable(data []byte) (offset int, what complaint) {
 	return 0, complaint{}
 }
 
-// pos is where a node stands.
-func (src *source) pos(n *node) Pos {
+// Pos is where a node stands.
+func (src *Source) Pos(n *Node) Pos {
 	return Pos{File: src.name, Line: n.Line, Column: n.Column}
 }
 
 // index finds the lines. The other breaks that the YAML parser counts are not in
 // a source.
-func (src *source) index() []int {
+func (src *Source) index() []int {
 	if src.lines != nil {
 		return src.lines
 	}
@@ -79,7 +79,7 @@ func (src *source) index() []int {
 }
 
 // line returns the text of a line, counted from 1, with its break.
-func (src *source) line(number int) []byte {
+func (src *Source) line(number int) []byte {
 	lines := src.index()
 	switch {
 	case number < 1 || number > len(lines):
@@ -91,7 +91,7 @@ func (src *source) line(number int) []byte {
 }
 
 // posAt is the position of a byte.
-func (src *source) posAt(offset int) Pos {
+func (src *Source) posAt(offset int) Pos {
 	lines := src.index()
 	line := sort.SearchInts(lines, offset+1)
 	column := utf8.RuneCount(src.data[lines[line-1]:offset]) + 1
@@ -101,8 +101,8 @@ func (src *source) posAt(offset int) Pos {
 // posIn is the position of the byte at offset in a scalar's value, when want
 // stands there in the file: the value of a folded or an escaped scalar is not
 // what the file has. Otherwise it is the position of the scalar.
-func (src *source) posIn(n *node, offset int, want string) Pos {
-	pos := src.pos(n)
+func (src *Source) posIn(n *Node, offset int, want string) Pos {
+	pos := src.Pos(n)
 	column := n.Column + utf8.RuneCountInString(n.Value[:offset])
 	if isQuoted(n) {
 		column++

@@ -1,4 +1,4 @@
-package schema
+package yamldoc
 
 import (
 	"bytes"
@@ -11,20 +11,17 @@ import (
 	"strings"
 )
 
-// input is one file to read.
-type input struct {
-	name  string // as it is shown
-	path  string // as it is opened
+// Input is one file to read.
+type Input struct {
+	Name  string // as it is shown
+	Path  string // as it is opened; "-" for standard input
 	stdin bool
 }
-
-// defaultPaths are looked at when no path is given.
-var defaultPaths = []string{"flows.yaml", "flows.yml", "flows"}
 
 // finder turns paths into inputs, each file once, however many links lead to
 // it. Its maps are by real paths.
 type finder struct {
-	inputs   []input
+	inputs   []Input
 	problems Problems
 	seen     map[string]bool  // inputs
 	skip     map[string]bool  // files that are no inputs
@@ -38,12 +35,15 @@ type walk struct {
 	found bool // has YAML, new or not
 }
 
-// findInputs lists the files that paths stand for, in their order. Those in
-// except are left out of directories.
-func findInputs(paths []string, dir string, except []string) ([]input, Problems) {
+// FindInputs lists the files that paths stand for, in their order: files,
+// directories (their YAML files, those below and behind links too, hidden ones
+// left out, sorted), and "-" for standard input. Those in except are left out of
+// directories. Without paths it is whichever one of defaults is in dir; a name
+// that ends in a slash is a directory.
+func FindInputs(paths []string, dir string, defaults, except []string) ([]Input, Problems) {
 	f := &finder{seen: map[string]bool{}, skip: map[string]bool{}, walked: map[string]*walk{}}
 	if len(paths) == 0 {
-		path, problem := defaultPath(dir)
+		path, problem := defaultPath(dir, defaults)
 		if problem != nil {
 			return nil, Problems{*problem}
 		}
@@ -54,7 +54,7 @@ func findInputs(paths []string, dir string, except []string) ([]input, Problems)
 	}
 	for _, path := range paths {
 		if path == "-" {
-			f.add(input{name: "<stdin>", path: "-", stdin: true})
+			f.add(Input{Name: "<stdin>", Path: "-", stdin: true})
 			continue
 		}
 		info, err := os.Stat(path)
@@ -67,27 +67,17 @@ func findInputs(paths []string, dir string, except []string) ([]input, Problems)
 				f.problem(path, "the directory has no *.yaml or *.yml file", "hidden files and folders do not count")
 			}
 		default:
-			f.add(input{name: path, path: path})
+			f.add(Input{Name: path, Path: path})
 		}
 	}
 	return f.inputs, f.problems
 }
 
-// Files lists the files that [Load] would read, as it names and orders them, with
-// "-" for standard input. It opens none, and leaves out what it cannot find: Load
-// says that.
-func Files(paths []string, opts Options) (files []string) {
-	inputs, _ := findInputs(paths, opts.Dir, opts.VarFiles)
-	for _, in := range inputs {
-		files = append(files, in.path)
-	}
-	return files
-}
-
 // defaultPath is the path that is meant when none is given.
-func defaultPath(dir string) (string, *Problem) {
+func defaultPath(dir string, defaults []string) (string, *Problem) {
 	var found []string
-	for _, name := range defaultPaths {
+	for _, name := range defaults {
+		name, isDir := strings.CutSuffix(name, "/")
 		path := filepath.Join(dir, name)
 		info, err := os.Stat(path)
 		if err != nil { // a link that leads nowhere is there
@@ -96,7 +86,7 @@ func defaultPath(dir string) (string, *Problem) {
 			}
 			continue
 		}
-		if info.IsDir() == (name == "flows") {
+		if info.IsDir() == isDir {
 			found = append(found, name)
 		}
 	}
@@ -104,7 +94,7 @@ func defaultPath(dir string) (string, *Problem) {
 	case 1:
 		return filepath.Join(dir, found[0]), nil
 	case 0:
-		return "", &Problem{Pos: Pos{File: filepath.Clean(dir)}, Message: "no path is given, and none of flows.yaml, flows.yml, flows/ is here",
+		return "", &Problem{Pos: Pos{File: filepath.Clean(dir)}, Message: fmt.Sprintf("no path is given, and none of %s is here", strings.Join(defaults, ", ")),
 			Hint: "name the files or directories to read"}
 	}
 	return "", &Problem{Pos: Pos{File: filepath.Clean(dir)}, Message: fmt.Sprintf("no path is given, and all of %s are here", strings.Join(found, ", ")),
@@ -112,9 +102,9 @@ func defaultPath(dir string) (string, *Problem) {
 }
 
 // walk adds the YAML files below a directory, those behind links too, and
-// reports whether there are any. What may hold flows and cannot be read is a
-// problem: a flow that no file declares is deleted, and so nothing is passed
-// over in silence but what has another name or a hidden one.
+// reports whether there are any. What may hold YAML and cannot be read is a
+// problem: what no file declares may be deleted, and so nothing is passed over in
+// silence but what has another name or a hidden one.
 func (f *finder) walk(dir string) (found bool) {
 	real := realPath(dir)
 	if f.walked[real] != nil {
@@ -146,20 +136,20 @@ func (f *finder) walk(dir string) (found bool) {
 				continue
 			}
 			here.found = f.walk(path) || here.found
-		case !isYAML(path) || f.skip[realPath(path)]:
+		case !IsYAML(path) || f.skip[realPath(path)]:
 		case !kind.IsRegular():
 			f.problem(path, fmt.Sprintf("this is a %s, not a file", typeName(kind)), "remove it, or give it as a path of its own")
 		default:
 			here.found = true
-			f.add(input{name: path, path: path})
+			f.add(Input{Name: path, Path: path})
 		}
 	}
 	here.done = true
 	return here.found
 }
 
-// isYAML reports whether a file's name says that it is YAML.
-func isYAML(path string) bool {
+// IsYAML reports whether a file's name says that it is YAML.
+func IsYAML(path string) bool {
 	ext := strings.ToLower(filepath.Ext(path))
 	return ext == ".yaml" || ext == ".yml"
 }
@@ -201,10 +191,10 @@ func unreadablePath(path string, err error, hint string) Problem {
 }
 
 // add adds an input unless it is there, under whatever path.
-func (f *finder) add(in input) {
+func (f *finder) add(in Input) {
 	key := "-"
 	if !in.stdin {
-		key = realPath(in.path)
+		key = realPath(in.Path)
 	}
 	if !f.seen[key] {
 		f.seen[key] = true
@@ -237,17 +227,17 @@ func reason(err error) string {
 }
 
 // read reads an input whole, up to one byte more than a file may have.
-func (in input) read(stdin io.Reader) ([]byte, *Problem, error) {
+func (in Input) read(stdin io.Reader) ([]byte, *Problem, error) {
 	r := stdin
 	var buf bytes.Buffer
 	if in.stdin {
 		if r == nil {
-			return nil, &Problem{Pos: Pos{File: in.name}, Message: "there is no standard input"}, nil
+			return nil, &Problem{Pos: Pos{File: in.Name}, Message: "there is no standard input"}, nil
 		}
 	} else {
-		file, err := os.Open(in.path)
+		file, err := os.Open(in.Path)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			problem := unreadablePath(in.path, err, "")
+			problem := unreadablePath(in.Path, err, "")
 			return nil, &problem, nil
 		}
 		if err != nil {
@@ -259,13 +249,13 @@ func (in input) read(stdin io.Reader) ([]byte, *Problem, error) {
 			return nil, nil, err
 		}
 		if info.IsDir() {
-			return nil, &Problem{Pos: Pos{File: in.name}, Message: "this is a directory, not a file"}, nil
+			return nil, &Problem{Pos: Pos{File: in.Name}, Message: "this is a directory, not a file"}, nil
 		}
 		buf.Grow(int(min(info.Size(), maxFileSize)) + bytes.MinRead)
 		r = file
 	}
 	if _, err := buf.ReadFrom(io.LimitReader(r, maxFileSize+1)); err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", in.name, err)
+		return nil, nil, fmt.Errorf("read %s: %w", in.Name, err)
 	}
 	return buf.Bytes(), nil, nil
 }

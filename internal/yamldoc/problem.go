@@ -1,0 +1,88 @@
+package yamldoc
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"flexsync/internal/safetext"
+)
+
+// Pos is a place in the YAML. Line and Column count from 1; Line 0 is the
+// file as a whole.
+type Pos struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column,omitempty"`
+}
+
+func (p Pos) String() string {
+	switch {
+	case p.Line == 0:
+		return p.File
+	case p.Column == 0:
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
+// Compare orders places by file, line and column.
+func (p Pos) Compare(q Pos) int {
+	return cmp.Or(cmp.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
+}
+
+// Problem is one reason why the YAML cannot be used.
+type Problem struct {
+	Pos
+	Path    string // key path in the document, flows[2].integration.flow_sid
+	Message string
+	Hint    string // what to do about it; may be empty
+}
+
+func (p Problem) String() string {
+	s := p.Pos.String() + ": "
+	if p.Path != "" {
+		s += p.Path + ": "
+	}
+	return s + p.Message
+}
+
+// Problems is every problem of every file, sorted by position once they are
+// tidy. It is the error of whoever reads files whose input is at fault.
+type Problems []Problem
+
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (ps Problems) sort() {
+	slices.SortStableFunc(ps, func(a, b Problem) int {
+		return cmp.Or(a.Compare(b.Pos), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
+	})
+}
+
+// Tidy sorts the problems and drops those that say the same of one place, as
+// happens where an alias is used several times.
+func (ps Problems) Tidy() Problems {
+	ps.sort()
+	return slices.CompactFunc(ps, func(a, b Problem) bool { return a.Pos == b.Pos && a.Message == b.Message && a.Line > 0 })
+}
+
+// complaint is what is wrong with a value, and what to do about it. The zero
+// complaint is none.
+type complaint struct{ message, hint string }
+
+// Quote shows a value in a message.
+func Quote(s string) string {
+	const limit = 60
+	if utf8.RuneCountInString(s) > limit {
+		return safetext.Quote(string([]rune(s)[:limit])) + "…"
+	}
+	return safetext.Quote(s)
+}

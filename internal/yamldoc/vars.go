@@ -1,0 +1,249 @@
+package yamldoc
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"flexsync/internal/nearest"
+)
+
+// Variables is where ${name} is looked up: in Flags, then in Files, the last
+// first, then in the environment. It must not change once files are read, so that
+// it serves all of them at once.
+type Variables struct {
+	Flags map[string]string
+	Files []VarFile
+	// LookupEnv is asked for EnvPrefix and the name, and for nothing else. It may
+	// be nil.
+	LookupEnv func(string) (string, bool)
+	EnvPrefix string
+
+	// Lenient accepts a variable that is not set, without a word: because the
+	// caller asked for it, or because a file of variables could not be read.
+	Lenient bool
+}
+
+// VarFile is one file of variables.
+type VarFile struct {
+	name   string
+	values map[string]string
+}
+
+func (v *Variables) lookup(name string) (string, bool) {
+	if value, ok := v.Flags[name]; ok {
+		return value, true
+	}
+	for _, f := range slices.Backward(v.Files) {
+		if value, ok := f.values[name]; ok {
+			return value, true
+		}
+	}
+	if v.LookupEnv != nil {
+		return v.LookupEnv(v.EnvPrefix + name)
+	}
+	return "", false
+}
+
+// unset says where a variable was looked for.
+func (v *Variables) unset(name string) complaint {
+	places := []string{"--var"}
+	known := slices.Collect(maps.Keys(v.Flags))
+	for _, f := range slices.Backward(v.Files) {
+		places = append(places, f.name)
+		known = slices.AppendSeq(known, maps.Keys(f.values))
+	}
+	c := complaint{
+		fmt.Sprintf("variable %q is not set: it is in none of %s, %s%s", name, strings.Join(places, ", "), v.EnvPrefix, name),
+		fmt.Sprintf("give --var %s=VALUE, a --var-file that has it, or %s%s; a literal ${ is $${", name, v.EnvPrefix, name),
+	}
+	slices.Sort(known)
+	if near := nearest.Word(name, known); near != "" {
+		c.message += "; did you mean ${" + near + "}?"
+	}
+	return c
+}
+
+// Expand replaces the variables in a scalar, and reports those that are
+// malformed or not set, each at its position. It is not ok then. whole is true
+// when the scalar was one reference and nothing else.
+func (v *Variables) Expand(src *Source, n *Node, report func(pos Pos, message, hint string)) (s string, whole, ok bool) {
+	refs := references(n.Value)
+	const many = 100 // finding the column of each would take too long
+	pos := func(i int) Pos {
+		if i < many {
+			return src.posIn(n, refs[i].offset, "${")
+		}
+		return src.Pos(n)
+	}
+	var b strings.Builder
+	last := 0
+	ok = true
+	for i, r := range refs {
+		b.WriteString(n.Value[last:r.offset])
+		last = r.end
+		if r.problem.message != "" {
+			ok = false
+			report(pos(i), r.problem.message, r.problem.hint)
+			continue
+		}
+		if r.name == "" {
+			b.WriteString("${")
+			continue
+		}
+		value, set := v.lookup(r.name)
+		if !set {
+			ok = false
+			if !v.Lenient {
+				c := v.unset(r.name)
+				report(pos(i), c.message, c.hint)
+			}
+			continue
+		}
+		b.WriteString(value)
+	}
+	b.WriteString(n.Value[last:])
+	whole = len(refs) == 1 && refs[0].name != "" && refs[0].offset == 0 && refs[0].end == len(n.Value)
+	return b.String(), whole, ok
+}
+
+// Escape makes a text literal: Expand gives it back as it is.
+func Escape(s string) string { return strings.ReplaceAll(s, "${", "$${") }
+
+// reference is one place of a text that stands for something else.
+type reference struct {
+	offset, end int // bytes in the text, from ${ to behind the }
+	name        string
+	problem     complaint // the reference is malformed
+}
+
+// references finds the ${name} of a text, in order. A literal $${ is a
+// reference without a name.
+func references(s string) []reference {
+	var refs []reference
+	for i := 0; ; {
+		at := strings.Index(s[i:], "${")
+		if at < 0 {
+			return refs
+		}
+		r := reference{offset: i + at, end: i + at + 2}
+		if r.offset > i && s[r.offset-1] == '$' {
+			r.offset-- // $${
+			refs = append(refs, r)
+			i = r.end
+			continue
+		}
+		length := strings.IndexByte(s[r.end:], '}')
+		switch {
+		case length < 0:
+			r.problem = complaint{"a ${ is not closed", "write ${name}; a literal ${ is $${"}
+			return append(refs, r)
+		case length == 0:
+			r.problem = complaint{"${} names no variable", "write ${name}; a literal ${ is $${"}
+		default:
+			r.name = s[r.end : r.end+length]
+			r.problem = checkVariable(r.name)
+		}
+		r.end += length + 1
+		refs = append(refs, r)
+		i = r.end
+	}
+}
+
+// checkVariable is the rule on the names of variables.
+func checkVariable(name string) complaint {
+	for i, c := range name {
+		switch {
+		case c == '_', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', i > 0 && c >= '0' && c <= '9':
+			continue
+		case i > 0 && strings.ContainsRune(":-=?+", c):
+			return complaint{fmt.Sprintf("%s is more than a name: a variable has no default in the YAML", Quote("${"+name+"}")),
+				fmt.Sprintf("write ${%s}, and put the default into a --var-file", name[:i])}
+		}
+		return complaint{fmt.Sprintf("%s is not the name of a variable", Quote(name)),
+			"a name is letters, digits and _, and begins with no digit; a literal ${ is $${"}
+	}
+	return complaint{}
+}
+
+// ReadVarFiles reads the files of variables: each a flat mapping of names to
+// values, which are taken as they are written. Kinds do not matter: 0123 and
+// +1555 are texts.
+func ReadVarFiles(paths []string) ([]VarFile, Problems, error) {
+	var files []VarFile
+	var problems Problems
+	for _, path := range paths {
+		src, problem, err := ReadSource(Input{Name: path, Path: path}, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		if problem != nil {
+			problems = append(problems, *problem)
+			continue
+		}
+		f := VarFile{name: path, values: map[string]string{}}
+		complain := func(n *Node, message, hint string) {
+			problems = append(problems, Problem{Pos: src.Pos(n), Message: message, Hint: hint})
+		}
+		count := 0
+		problems = append(problems, src.Documents(func(root *Node) {
+			root = Resolved(root)
+			if IsNull(root) {
+				return
+			}
+			if count++; count > 1 {
+				complain(root, "a file of variables is one document", "give the other one in a --var-file of its own")
+				return
+			}
+			f.read(root, complain)
+		})...)
+		files = append(files, f)
+	}
+	return files, problems, nil
+}
+
+func (f *VarFile) read(root *Node, complain func(n *Node, message, hint string)) {
+	if !IsMapping(root) {
+		complain(root, fmt.Sprintf("a file of variables is a mapping of names to values, not %s", KindOf(root)), "write name: value, one a line")
+		return
+	}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		key, value := Resolved(root.Content[i]), Resolved(root.Content[i+1])
+		if !IsScalar(key) {
+			complain(root.Content[i], "the name of a variable is plain text", "write name: value")
+			continue
+		}
+		name := key.Value
+		if c := checkVariable(name); name == "" || c.message != "" {
+			complain(root.Content[i], fmt.Sprintf("%s is not the name of a variable", Quote(name)), "a name is letters, digits and _, and begins with no digit")
+			continue
+		}
+		if _, twice := f.values[name]; twice {
+			complain(root.Content[i], fmt.Sprintf("variable %q is here twice", name), "remove one")
+			continue
+		}
+		switch {
+		case !IsScalar(value):
+			complain(value, fmt.Sprintf("variable %q is %s", name, KindOf(value)), "the value of a variable is one text, number or bool")
+		case HasTag(value):
+			complain(value, fmt.Sprintf("variable %q has the tag %s", name, Quote(value.Tag)), "write the value without a tag")
+		case IsNull(value):
+			complain(value, fmt.Sprintf("variable %q has no value", name), `write "" for an empty one`)
+		default:
+			f.values[name] = value.Value
+		}
+	}
+}
+
+// ReadSource reads one input whole. The problem is one of the input, the error
+// is one of the machine.
+func ReadSource(in Input, stdin io.Reader) (*Source, *Problem, error) {
+	data, problem, err := in.read(stdin)
+	if problem != nil || err != nil {
+		return nil, problem, err
+	}
+	src, problem := NewSource(in.Name, data)
+	return src, problem, nil
+}
