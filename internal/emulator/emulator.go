@@ -134,6 +134,11 @@ type Behaviour struct {
 	// UnorderedPages answers the items of a page in no useful order.
 	UnorderedPages bool
 
+	// ListLag is how far listings of flows lag behind the writes: a page shows
+	// the flows as they were that long ago. A fetch by SID is never late. The
+	// flows that the server starts with are as old as can be.
+	ListLag time.Duration
+
 	// MissingCode is the code of the error for a flow that does not exist, 20404
 	// when 0. The Flex family also has 45006, 45201 and 45205 for it.
 	MissingCode int
@@ -149,8 +154,9 @@ type Server struct {
 	calls    atomic.Int64 // requests received
 	inFlight atomic.Int64 // requests under way
 
-	mu   sync.Mutex // guards acct and file.seen
+	mu   sync.Mutex // guards acct, past and file.seen
 	acct *account   // never changed, only replaced
+	past history    // what late listings show
 }
 
 // New returns a server for the account that opts describe. It fails when the
@@ -174,6 +180,7 @@ func New(opts Options) (*Server, error) {
 		return nil, err
 	}
 	s.acct = acct
+	s.remember()
 	return s, nil
 }
 

@@ -166,7 +166,7 @@ func (s *Server) listFlows(r *http.Request) (answer, error) {
 		key: "flex_flows", prefix: "FO", maxPageSize: 1000,
 		name:   func(f *flow) string { return deref(f.FriendlyName) },
 		render: func(f *flow) any { return s.render(f, base) },
-	}, acct.flows)
+	}, s.listed(acct))
 }
 
 // The listings of what a flow refers to: GET only, and each of one kind.

@@ -77,6 +77,7 @@ func (s *Server) commit(change func(*account) error) error {
 		}
 	}
 	s.acct = &next
+	s.remember()
 	return nil
 }
 
@@ -112,5 +113,6 @@ func (s *Server) reload() error {
 	}
 	next.renumber(s.acct)
 	s.acct = next
+	s.remember()
 	return nil
 }
