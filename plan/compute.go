@@ -64,6 +64,7 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 		AccountSID:      cmp.Or(snap.AccountSID, in.ExpectAccount, cfg.AccountSID),
 		BaseURL:         in.BaseURL,
 		State:           make(map[string]Seen, len(snap.Flows)),
+		NoDelete:        in.NoDelete,
 	}
 	for _, g := range slices.Concat(cfg.Ignore, in.Ignore) {
 		p.Ignore = append(p.Ignore, g.String())

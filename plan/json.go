@@ -65,6 +65,9 @@ func (p *Plan) writeJSON(w io.Writer, status, digest string) error {
 		d.Member("left_out", p.LeftOut)
 	}
 	d.Member("managed", nonNil(p.Managed))
+	if p.NoDelete {
+		d.Member("no_delete", true)
+	}
 	if len(p.Names) > 0 {
 		d.Member("names", p.Names)
 	}
@@ -267,6 +270,7 @@ func Read(data []byte) (*Plan, error) {
 		Only            []string          `json:"only"`
 		LeftOut         []string          `json:"left_out"`
 		Managed         []string          `json:"managed"`
+		NoDelete        bool              `json:"no_delete"`
 		Names           map[string]string `json:"names"`
 		Summary         Summary           `json:"summary"`
 		Changes         []Change          `json:"changes"`
@@ -290,7 +294,7 @@ func Read(data []byte) (*Plan, error) {
 	}
 	p := &Plan{
 		FlexsyncVersion: j.FlexsyncVersion, CreatedAt: j.CreatedAt, AccountSID: j.AccountSID, BaseURL: j.BaseURL,
-		ConfigDigest: j.ConfigDigest, State: j.State, Ignore: j.Ignore, Only: j.Only, LeftOut: j.LeftOut, Managed: j.Managed,
+		ConfigDigest: j.ConfigDigest, State: j.State, Ignore: j.Ignore, Only: j.Only, LeftOut: j.LeftOut, Managed: j.Managed, NoDelete: j.NoDelete,
 		Names: j.Names, Summary: j.Summary, Changes: j.Changes, Kept: j.Kept, Warnings: j.Warnings, Refusals: j.Refusals,
 	}
 	digest, err := p.digest()

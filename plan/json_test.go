@@ -35,6 +35,24 @@ func TestSavedPlan(t *testing.T) {
 	}
 }
 
+// A saved plan knows that nothing is to be deleted, whether or not there was
+// anything to delete when it was made.
+func TestSavedPlanKeepsNoDelete(t *testing.T) {
+	for _, noDelete := range []bool{false, true} {
+		doc := asJSON(t, compute(t, Input{Config: config(declare("A")), Snapshot: account(), NoDelete: noDelete}))
+		if got := bytes.Contains(doc, []byte(`"no_delete"`)); got != noDelete {
+			t.Errorf("with NoDelete %t the document is\n%s", noDelete, doc)
+		}
+		q, err := Read(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q.NoDelete != noDelete {
+			t.Errorf("NoDelete is read as %t, want %t", q.NoDelete, noDelete)
+		}
+	}
+}
+
 // Wherever a document is changed or cut: it is found out, or says the same.
 func TestDamagedAnywhere(t *testing.T) {
 	doc := asJSON(t, compute(t, Input{

@@ -58,6 +58,9 @@ type Plan struct {
 	// declared flow that they belong to, and not by their own.
 	LeftOut []string
 	Managed []string // names that the YAML declares and that were looked at, sorted
+	// NoDelete is --no-delete: nothing is deleted, copies that come up while the
+	// plan is carried out included.
+	NoDelete bool
 
 	// Names are the names of the SIDs that were looked up, for display.
 	Names map[string]string
