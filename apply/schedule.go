@@ -77,16 +77,21 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 		index      int
 		result     Result
 		mismatches []Mismatch
+		slot       *slot
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	outcomes := make(chan outcome)
 	slots := make(chan struct{}, max(1, r.opts.Parallelism))
 	pending := make(map[int]bool, len(indexes)) // not ended yet
+	waiting := make(map[int][]int)              // change → those that look at it next
+	ready := make(map[plan.Action][]int)        // to be looked at, ascending
+	running := make(map[plan.Action]int)        // as many of each as there are slots
+	action := func(i int) plan.Action { return r.plan.Changes[i].Action }
 	for _, i := range indexes {
 		pending[i] = true
+		ready[action(i)] = append(ready[action(i)], i)
 	}
-	waiting := make(map[int][]int)       // change → those that look at it next
-	ready := slices.Clone(indexes)       // to be looked at
-	running := make(map[plan.Action]int) // as many of each as there are slots
 	ok := true
 
 	end := func(i int, res Result) {
@@ -94,11 +99,12 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 		delete(pending, i)
 		ok = ok && res.Status == Done
 		r.observe(res)
-		if next := waiting[i]; len(next) > 0 {
-			ready = append(ready, next...)
-			slices.Sort(ready)
-			delete(waiting, i)
+		for _, next := range waiting[i] {
+			list := ready[action(next)]
+			at, _ := slices.BinarySearch(list, next)
+			ready[action(next)] = slices.Insert(list, at, next)
 		}
+		delete(waiting, i)
 	}
 	// look begins change i, or finds out why it cannot be begun. It holds a slot,
 	// which goes to the change.
@@ -117,25 +123,29 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 		}
 		res := r.results[i]
 		switch {
-		case ctx.Err() != nil:
-			res.Note = "not begun, because of the interruption"
-			end(i, res)
-			return false
 		case r.stopped:
 			res.Note = "not begun, because the credentials are for another account"
+			end(i, res)
+			return false
+		case ctx.Err() != nil:
+			res.Note = "not begun, because of the interruption"
 			end(i, res)
 			return false
 		}
 		go func() {
 			s := &slot{slots: slots, held: true}
 			res, ms := r.write(flexapi.WithSlot(ctx, s), &r.plan.Changes[i], res)
-			s.Release()
-			outcomes <- outcome{i, res, ms}
+			outcomes <- outcome{i, res, ms, s} // with its slot: nothing begins before this is known
 		}()
 		return true
 	}
 	for len(pending) > 0 {
-		next := slices.IndexFunc(ready, func(i int) bool { return running[r.plan.Changes[i].Action] < cap(slots) })
+		next := -1
+		for a, list := range ready {
+			if len(list) > 0 && running[a] < cap(slots) && (next < 0 || list[0] < next) {
+				next = list[0]
+			}
+		}
 		take := slots
 		if next < 0 {
 			take = nil
@@ -143,10 +153,9 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 		var o outcome
 		select {
 		case take <- struct{}{}:
-			i := ready[next]
-			ready = slices.Delete(ready, next, next+1)
-			if look(i) {
-				running[r.plan.Changes[i].Action]++
+			ready[action(next)] = ready[action(next)][1:]
+			if look(next) {
+				running[action(next)]++
 				*wrote = true
 			} else {
 				<-slots
@@ -154,10 +163,14 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 			continue
 		case o = <-outcomes:
 		}
-		running[r.plan.Changes[o.index].Action]--
+		o.slot.Release()
+		running[action(o.index)]--
 		r.mismatch(o.index, o.mismatches)
 		var other *otherAccountError
-		r.stopped = r.stopped || errors.As(o.result.Err, &other)
+		if errors.As(o.result.Err, &other) {
+			r.stopped = true
+			stop() // what waits for the API's limits, too
+		}
 		end(o.index, o.result)
 	}
 	return ok
