@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -46,6 +47,7 @@ const (
 	codeParameter  = 20001 // a parameter is unknown, missing or repeated
 	codeAuth       = 20003
 	codeMethod     = 20004
+	codeForbidden  = 20006
 	codeMissing    = 20404
 	codeTooMany    = 20429
 	codeInternal   = 20500
@@ -176,6 +178,9 @@ func compress(body []byte) []byte {
 
 // answer carries a request out.
 func (s *Server) answer(r *http.Request, body []byte) answer {
+	if !isKnown(r.Host) || !fromKnown(r.Header.Get("Origin")) {
+		return errorAnswer(&apiError{http.StatusForbidden, codeForbidden, "This server answers to the names of this machine and of twilio.com only"})
+	}
 	if !s.authentic(r) {
 		return errorAnswer(&apiError{http.StatusUnauthorized, codeAuth, "Authenticate"})
 	}
@@ -184,6 +189,28 @@ func (s *Server) answer(r *http.Request, body []byte) answer {
 		return errorAnswer(err)
 	}
 	return a
+}
+
+// isKnown reports whether a Host header names this machine, or Twilio, as for an
+// SDK behind a proxy. By any other name it is a web page that asks, whose own
+// name was made to resolve to loopback (DNS rebinding).
+func isKnown(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+	if ip := net.ParseIP(host); ip != nil {
+		return ip.IsLoopback()
+	}
+	host = "." + host
+	return strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".twilio.com")
+}
+
+// fromKnown reports whether a browser asks for a page of this machine or of
+// Twilio, or something else than a browser asks.
+func fromKnown(origin string) bool {
+	u, err := url.Parse(origin)
+	return origin == "" || err == nil && isKnown(u.Host)
 }
 
 // authentic checks HTTP Basic credentials: the account's SID or an API key, with
