@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -69,6 +70,8 @@ func model(t *testing.T) *kong.Application {
 // account would be taken in its place, it is refused.
 func TestEmptyVariables(t *testing.T) {
 	t.Parallel()
+	local := filepath.Join(t.TempDir(), "account.json")
+	writeText(t, local, "{}")
 	for _, test := range []struct {
 		name string
 		env  map[string]string
@@ -78,7 +81,7 @@ func TestEmptyVariables(t *testing.T) {
 		{"local", map[string]string{"FLEXSYNC_LOCAL": ""}, "list", "FLEXSYNC_LOCAL is empty"},
 		{"base URL", map[string]string{"FLEXSYNC_BASE_URL": ""}, "export", "FLEXSYNC_BASE_URL is empty"},
 		{"beside the other one", map[string]string{"FLEXSYNC_BASE_URL": "http://127.0.0.1:1", "FLEXSYNC_LOCAL": ""}, "list", "FLEXSYNC_LOCAL is empty"},
-		{"a flag decides", map[string]string{"FLEXSYNC_BASE_URL": "", "FLEXSYNC_LOCAL": ""}, "list --local testdata/none.json", ""},
+		{"a flag decides", map[string]string{"FLEXSYNC_BASE_URL": "", "FLEXSYNC_LOCAL": ""}, "list --local " + local, ""},
 		{"a variable of the YAML may be empty", map[string]string{"FLEXSYNC_VAR_empty": ""}, "validate testdata/empty.yaml", ""},
 		{"so may one that is given", nil, "validate testdata/empty.yaml --var empty=", ""},
 	} {
