@@ -40,10 +40,10 @@ var layers = []struct {
 	{"internal/safetext", nil},
 }
 
-// isTool reports whether a package measures the others: it may import them, and
-// the program has nothing of it.
+// isTool reports whether a package measures or tests the others: it may import
+// them, and the program has nothing of it.
 func isTool(path string) bool {
-	return path == "internal/bench" || strings.HasPrefix(path, "internal/bench/")
+	return path == "internal/contract" || path == "internal/bench" || strings.HasPrefix(path, "internal/bench/")
 }
 
 // onlyInTests are modules that the program is not made of.

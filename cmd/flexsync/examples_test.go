@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,9 +22,10 @@ import (
 
 const (
 	examplesDir = "../../examples"
-	// realFlowsDir holds flows as contact centres really set them up, one
-	// account a file, in the API's JSON keys. It is beside the repository, and
-	// is not part of it.
+	// setupsDir holds set-ups of accounts, one a file, in the API's JSON keys: of
+	// the shapes of those in realFlowsDir, which contact centres really have, and
+	// which are no part of the repository.
+	setupsDir    = "testdata/setups"
 	realFlowsDir = "../../../shared/real-flows"
 )
 
@@ -328,35 +330,131 @@ func TestExampleEnvironments(t *testing.T) {
 	}
 }
 
-// TestRealFlows runs the main job on the flows of real contact centres: into
-// an empty account, again, after drift by hand, and back out.
-func TestRealFlows(t *testing.T) {
-	t.Parallel()
-	files := globbed(t, filepath.Join(realFlowsDir, "*.json"))
-	if len(files) == 0 {
-		t.Skipf("there are no real flows to run: %s is not here; it is no part of the repository", realFlowsDir)
+// accountSetup is an account's flows as somebody has set them up.
+type accountSetup struct {
+	name  string
+	text  string // the list of flows, in the API's JSON
+	flows []map[string]any
+}
+
+func readSetups(t *testing.T, dir string) []accountSetup {
+	t.Helper()
+	var found []accountSetup
+	for _, file := range globbed(t, filepath.Join(dir, "*.json")) {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := accountSetup{name: strings.TrimSuffix(filepath.Base(file), ".json"), text: string(data)}
+		dec := json.NewDecoder(bytes.NewReader(data))
+		dec.UseNumber()
+		if err := dec.Decode(&s.flows); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		found = append(found, s)
 	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
+	return found
+}
+
+// setups is every set-up of the repository.
+func setups(t *testing.T) []accountSetup {
+	t.Helper()
+	found := readSetups(t, setupsDir)
+	if len(found) < 5 {
+		t.Errorf("%d set-ups", len(found))
+	}
+	return found
+}
+
+// yaml writes the set-up as a file of YAML.
+func (s accountSetup) yaml(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), s.name+".yaml")
+	writeText(t, file, realYAML(t, s.flows))
+	return file
+}
+
+var (
+	sidRE    = regexp.MustCompile(`^([A-Z]{2})[0-9a-f]{32}$`)
+	digitsRE = regexp.MustCompile(`[0-9]+`)
+)
+
+// shape is what the flows are apart from their names: which keys they have, which
+// values where there are but a few, of which form the others are, and which flows
+// share an identity.
+func (s accountSetup) shape() string {
+	first := make(map[any]int)
+	var lines []string
+	for i, flow := range s.flows {
+		var parts []string
+		var walk func(prefix string, m map[string]any)
+		walk = func(prefix string, m map[string]any) {
+			for _, key := range slices.Sorted(maps.Keys(m)) {
+				value := fmt.Sprint(m[key])
+				switch inner, nested := m[key].(map[string]any); {
+				case nested:
+					walk(prefix+key+".", inner)
+					continue
+				case key == "friendly_name":
+					value = "name"
+				case sidRE.MatchString(value):
+					value = value[:2]
+				case strings.HasPrefix(value, "https://"):
+					value = "https"
+				case key == "contact_identity" && digitsRE.MatchString(value):
+					value = digitsRE.ReplaceAllString(value, "N")
+				case (key == "contact_identity" || key == "channel") && value != "null":
+					value = "word"
+				}
+				parts = append(parts, prefix+key+"="+value)
+			}
+		}
+		walk("", flow)
+		if identity, ok := flow["contact_identity"]; ok {
+			if other, shared := first[identity]; shared {
+				parts = append(parts, fmt.Sprint("identity of ", other))
+			} else {
+				first[identity] = i
+			}
+		}
+		lines = append(lines, strings.Join(parts, " "))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// TestSetupsCoverRealFlows holds that there is a set-up of the repository's own
+// for each that is found in the wild.
+func TestSetupsCoverRealFlows(t *testing.T) {
+	t.Parallel()
+	theirs := readSetups(t, realFlowsDir)
+	if len(theirs) == 0 {
+		t.Skipf("%s is no part of the repository", realFlowsDir)
+	}
+	ours := make(map[string]string)
+	for _, s := range setups(t) {
+		ours[s.shape()] = s.name
+	}
+	for _, s := range theirs {
+		if ours[s.shape()] == "" {
+			t.Errorf("no set-up has the shape of %s:\n%s", s.name, s.shape())
+		}
+	}
+}
+
+// TestSetups runs the main job on accounts as contact centres have them: into an
+// empty account, again, after drift by hand, and back out.
+func TestSetups(t *testing.T) {
+	t.Parallel()
+	for _, s := range setups(t) {
+		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var real []map[string]any
-			dec := json.NewDecoder(bytes.NewReader(data))
-			dec.UseNumber()
-			if err := dec.Decode(&real); err != nil {
-				t.Fatal(err)
-			}
-			testRealFlows(t, string(data), real)
+			testSetup(t, s)
 		})
 	}
 }
 
-func testRealFlows(t *testing.T, text string, real []map[string]any) {
-	config := filepath.Join(t.TempDir(), "flows.yaml")
-	writeText(t, config, realYAML(t, real))
+func testSetup(t *testing.T, s accountSetup) {
+	real, config := s.flows, s.yaml(t)
 	if _, stderr := runOffline(t, exitOK, "validate", config); stderr != "" {
 		t.Errorf("validate warns of flows that work:\n%s", stderr)
 	}
@@ -378,7 +476,7 @@ func testRealFlows(t *testing.T, text string, real []map[string]any) {
 
 	// A flow copied from an answer of the API reads the same: JSON is YAML.
 	copied := filepath.Join(t.TempDir(), "copied.yaml")
-	writeText(t, copied, fmt.Sprintf(`{"version": 1, "flows": %s}`, text))
+	writeText(t, copied, fmt.Sprintf(`{"version": 1, "flows": %s}`, s.text))
 	acct.run(exitOK, "plan", copied, "--detailed-exitcode")
 
 	export := acct.run(exitOK, "export")

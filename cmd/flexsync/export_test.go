@@ -116,20 +116,12 @@ func withoutTime(t *testing.T, text string) string {
 	return string(b)
 }
 
-// TestRealFlowsExport exports real accounts in every way there is: each way
-// plans to no change, and each file of a split stands alone.
-func TestRealFlowsExport(t *testing.T) {
+// TestSetupsExport exports accounts as contact centres have them in every way
+// there is: each way plans to no change, and each file of a split stands alone.
+func TestSetupsExport(t *testing.T) {
 	t.Parallel()
-	files := globbed(t, filepath.Join(realFlowsDir, "*.json"))
-	if len(files) == 0 {
-		t.Skipf("there are no real flows: %s is not here; it is no part of the repository", realFlowsDir)
-	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		acct := newLocalAccount(t, `{"flows": `+string(data)+`}`)
+	for _, set := range setups(t) {
+		acct := newLocalAccount(t, `{"flows": `+set.text+`}`)
 		whole := filepath.Join(t.TempDir(), "flows.yaml")
 		writeText(t, whole, acct.run(exitOK, "export"))
 		acct.run(exitOK, "plan", whole, "--detailed-exitcode")

@@ -1,216 +1,75 @@
 package emulator_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
+	"flexsync/internal/contract"
 	"flexsync/internal/emulator"
 
-	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-	"github.com/getkin/kin-openapi/routers/legacy"
 	"pgregory.net/rapid"
 )
 
-// contract is a transport that holds every request and every answer against
-// Twilio's OpenAPI files.
-type contract struct {
-	routers map[string]routers.Router // by host
-	next    http.RoundTripper
-	seen    map[string]int // operations that were validated
-}
+// full is products with a value in every property that can be null.
+const full = `{
+	"services": [{"friendly_name": "Flex Chat Service"}, {"sid": "IS00000000000000000000000000000002"}],
+	"studio_flows": [
+		{"friendly_name": "Messaging IVR", "author_sid": "US00000000000000000000000000000001", "definition": {"states": []}, "commit_message": "Ready",
+		 "valid": true, "errors": [], "warnings": [], "webhook_url": "https://webhooks.twilio.com/v1/x"},
+		{"friendly_name": "New IVR", "status": "draft"}],
+	"workspaces": [
+		{"sid": "WS00000000000000000000000000000001", "friendly_name": "Flex Task Assignment", "default_activity_name": "Offline",
+		 "default_activity_sid": "WA00000000000000000000000000000001", "timeout_activity_name": "Offline", "timeout_activity_sid": "WA00000000000000000000000000000001",
+		 "event_callback_url": "https://hooks.example.com/events", "events_filter": "task.created",
+		 "workflows": [{"friendly_name": "Assign to Anyone", "assignment_callback_url": "https://hooks.example.com/a", "fallback_assignment_callback_url": "https://hooks.example.com/b"}, {"friendly_name": "Nobody"}],
+		 "task_channels": [{"friendly_name": "Programmable Chat", "unique_name": "chat"}, {"friendly_name": "SMS"}]},
+		{"friendly_name": "Empty"}]}`
 
-// newContract loads the OpenAPI files. They are not part of this repository: they
-// lie beside a checkout of it, or where FLEXSYNC_SHARED says.
-func newContract(t *testing.T) *contract {
+func newContract(t *testing.T, s *emulator.Server) *contract.Transport {
 	t.Helper()
-	shared := os.Getenv("FLEXSYNC_SHARED")
-	if shared == "" {
-		shared = filepath.Join("..", "..", "..", "shared")
-	}
-	c := &contract{routers: make(map[string]routers.Router), seen: make(map[string]int)}
-	for host, name := range map[string]string{
-		"flex-api": "flexflows", "conversations": "conversations", "studio": "studio", "taskrouter": "taskrouter",
-	} {
-		path := filepath.Join(shared, "api", name+".openapi.json")
-		if _, err := os.Stat(path); err != nil {
-			t.Skipf("Twilio's OpenAPI files are not here, set FLEXSYNC_SHARED to the directory that has them in api/: %v", err)
-		}
-		doc, err := openapi3.NewLoader().LoadFromFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		router, err := legacy.NewRouter(doc, openapi3.DisableExamplesValidation())
-		if err != nil {
-			t.Fatalf("%s: %v", path, err)
-		}
-		c.routers[host+".twilio.com"] = router
+	c, err := contract.New(s.Transport())
+	if err != nil {
+		t.Fatal(err)
 	}
 	return c
 }
 
-// RoundTrip fails when the emulator and the OpenAPI file disagree. What the
-// emulator accepts, the file must allow; the other way round it may be stricter.
-func (c *contract) RoundTrip(req *http.Request) (*http.Response, error) {
-	var body []byte
-	if req.Body != nil {
-		var err error
-		if body, err = io.ReadAll(req.Body); err != nil {
-			return nil, err
-		}
-		req.Body = io.NopCloser(bytes.NewReader(body))
-	}
-	res, err := c.next.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := io.ReadAll(res.Body)
-	if err != nil {
-		return nil, err
-	}
-	res.Body = io.NopCloser(bytes.NewReader(raw))
-	if err := c.check(req, body, res, raw); err != nil {
-		return nil, fmt.Errorf("%s %s %s: %w\n%s", req.Method, req.URL, body, err, raw)
-	}
-	return res, nil
-}
-
-func (c *contract) check(req *http.Request, body []byte, res *http.Response, raw []byte) error {
-	if res.StatusCode >= 400 {
-		return checkError(res.StatusCode, raw) // the OpenAPI files have no errors
-	}
-	router, ok := c.routers[req.URL.Host]
-	if !ok {
-		return fmt.Errorf("no API has the host %s", req.URL.Host)
-	}
-	req = req.Clone(req.Context())
-	req.Body = io.NopCloser(bytes.NewReader(body))
-	req.RequestURI = ""
-	route, params, err := router.FindRoute(req)
-	if err != nil {
-		return err
-	}
-	c.seen[route.Operation.OperationID]++
-
-	options := &openapi3filter.Options{
-		AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
-		IncludeResponseStatus: true,
-		// An update may be empty: no parameter of it is required.
-		ExcludeRequestBody: len(body) == 0,
-	}
-	in := &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route, Options: options}
-	if err := openapi3filter.ValidateRequest(req.Context(), in); err != nil {
-		return fmt.Errorf("the emulator accepts a request that the OpenAPI file does not: %w", err)
-	}
-	out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: res.StatusCode, Header: res.Header, Options: options}
-	if err := openapi3filter.ValidateResponse(req.Context(), out.SetBodyBytes(withoutNullType(raw))); err != nil {
-		return fmt.Errorf("the answer: %w", err)
-	}
-	return checkURLs(raw)
-}
-
-// withoutNullType leaves out integration_type where it is null. The OpenAPI file
-// means every property to be nullable, but says it where it cannot take effect
-// for the two that are references to an enum.
-func withoutNullType(raw []byte) []byte {
-	return bytes.ReplaceAll(raw, []byte(`"integration_type":null,`), nil)
-}
-
-// checkURLs checks what the files only call a uri: that it is absolute.
-func checkURLs(raw []byte) error {
-	if len(raw) == 0 {
-		return nil
-	}
-	var v any
-	if err := json.Unmarshal(raw, &v); err != nil {
-		return err
-	}
-	var walk func(key string, v any) error
-	walk = func(key string, v any) error {
-		switch v := v.(type) {
-		case map[string]any:
-			for k, item := range v {
-				if key == "links" {
-					k = "link_url"
-				}
-				if k == "integration" {
-					continue
-				}
-				if err := walk(k, item); err != nil {
-					return err
-				}
-			}
-		case []any:
-			for _, item := range v {
-				if err := walk("", item); err != nil {
-					return err
-				}
-			}
-		case string:
-			u, err := url.Parse(v)
-			if (key == "url" || strings.HasSuffix(key, "_url")) && (err != nil || !u.IsAbs() || u.Host == "") {
-				return fmt.Errorf("%s is no absolute address: %q", key, v)
-			}
-		}
-		return nil
-	}
-	return walk("", v)
-}
-
-// checkError checks the form of an error, which is that of Twilio's SDKs.
-func checkError(status int, raw []byte) error {
-	var e struct {
-		Code     int    `json:"code"`
-		Message  string `json:"message"`
-		MoreInfo string `json:"more_info"`
-		Status   int    `json:"status"`
-	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&e); err != nil {
-		return err
-	}
-	if e.Status != status || e.Message == "" || e.MoreInfo != fmt.Sprint("https://www.twilio.com/docs/errors/", e.Code) {
-		return fmt.Errorf("not an error of Twilio's, or not one of status %d", status)
-	}
-	return nil
-}
-
-// TestContract goes through every operation.
+// TestContract goes through every operation, with every parameter, to every
+// property of every answer.
 func TestContract(t *testing.T) {
-	contract := newContract(t)
-	s := newServer(t, emulator.Options{Seed: []byte(products)})
-	contract.next = s.Transport()
+	s := newServer(t, emulator.Options{Seed: []byte(full)})
+	contract := newContract(t, s)
 	c := &client{t, host, s.AccountSID(), contract}
 
+	whole := taskForm("task", "Integration.CreationOnMessage", "true", "Integration.Channel", "chat", "Integration.Timeout", "60", "Integration.Priority", "1",
+		"LongLived", "true", "JanitorEnabled", "true", "ContactIdentity", "+15550002")
 	for _, f := range []url.Values{
-		form("studio", "ContactIdentity", "+15550001"), taskForm("task", "Integration.CreationOnMessage", "true"),
+		form("studio", "ContactIdentity", "+15550001", "Integration.RetryCount", "2"), whole,
 		form("external", "IntegrationType", "external", "Integration.FlowSid", "", "Integration.Url", "https://example.com/x"),
 		form("none", "IntegrationType", "", "Integration.FlowSid", ""), form("x\x00\x1b <&> é"),
 	} {
 		target := "/v1/FlexFlows/" + sidOf(c.create(f))
 		c.want(200, "GET", target, nil)
+		c.list(flowsURL, "flex_flows")
 		c.want(200, "POST", target, url.Values{})
-		c.want(200, "POST", target, url.Values{"IntegrationType": {"studio"}, "Integration.FlowSid": {studio2}, "ContactIdentity": {""}})
+		c.want(200, "POST", target, whole)
+		c.want(200, "POST", target, url.Values{"IntegrationType": {"external"}, "Integration.Url": {"https://example.com/x"}})
+		c.want(200, "POST", target, url.Values{"IntegrationType": {"studio"}, "Integration.FlowSid": {studio2}, "Integration.RetryCount": {"0"}, "ContactIdentity": {"+15550003"}})
 		c.want(404, "GET", target+"x", nil)
 	}
+	c.want(400, "POST", "/v1/FlexFlows", form("odd", "Mystery", "1"))
 	for _, target := range []struct{ url, key string }{
-		{"https://flex-api.twilio.com/v1/FlexFlows?PageSize=2", "flex_flows"},
+		{"https://flex-api.twilio.com/v1/FlexFlows?PageSize=1", "flex_flows"},
 		{"https://flex-api.twilio.com/v1/FlexFlows?FriendlyName=task", "flex_flows"},
 		{"https://conversations.twilio.com/v1/Services?PageSize=1", "services"},
 		{"https://studio.twilio.com/v2/Flows?PageSize=1", "flows"},
 		{"https://taskrouter.twilio.com/v1/Workspaces?PageSize=1", "workspaces"},
+		{"https://taskrouter.twilio.com/v1/Workspaces?FriendlyName=Empty", "workspaces"},
 		{"https://taskrouter.twilio.com/v1/Workspaces/" + workspace + "/Workflows?PageSize=1", "workflows"},
+		{"https://taskrouter.twilio.com/v1/Workspaces/" + workspace + "/Workflows?FriendlyName=Nobody", "workflows"},
 		{"https://taskrouter.twilio.com/v1/Workspaces/" + workspace + "/TaskChannels?PageSize=1", "channels"},
 	} {
 		if items, _ := c.list(target.url, target.key); len(items) == 0 {
@@ -220,20 +79,15 @@ func TestContract(t *testing.T) {
 	for _, flow := range s.Flows() {
 		c.want(204, "DELETE", "/v1/FlexFlows/"+sidOf(flow), nil)
 	}
-	for _, operation := range []string{
-		"CreateFlexFlow", "FetchFlexFlow", "UpdateFlexFlow", "DeleteFlexFlow", "ListFlexFlow",
-		"ListService", "ListFlow", "ListWorkspace", "ListWorkflow", "ListTaskChannel",
-	} {
-		if contract.seen[operation] == 0 {
-			t.Errorf("%s was never validated; seen: %v", operation, contract.seen)
-		}
+	for _, unused := range contract.Unused() {
+		t.Errorf("in the OpenAPI document, and nothing has it: %s", unused)
 	}
 }
 
 // TestContractHoldsForAnything sends requests at random, sensible and not. The
 // emulator may refuse any of them; what it accepts and answers must conform.
 func TestContractHoldsForAnything(t *testing.T) {
-	contract := newContract(t)
+	contract := newContract(t, newServer(t, emulator.Options{}))
 	params := []string{
 		"FriendlyName", "ChatServiceSid", "ChannelType", "ContactIdentity", "Enabled", "IntegrationType",
 		"Integration.FlowSid", "Integration.Url", "Integration.WorkspaceSid", "Integration.WorkflowSid", "Integration.Channel",
@@ -267,8 +121,10 @@ func TestContractHoldsForAnything(t *testing.T) {
 		return f
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		s := newServer(t, emulator.Options{MaxPageSize: 2, Behaviour: emulator.Behaviour{Collisions: rapid.Bool().Draw(rt, "collisions")}})
-		contract.next = s.Transport()
+		s := newServer(t, emulator.Options{MaxPageSize: 2, Behaviour: emulator.Behaviour{
+			Collisions: rapid.Bool().Draw(rt, "collisions"), NumbersAsStrings: rapid.Bool().Draw(rt, "strings"), NullIntegration: rapid.Bool().Draw(rt, "null"),
+		}})
+		contract.SetNext(s.Transport())
 		c := &client{t, host, s.AccountSID(), contract}
 		var sids []string
 		rt.Repeat(map[string]func(*rapid.T){
@@ -323,4 +179,31 @@ func TestContractHoldsForAnything(t *testing.T) {
 			},
 		})
 	})
+}
+
+// TestOpenAPIIsServed reads the document as a person does that has started
+// `flexsync emulate`: without credentials, and outside of the account.
+func TestOpenAPIIsServed(t *testing.T) {
+	s := newServer(t, emulator.Options{AuthToken: "secret", Fault: func(*http.Request, int) emulator.Fault { return emulator.Fault{Status: 500} }})
+	for _, test := range []struct {
+		method string
+		status int
+		body   string
+	}{
+		{http.MethodGet, http.StatusOK, emulator.OpenAPI},
+		{http.MethodHead, http.StatusOK, ""},
+		{http.MethodPost, http.StatusMethodNotAllowed, ""},
+	} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest(test.method, "/openapi.json", nil))
+		if test.method == http.MethodHead {
+			w.Body.Reset() // net/http leaves it out
+		}
+		if w.Code != test.status || w.Body.String() != test.body {
+			t.Errorf("%s: %d, %.60q", test.method, w.Code, w.Body)
+		}
+	}
+	if n := len(s.Requests()); n > 0 {
+		t.Errorf("%d requests were logged", n)
+	}
 }

@@ -81,6 +81,10 @@ func errorAnswer(err error) answer {
 // ServeHTTP answers one request. A request that is cut off ends in a panic with
 // http.ErrAbortHandler, as net/http has it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == openAPIPath {
+		serveOpenAPI(w, r)
+		return
+	}
 	began := time.Now()
 	h := w.Header()
 	h.Set("Twilio-Request-Id", newSID("RQ"))
