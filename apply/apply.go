@@ -151,10 +151,16 @@ func finish(res Result, answer flexapi.Answer, err error) Result {
 }
 
 func (r *run) update(ctx context.Context, c *plan.Change, res Result) (Result, []Mismatch) {
-	answer, err := r.api.UpdateFlow(ctx, c.SID, c.After.Form())
+	form := c.After.Form(c.Before)
+	answer, err := r.api.UpdateFlow(ctx, c.SID, form)
 	res = finish(res, answer, err)
-	if e := asAPIError(err); e != nil && e.Status == 404 {
-		res.Err = fmt.Errorf("the flow is no longer in the account: it was deleted since the plan was made; run again to create it: %w", err)
+	if e := asAPIError(err); e != nil {
+		switch identity := schema.FieldContactIdentity.Form; {
+		case e.Status == 404:
+			res.Err = fmt.Errorf("the flow is no longer in the account: it was deleted since the plan was made; run again to create it: %w", err)
+		case e.Status == 400 && form.Has(identity) && form.Get(identity) == "":
+			res.Err = fmt.Errorf("contact_identity is to be cleared; if the API refuses that, delete the flow, and apply again to create it without: %w", err)
+		}
 	}
 	if err != nil {
 		return res, nil
@@ -176,7 +182,7 @@ func (r *run) update(ctx context.Context, c *plan.Change, res Result) (Result, [
 // create sends a create until it is known to be done, or known to have failed.
 func (r *run) create(ctx context.Context, c *plan.Change, res Result) (Result, []Mismatch) {
 	for {
-		answer, err := r.api.CreateFlow(ctx, c.After.Form())
+		answer, err := r.api.CreateFlow(ctx, c.After.Form(nil))
 		res = finish(res, answer, err)
 		var have state.Flow
 		if err == nil {

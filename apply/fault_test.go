@@ -229,6 +229,54 @@ func TestIdentityNotCleared(t *testing.T) {
 	})
 }
 
+// Where the API refuses an empty identity, flows without one are made and
+// changed all the same: it is sent only where there is one to clear.
+func TestNoIdentity(t *testing.T) {
+	for name, b := range map[string]emulator.Behaviour{"refused": {EmptyRefused: true}, "nothing to clear": {NothingToClear: true}, "accepted": {}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, emulator.Options{Behaviour: b}, inAccount(studio("Cleared", "+15550000001")))
+				off := func(f *schema.Flow) { f.Enabled = false }
+				w.must([]schema.Declared{studio("Web", ""), studio("Cleared", "+15550000001")}, apply.Applied)
+				w.must([]schema.Declared{studio("Web", "", off), studio("Cleared", "+15550000001", off)}, apply.Applied)
+				want := []schema.Declared{studio("Web", ""), studio("Cleared", "")}
+				r, _ := w.apply(t.Context(), want)
+				if b.EmptyRefused {
+					if r.Status != apply.Partial || !strings.Contains(describe(r), "delete the flow") {
+						t.Errorf("status %s\n%s", r.Status, describe(r))
+					}
+					return
+				}
+				if r.Status != apply.Applied {
+					t.Errorf("status %s\n%s", r.Status, describe(r))
+				}
+				w.mustEqual(want)
+			})
+		})
+	}
+}
+
+// An update whose answer is lost is sent again as it was. An API that then
+// refuses it, since there is nothing to clear any more, has done it.
+func TestIdentityClearedAndAnswerLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, emulator.Options{Behaviour: emulator.Behaviour{NothingToClear: true}}, inAccount(studio("A", "+15550000001")))
+		w.once(isUpdate, emulator.Fault{DropAfter: true})
+		want := []schema.Declared{studio("A", "")}
+		w.must(want, apply.Applied)
+		w.mustEqual(want)
+		var forms []string
+		for _, r := range w.server.Requests() {
+			if r.Method == http.MethodPost {
+				forms = append(forms, r.Form.Encode())
+			}
+		}
+		if len(forms) != 2 || forms[0] != forms[1] || !strings.Contains(forms[0], "ContactIdentity=&") {
+			t.Errorf("sent %q", forms)
+		}
+	})
+}
+
 // On an empty account the first answer is the first proof of which account it
 // is: nothing is sent after one that shows another.
 func TestFirstAnswerFromAnotherAccount(t *testing.T) {

@@ -59,7 +59,10 @@ func (s *schedule) run() {
 		}
 	}
 	s.w = newWorld(s.t, emulator.Options{
-		Behaviour:   emulator.Behaviour{Collisions: s.IntN(3) > 0, CollideAcrossTypes: s.IntN(2) == 0, ReplaceIntegration: s.IntN(2) == 0, NumbersAsStrings: s.IntN(4) == 0},
+		Behaviour: emulator.Behaviour{
+			Collisions: s.IntN(3) > 0, CollideAcrossTypes: s.IntN(2) == 0, ReplaceIntegration: s.IntN(2) == 0,
+			NumbersAsStrings: s.IntN(4) == 0, NothingToClear: s.IntN(2) == 0,
+		},
 		Latency:     time.Duration(s.IntN(300)) * time.Millisecond,
 		MaxPageSize: 1 + s.IntN(4),
 	}, flows...)
@@ -119,7 +122,11 @@ func (s *schedule) config() []schema.Declared {
 	var ds []schema.Declared
 	identities := s.Perm(6)
 	for i, n := range s.Perm(6)[:s.IntN(7)] {
-		ds = append(ds, studio(fmt.Sprintf("Flow %c", 'A'+n), fmt.Sprintf("+1555000000%d", identities[i]), func(f *schema.Flow) {
+		identity := fmt.Sprintf("+1555000000%d", identities[i])
+		if identities[i] == 5 {
+			identity = ""
+		}
+		ds = append(ds, studio(fmt.Sprintf("Flow %c", 'A'+n), identity, func(f *schema.Flow) {
 			f.Enabled = s.IntN(4) > 0
 			f.LongLived = s.IntN(2) == 0
 			f.RetryCount = s.Int64N(4)
@@ -240,9 +247,9 @@ func (s *schedule) onlyPlanned(p *plan.Plan, r *apply.Report, begun int) {
 		c := &p.Changes[i]
 		switch c.Action {
 		case plan.Create:
-			allowed["POST /v1/FlexFlows "+c.After.Form().Encode()] = true
+			allowed["POST /v1/FlexFlows "+c.After.Form(nil).Encode()] = true
 		case plan.Update:
-			allowed["POST /v1/FlexFlows/"+c.SID+" "+c.After.Form().Encode()] = true
+			allowed["POST /v1/FlexFlows/"+c.SID+" "+c.After.Form(c.Before).Encode()] = true
 		case plan.Delete:
 			allowed["DELETE /v1/FlexFlows/"+c.SID+" "] = true
 		}
@@ -252,7 +259,7 @@ func (s *schedule) onlyPlanned(p *plan.Plan, r *apply.Report, begun int) {
 		case apply.StepEnable:
 			on := *res.Before
 			on.Enabled = true
-			allowed["POST /v1/FlexFlows/"+res.SID+" "+on.Form().Encode()] = true
+			allowed["POST /v1/FlexFlows/"+res.SID+" "+on.Form(res.Before).Encode()] = true
 		case apply.StepSettle:
 			allowed["DELETE /v1/FlexFlows/"+res.SID+" "] = true
 		}

@@ -240,7 +240,7 @@ func (r *run) enableAgain(ctx context.Context) {
 			// An interruption must not leave it off.
 			var ms []Mismatch
 			res, ms = r.update(context.WithoutCancel(ctx), &plan.Change{
-				Action: plan.Update, FriendlyName: c.FriendlyName, SID: c.SID, After: c.Before,
+				Action: plan.Update, FriendlyName: c.FriendlyName, SID: c.SID, Before: c.After, After: c.Before,
 			}, res)
 			r.mismatch(i, ms)
 			switch res.Status {

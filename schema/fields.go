@@ -49,7 +49,7 @@ type Field struct {
 	Enum     []string // nil: any value
 	Default  Value    // what leaving the key out means; nil: unset
 	Min, Max int64    // bounds of an Int
-	Cleared  bool     // an unset value is sent as an empty parameter
+	Cleared  bool     // an update clears the value with an empty parameter
 
 	Doc string // one sentence for the reference and for editors
 

@@ -237,19 +237,21 @@ func (f *Field) Copy(to, from *Flow) {
 	}
 }
 
-// Form encodes the whole flow as the API's create and update parameters.
-// contact_identity is always sent, empty where there is none, since leaving a
-// parameter out of an update leaves the field alone. Integration parameters
+// Form encodes the whole flow as the API's parameters of an update of before,
+// or of a create, where before is nil. A contact_identity that is to be cleared
+// is sent empty, since leaving a parameter out of an update leaves the field
+// alone. Where before has none it is left out: whether the API takes an empty
+// one is not documented. Integration parameters
 // are sent with their type, all of that type's, so that the request means the
 // same whether the API merges or replaces inside the integration.
-func (flow *Flow) Form() url.Values {
+func (flow *Flow) Form(before *Flow) url.Values {
 	form := make(url.Values, len(Fields))
 	for i := range Fields {
 		f := &Fields[i]
 		v := f.Get(flow)
 		switch v := v.(type) {
 		case nil:
-			if f.Cleared {
+			if f.Cleared && before != nil && !f.unset(before) {
 				form.Set(f.Form, "")
 			}
 		case string:

@@ -119,6 +119,14 @@ type Behaviour struct {
 	// identity as it is, instead of clearing it.
 	EmptyDoesNotClear bool
 
+	// EmptyRefused refuses an empty ContactIdentity, in a create and in an
+	// update, so that an identity can never be cleared.
+	EmptyRefused bool
+
+	// NothingToClear refuses an empty ContactIdentity where there is no
+	// identity to clear: in a create, and in an update of a flow without one.
+	NothingToClear bool
+
 	// NumbersAsStrings answers the numbers and bools inside integration as JSON
 	// strings.
 	NumbersAsStrings bool

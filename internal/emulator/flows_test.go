@@ -288,6 +288,18 @@ func TestBehaviour(t *testing.T) {
 		t.Errorf("EmptyDoesNotClear: identity is %v", got)
 	}
 
+	for _, b := range []emulator.Behaviour{{EmptyRefused: true}, {NothingToClear: true}} {
+		c = with(b)
+		empty := form("a")
+		empty.Set("ContactIdentity", "")
+		c.want(400, "POST", "/v1/FlexFlows", empty)
+		path = "/v1/FlexFlows/" + sidOf(c.create(form("a")))
+		c.want(400, "POST", path, url.Values{"ContactIdentity": {""}})
+		path = "/v1/FlexFlows/" + sidOf(c.create(form("a", "ContactIdentity", "+1555")))
+		c.want(map[bool]int{true: 400, false: 200}[b.EmptyRefused], "POST", path, url.Values{"ContactIdentity": {""}})
+		c.want(200, "POST", path, url.Values{"ContactIdentity": {"+1"}})
+	}
+
 	c = with(emulator.Behaviour{NumbersAsStrings: true})
 	want := object{"workspace_sid": workspace, "workflow_sid": workflow, "channel": "default", "timeout": "86400", "priority": "0", "creation_on_message": "false"}
 	if diff := cmp.Diff(want, c.create(taskForm("a", "Integration.CreationOnMessage", "false"))["integration"]); diff != "" {

@@ -326,6 +326,9 @@ func (s *Server) build(given values) (*flow, error) {
 			}
 		}
 	}
+	if err := s.refuseEmpty(given, nil); err != nil {
+		return nil, err
+	}
 	f := newFlow(newSID("FO"), s.AccountSID(), s.opts.Now())
 	f.Enabled = s.opts.Behaviour.EnabledDefault
 	f.set(given)
@@ -372,6 +375,9 @@ func (s *Server) updateFlow(r *http.Request, body []byte, sid string) (answer, e
 // change is the flow after an update. What is not given stays, the keys of the
 // integration included, unless the integration becomes one of another type.
 func (s *Server) change(f *flow, given values) (*flow, error) {
+	if err := s.refuseEmpty(given, f.ContactIdentity); err != nil {
+		return nil, err
+	}
 	f = f.clone()
 	identity := f.ContactIdentity
 	f.set(given)
@@ -402,6 +408,16 @@ func (s *Server) change(f *flow, given values) (*flow, error) {
 		return f, requireIntegration(f)
 	}
 	return f, nil
+}
+
+// refuseEmpty is what Behaviour says of an empty identity, where the flow has
+// the given one.
+func (s *Server) refuseEmpty(given values, identity *string) error {
+	b := &s.opts.Behaviour
+	if given["contact_identity"] == "" && (b.EmptyRefused || b.NothingToClear && identity == nil) {
+		return badRequest(codeValidation, "ContactIdentity must not be empty")
+	}
+	return nil
 }
 
 func requireIntegration(f *flow) error {
