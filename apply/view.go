@@ -7,14 +7,15 @@ import (
 	"flexsync/internal/jsondoc"
 	"flexsync/plan"
 	"flexsync/schema"
+	"flexsync/state"
 )
 
 // Deleted returns the flows that the run deleted, in the order of results.
-func (r *Report) Deleted() []schema.ExportFlow {
-	var flows []schema.ExportFlow
+func (r *Report) Deleted() []state.Flow {
+	var flows []state.Flow
 	for i := range r.Results {
 		if res := &r.Results[i]; res.Action == plan.Delete && res.Status == Done && res.Before != nil {
-			flows = append(flows, schema.ExportFlow{SID: res.SID, Flow: *res.Before})
+			flows = append(flows, state.Flow{SID: res.SID, Flow: *res.Before})
 		}
 	}
 	return flows

@@ -13,6 +13,7 @@ import (
 
 	"flexsync/internal/yamldoc"
 	"flexsync/schema"
+	"flexsync/state"
 )
 
 // FormatVersion is the version of the JSON document.
@@ -150,6 +151,23 @@ const (
 	// is in ignore_changes: breaking it could leave one of them disabled.
 	RefuseCycleUnmanaged = "cycle-unmanaged"
 )
+
+// Backup says how to export the account so that it can be applied as it is
+// before the plan is carried out, and after.
+func (p *Plan) Backup() state.ExportOptions {
+	opts := state.ExportOptions{Gone: make(map[string]bool), Coming: make(map[string]bool), Renamed: make(map[string]bool)}
+	for i := range p.Changes {
+		switch c := &p.Changes[i]; {
+		case c.Action == Delete:
+			opts.Gone[c.SID] = true
+		case c.Action == Create:
+			opts.Coming[c.After.FriendlyName] = true
+		case c.Before.FriendlyName != c.After.FriendlyName:
+			opts.Coming[c.After.FriendlyName], opts.Renamed[c.SID] = true, true
+		}
+	}
+	return opts
+}
 
 // HasChanges reports whether apply would write anything.
 func (p *Plan) HasChanges() bool { return len(p.Changes) > 0 }

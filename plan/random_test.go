@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -903,6 +904,85 @@ func TestLawExport(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, contentsByName(m)); diff != "" {
 			t.Fatal(diff)
+		}
+	})
+}
+
+// A backup can be applied after the plan that it was made for: what could be
+// declared of the account is there again, equal copies once. The flows that
+// were left alone are the ones that they were.
+func TestLawBackup(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := genWorld(t)
+		for i := range w.flows { // what the YAML cannot take back: no integration, no creation_on_message
+			if f := &w.flows[i].Flow; f.IntegrationType == "" {
+				f.IntegrationType, f.URL = schema.External, "https://example.com/"
+			} else if f.IntegrationType == schema.Task {
+				f.CreationOnMessage = schema.True
+			}
+		}
+		in := w.input()
+		in.Ignore = genGlobs(t, "--ignore")
+		in.NoDelete = rapid.IntRange(0, 3).Draw(t, "no-delete") == 0
+		p := compute2(t, in)
+		if len(p.Refusals) > 0 {
+			return
+		}
+		text := in.Snapshot.Export(p.Backup()).Encode()
+		cfg, err := schema.Load([]string{"-"}, schema.Options{Stdin: bytes.NewReader(text)})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		// The plan is carried out, or stops before its last deletes: a name of
+		// which all flows were to be deleted is then as it was, and needs no
+		// restoring.
+		m := newModel(w.flows)
+		stops := rapid.Bool().Draw(t, "stops")
+		for i := range p.Changes {
+			if stops && p.Changes[i].Action == Delete {
+				continue
+			}
+			if err := m.write(&p.Changes[i], false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		restore := Input{Config: cfg, Snapshot: account(m.snapshot()...), MaxDeletes: anyDeletes, CreatedAt: someTime}
+		q := compute2(t, restore)
+		if stops {
+			if slices.Contains(codes(q.Refusals), RefuseSIDAbsent) {
+				t.Fatalf("%v\nafter %q\n%s", q.Refusals, changes(p), text)
+			}
+			return
+		}
+		if len(q.Refusals) > 0 {
+			t.Fatalf("%v\nafter %q\n%s", q.Refusals, changes(p), text)
+		}
+		for i := range q.Changes {
+			if err := m.write(&q.Changes[i], false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var undeclared []schema.Flow // it is in comments, and a copy of it is, too
+		for i := range w.flows {
+			if ignoresFlow(cfg.Ignore, &w.flows[i]) {
+				undeclared = append(undeclared, w.flows[i].Flow)
+			}
+		}
+		numbered := regexp.MustCompile(`( \(\d+\))?$`)
+		contents := func(flows []state.Flow) (all []schema.Flow) {
+			for i := range flows {
+				if f := flows[i].Flow; len(f.Problems()) == 0 && !ignoresFlow(cfg.Ignore, &flows[i]) {
+					f.FriendlyName = numbered.ReplaceAllString(f.FriendlyName, "")
+					if !slices.Contains(undeclared, f) {
+						all = append(all, f)
+					}
+				}
+			}
+			slices.SortFunc(all, func(a, b schema.Flow) int { return bytes.Compare(a.AppendJSON(nil), b.AppendJSON(nil)) })
+			return slices.Compact(all)
+		}
+		if diff := cmp.Diff(contents(w.flows), contents(m.snapshot())); diff != "" {
+			t.Fatalf("(-before +restored):\n%s\n%s", diff, text)
 		}
 	})
 }

@@ -27,6 +27,9 @@ type Export struct {
 	// Channels puts the channel's name above each run of flows of one channel,
 	// if there are several runs.
 	Channels bool
+	// Whole keeps every key in its flow, so that a flow can be copied to
+	// another file: nothing moves to defaults.
+	Whole bool
 }
 
 // ExportIgnore is one entry of ignore: a SID or a glob, see [glob.Quote].
@@ -75,7 +78,11 @@ func (e Export) Encode() []byte {
 		w.line("flows: []")
 		return w.text
 	}
-	shared, of := e.shared()
+	var shared FieldSet
+	var of map[*Field]*Flow
+	if !e.Whole {
+		shared, of = e.shared()
+	}
 	if shared != 0 {
 		w.line("defaults:")
 		inside := false

@@ -18,6 +18,17 @@ type ExportOptions struct {
 	// one account, as long as a name says it as well: equal accounts export
 	// equal bytes.
 	Names map[string]string
+	// Gone has the SIDs of flows that are about to be deleted, for an export
+	// that can be applied before and after that. A pin of such a flow would be
+	// refused after it, so equal copies are written once, and a flow whose name
+	// another one keeps gets a number: "Support SMS (2)".
+	Gone map[string]bool
+	// Coming has names that other flows are about to get: a flow that has one
+	// of them, and stays, is pinned.
+	Coming map[string]bool
+	// Renamed has the SIDs of flows that are about to get another name: they
+	// are pinned, too, and so get their name back.
+	Renamed map[string]bool
 }
 
 // exportHeader is what a reader has to know of the file.
@@ -34,13 +45,14 @@ var exportHeader = []string{
 // with the reason and its content in a comment.
 func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 	e := schema.Export{Header: exportHeader, Names: opts.Names, Channels: true}
+	names := s.lasting(opts.Gone)
 	count := make(map[string]int, len(s.Flows))
 	all := make(map[string]int, len(s.Flows))
 	sids := make(map[string]bool, len(s.Flows))
 	for i := range s.Flows {
 		sids[s.Flows[i].SID] = true
 		all[s.Flows[i].FriendlyName]++
-		if len(s.Flows[i].Problems()) == 0 {
+		if len(s.Flows[i].Problems()) == 0 && !names.copies[s.Flows[i].SID] {
 			count[s.Flows[i].FriendlyName]++
 		}
 	}
@@ -50,6 +62,9 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 	holders := make(map[schema.TypedClaim]*Flow)
 	for i := range s.Flows {
 		f := &s.Flows[i]
+		if names.copies[f.SID] {
+			continue
+		}
 		why := strings.Join(f.Problems(), "; ")
 		if why == "" && sids[f.FriendlyName] {
 			// A pattern of ignore could not tell the two apart.
@@ -88,14 +103,101 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 	}
 	for i := range e.Flows {
 		x := &e.Flows[i]
-		if n := count[x.Flow.FriendlyName]; n > 1 {
+		if fresh := names.renamed[x.SID]; fresh != "" {
+			x.Comment = []string{fmt.Sprintf("It was %q, a name that another flow has.", x.Flow.FriendlyName)}
+			x.Flow.FriendlyName = fresh
+		} else if n := count[x.Flow.FriendlyName]; opts.Gone[x.SID] {
+			continue
+		} else if n > 1 {
 			x.Pin = true
 			x.Comment = []string{fmt.Sprintf("%d flows have this name, and only the sid tells them apart.", n)}
+		} else if opts.Coming[x.Flow.FriendlyName] {
+			x.Pin = true
+			x.Comment = []string{"Another flow gets this name, and only the sid tells them apart."}
+		} else if opts.Renamed[x.SID] {
+			x.Pin = true
+			x.Comment = []string{"It gets another name, and is told by its sid."}
 		}
 	}
 	channel := func(x *schema.ExportFlow) int { return slices.Index(schema.ChannelTypes, x.Flow.ChannelType) }
 	slices.SortStableFunc(e.Flows, func(a, b schema.ExportFlow) int { return cmp.Compare(channel(&a), channel(&b)) })
 	return e
+}
+
+// Restore returns flows that are gone as a configuration that makes them again,
+// each of them whole, so that one can be copied from it. What the YAML cannot
+// declare is in the comments at the top.
+func Restore(flows []Flow, header string) schema.Export {
+	s := &Snapshot{Flows: slices.Clone(flows)}
+	s.sort()
+	gone := make(map[string]bool, len(flows))
+	for i := range flows {
+		gone[flows[i].SID] = true
+	}
+	e := s.Export(ExportOptions{Gone: gone})
+	e.Header, e.Channels, e.Whole = []string{header}, false, true
+	for _, entry := range e.Ignore {
+		e.Header = append(e.Header, entry.Pattern+" "+entry.Comment)
+	}
+	e.Ignore = nil
+	return e
+}
+
+// lasting is how flows of one name are written such that it holds after some of
+// them are gone.
+type lasting struct {
+	copies  map[string]bool   // SIDs of flows that are not written, since an equal one is
+	renamed map[string]string // SID → the name that it gets
+}
+
+// lasting looks at each name that a flow loses which the account is about to
+// lose. The name stays with the flows that are not gone, whose pins hold, or
+// else with the one of the lost flows that would stay of several copies.
+func (s *Snapshot) lasting(gone map[string]bool) lasting {
+	l := lasting{make(map[string]bool), make(map[string]string)}
+	if len(gone) == 0 {
+		return l
+	}
+	taken := make(map[string]bool, len(s.Flows))
+	for i := range s.Flows {
+		taken[s.Flows[i].FriendlyName] = true
+	}
+	for from := 0; from < len(s.Flows); {
+		name, to := s.Flows[from].FriendlyName, from
+		var group []*Flow
+		for ; to < len(s.Flows) && s.Flows[to].FriendlyName == name; to++ {
+			if f := &s.Flows[to]; len(f.Problems()) == 0 {
+				group = append(group, f)
+			}
+		}
+		from = to
+		slices.SortFunc(group, func(a, b *Flow) int {
+			switch {
+			case gone[a.SID] != gone[b.SID]:
+				return map[bool]int{true: 1, false: -1}[gone[a.SID]]
+			case a.Older(b):
+				return -1
+			}
+			return 1
+		})
+		number := 1
+		for i, f := range group {
+			switch {
+			case i == 0 || !gone[f.SID]:
+			case slices.ContainsFunc(group[:i], func(g *Flow) bool { return g.Flow == f.Flow }):
+				l.copies[f.SID] = true
+			default:
+				fresh := ""
+				for ok := true; ok; ok = taken[fresh] {
+					number++
+					fresh = fmt.Sprintf("%s (%d)", name, number)
+				}
+				taken[fresh] = true
+				l.renamed[f.SID] = fresh
+			}
+		}
+	}
+	return l
 }
 
 // references yields the fields of a flow that may be given by name, with their

@@ -94,10 +94,14 @@ func Read(ctx context.Context, l Lister) (*Snapshot, error) {
 		return nil, fmt.Errorf("list flows: %w", err)
 	}
 	s.AccountSID = t.account
+	s.sort()
+	return s, nil
+}
+
+func (s *Snapshot) sort() {
 	slices.SortFunc(s.Flows, func(a, b Flow) int {
 		return cmp.Or(cmp.Compare(a.FriendlyName, b.FriendlyName), cmp.Compare(a.SID, b.SID))
 	})
-	return s, nil
 }
 
 // tally is what a listing, of whatever kind, has shown so far: enough to know

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -347,6 +348,83 @@ func TestExport(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, ignored); diff != "" {
 		t.Errorf("ignored (-want +got):\n%s", diff)
+	}
+}
+
+// What is exported before flows are deleted holds after that, too.
+func TestExportGone(t *testing.T) {
+	flow := func(n int, name string, members ...string) string {
+		return listed(n, name, append([]string{`"chat_service_sid": "` + sidOf("IS", 1) + `", "channel_type": "sms"`}, members...)...)
+	}
+	const other, third = `"long_lived": true`, `"janitor_enabled": true`
+	for name, test := range map[string]struct {
+		flows []string
+		gone  []int
+		want  []string // name, number of the pin
+	}{
+		"nothing is gone":            {[]string{flow(1, "A"), flow(2, "A")}, nil, []string{"A 1", "A 2"}},
+		"another name is gone":       {[]string{flow(1, "A"), flow(2, "A", other), flow(3, "B")}, []int{3}, []string{"A 1", "A 2", "B"}},
+		"a copy is gone":             {[]string{flow(1, "A"), flow(2, "A")}, []int{2}, []string{"A"}},
+		"the older copy is gone":     {[]string{flow(1, "A"), flow(2, "A")}, []int{1}, []string{"A"}},
+		"all copies are gone":        {[]string{flow(1, "A"), flow(2, "A"), flow(3, "A")}, []int{1, 2, 3}, []string{"A"}},
+		"one that differs is gone":   {[]string{flow(1, "A"), flow(2, "A", other)}, []int{1}, []string{"A (2) was A", "A 2"}},
+		"all that differ are gone":   {[]string{flow(1, "A"), flow(2, "A", other), flow(3, "A", third)}, []int{1, 2, 3}, []string{"A", "A (2) was A", "A (3) was A"}},
+		"the number is taken":        {[]string{flow(1, "A"), flow(2, "A", other), flow(3, "A (2)")}, []int{1, 2}, []string{"A", "A (3) was A", "A (2)"}},
+		"two stay, and two are gone": {[]string{flow(1, "A"), flow(2, "A", other), flow(3, "A", other), flow(4, "A", third)}, []int{3, 4}, []string{"A 1", "A 2", "A (2) was A"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			snap, err := read(pages{test.flows})
+			if err != nil {
+				t.Fatal(err)
+			}
+			gone := make(map[string]bool)
+			for _, n := range test.gone {
+				gone[sidOf("FO", n)] = true
+			}
+			e := snap.Export(ExportOptions{Gone: gone})
+			var got []string
+			for _, f := range e.Flows {
+				line := f.Flow.FriendlyName
+				if f.Pin {
+					line += " " + strings.TrimLeft(f.SID, "FO0")
+				}
+				if len(f.Comment) > 0 && strings.HasPrefix(f.Comment[0], `It was "A"`) {
+					line += " was A"
+				}
+				got = append(got, line)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" || len(e.Ignore) > 0 {
+				t.Errorf("ignored %v, flows (-want +got):\n%s", e.Ignore, diff)
+			}
+			if _, err := schema.Load([]string{"-"}, schema.Options{Stdin: bytes.NewReader(e.Encode())}); err != nil {
+				t.Errorf("%v\n%s", err, e.Encode())
+			}
+		})
+	}
+}
+
+// What is printed to restore is valid, and each flow is whole.
+func TestRestore(t *testing.T) {
+	snap, err := read(pages{{
+		listed(1, "A", `"chat_service_sid": "`+sidOf("IS", 1)+`", "channel_type": "sms", "janitor_enabled": true`),
+		listed(2, "A", `"chat_service_sid": "`+sidOf("IS", 1)+`", "channel_type": "web", "janitor_enabled": true`),
+		listed(3, "A", `"chat_service_sid": "`+sidOf("IS", 1)+`", "channel_type": "web", "janitor_enabled": true`),
+		listed(4, "two\nlines", `"chat_service_sid": "`+sidOf("IS", 1)+`", "channel_type": "web"`),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Reverse(snap.Flows) // as a report has them
+	text := Restore(snap.Flows, "Deleted:").Encode()
+	cfg, err := schema.Load([]string{"-"}, schema.Options{Stdin: bytes.NewReader(text)})
+	if err != nil || len(cfg.Flows) != 2 || len(cfg.Ignore) > 0 {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if n := strings.Count(string(text), "janitor_enabled: true"); n != 2 || strings.Contains(string(text), "defaults") {
+		t.Errorf("not whole:\n%s", text)
+	}
+	if !strings.HasPrefix(string(text), "# Deleted:\n# "+sidOf("FO", 4)+" cannot be declared: ") {
+		t.Errorf("%s", text)
 	}
 }
 

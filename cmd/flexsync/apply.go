@@ -11,7 +11,6 @@ import (
 	"flexsync/internal/render"
 	"flexsync/internal/safetext"
 	"flexsync/plan"
-	"flexsync/schema"
 	"flexsync/state"
 )
 
@@ -87,7 +86,7 @@ func (c *applyCmd) Run(a *app) error {
 			return err
 		}
 		if c.Backup != "" {
-			if err := a.writeFile(c.Backup, snap.Export(state.ExportOptions{}).Encode()); err != nil {
+			if err := a.writeFile(c.Backup, snap.Export(p.Backup()).Encode()); err != nil {
 				return fmt.Errorf("save the backup: %w; nothing was changed", err)
 			}
 		}
@@ -310,8 +309,7 @@ func writeReport(w io.Writer, style render.Style, r *apply.Report, shown func(*a
 		fmt.Fprintf(b, "! the account could not be listed after the writes, so they are not verified: %s\n", safetext.Line(r.ListErr.Error()))
 	}
 	if deleted := r.Deleted(); len(deleted) > 0 {
-		e := schema.Export{Header: []string{"What was deleted, to restore it:"}, Flows: deleted}
-		fmt.Fprintf(b, "\n%s\n", e.Encode())
+		fmt.Fprintf(b, "\n%s\n", state.Restore(deleted, "What was deleted, to restore it:").Encode())
 	}
 	if r.Status != apply.Unchanged { // the plan has said that already
 		fmt.Fprintln(b, render.ReportTotals(r))

@@ -88,6 +88,7 @@ func TestScript(t *testing.T) {
 			"mode":   cmdMode,   // MODE FILE: checks a file's permissions
 			"text":   cmdText,   // FILE TEXT COUNT: writes a long text
 			"subst":  cmdSubst,  // FILE OLD NEW: edits a file; NEW may be @FILE
+			"yaml":   cmdYAML,   // FILE OUT: copies the YAML that a report prints to restore
 			"cut":    cmdCut,    // FILE: leaves the first half of a file
 			"many":   cmdMany,   // N JSON YAML: writes an account of N flows, and the same as YAML
 		},
@@ -354,6 +355,15 @@ func cmdSubst(ts *testscript.TestScript, neg bool, args []string) {
 		with = ts.ReadFile(file)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, args[1], with)), 0o600))
+}
+
+func cmdYAML(ts *testscript.TestScript, neg bool, args []string) {
+	_, text, ok := strings.Cut(ts.ReadFile(args[0]), "\n# What was deleted")
+	end := strings.LastIndex(text, "\n\n")
+	if !ok || end < 0 {
+		ts.Fatalf("%s has nothing to restore", args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte("#"+text[:end+1]), 0o600))
 }
 
 func cmdCut(ts *testscript.TestScript, neg bool, args []string) {
