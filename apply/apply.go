@@ -16,9 +16,11 @@ import (
 // API is the account that is written to. Its methods are safe for concurrent
 // use. When the context ends, a write under way is finished and nothing new is
 // sent. An error that is a *flexapi.Error says with Unknown whether the write
-// may have been carried out; deleting a flow that is not there is no error.
+// may have been carried out; deleting a flow that is not there is no error, and
+// fetching one is an error with Status 404.
 type API interface {
 	state.Lister
+	FetchFlow(ctx context.Context, sid string) (flexapi.Answer, error)
 	CreateFlow(ctx context.Context, form url.Values) (flexapi.Answer, error)
 	UpdateFlow(ctx context.Context, sid string, form url.Values) (flexapi.Answer, error)
 	DeleteFlow(ctx context.Context, sid string) (flexapi.Answer, error)
@@ -28,6 +30,11 @@ type API interface {
 // missing from before its create is sent again: a request whose answer was
 // lost may still be on its way.
 const AbsentAfter = 2 * time.Second
+
+// LateAfter is how long after its last write a run waits for the listing to
+// show what may be late: a flow of a create that was sent again, or one that
+// another run made at the same time.
+const LateAfter = 10 * time.Second
 
 // Farewell is how long the last listing and the settlement may take once the
 // context has ended.
@@ -60,14 +67,14 @@ func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts 
 	r := &run{
 		api: api, plan: p, opts: opts, scope: scope,
 		expect:  p.AccountSID,
-		results: make([]Result, len(p.Changes)),
+		results: make([]outcome, len(p.Changes)),
 	}
 	for i := range p.Changes {
 		c := &p.Changes[i]
-		r.results[i] = Result{
+		r.results[i] = outcome{change: c, Result: Result{
 			Action: c.Action, FriendlyName: c.FriendlyName, SID: c.SID, Step: c.Step, Before: c.Before,
 			Status: Skipped,
-		}
+		}}
 	}
 	report := &Report{AccountSID: p.AccountSID, Status: Unchanged, Kept: len(p.Kept)}
 	if !p.HasChanges() {
@@ -80,7 +87,10 @@ func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts 
 	} else {
 		report.Flows = r.managed(r.project(snap))
 	}
-	report.Results = append(r.results, r.extra...)
+	for i := range r.results {
+		report.Results = append(report.Results, r.results[i].Result)
+	}
+	report.Results = append(report.Results, r.extra...)
 	counts := report.Counts()
 	switch {
 	case ctx.Err() != nil:
@@ -105,31 +115,46 @@ type run struct {
 
 	stopped bool // the account is another one: nothing more is begun
 
-	results []Result // one a change
-	extra   []Result // settlements and restorations
+	results []outcome // one a change
+	extra   []Result  // settlements and restorations
 
-	// mismatches are those that the answers to writes showed, by the write's
-	// index, so that their order does not depend on the workers'.
-	mismatches map[int][]Mismatch
+	proven  map[string]*state.Flow // what fetches showed as the answers had said; nil is gone
+	rivals  map[string]int         // flows that another run has to take back, and at how many looks they were seen
+	settled map[string]bool        // copies that were deleted
+	kept    map[string]bool        // copies that --no-delete keeps
+}
+
+// outcome is a change of the plan and what became of it.
+type outcome struct {
+	Result
+	change   *plan.Change
+	answered []Mismatch // what the answer to the write showed
+	// loose says of a create that an answer was lost and no flow was found: one
+	// may still come, beside that of a later request.
+	loose bool
+	// instead is the flow that has the name of a create in place of the one
+	// that was made, with other content; "" when there is none.
+	instead string
 }
 
 // write carries out one change and returns how it ended.
-func (r *run) write(ctx context.Context, c *plan.Change, res Result) (Result, []Mismatch) {
-	switch c.Action {
+func (r *run) write(ctx context.Context, o outcome) outcome {
+	switch o.Action {
 	case plan.Create:
-		return r.create(ctx, c, res)
+		return r.create(ctx, o)
 	case plan.Update:
-		return r.update(ctx, c, res)
+		o.Result, o.answered = r.update(ctx, o.change, o.Result)
 	default:
-		answer, err := r.api.DeleteFlow(ctx, c.SID)
-		return finish(res, answer, err), nil
+		answer, err := r.api.DeleteFlow(ctx, o.SID)
+		o.Result = finish(o.Result, answer, err)
 	}
+	return o
 }
 
 // finish enters an answer or an error into the result.
 func finish(res Result, answer flexapi.Answer, err error) Result {
 	if err == nil {
-		res.Status = Done
+		res.Status, res.Err = Done, nil
 		res.Attempts += answer.Attempts
 		res.RequestID = answer.RequestID
 		return res
@@ -180,43 +205,46 @@ func (r *run) update(ctx context.Context, c *plan.Change, res Result) (Result, [
 }
 
 // create sends a create until it is known to be done, or known to have failed.
-func (r *run) create(ctx context.Context, c *plan.Change, res Result) (Result, []Mismatch) {
+func (r *run) create(ctx context.Context, o outcome) outcome {
+	c := o.change
 	for {
 		answer, err := r.api.CreateFlow(ctx, c.After.Form(nil))
-		res = finish(res, answer, err)
+		o.Result = finish(o.Result, answer, err)
 		var have state.Flow
 		if err == nil {
 			if have, err = r.decode(answer); err != nil {
-				res.Status, res.Err = Unknown, err
+				o.Status, o.Err = Unknown, err
 			}
 			var other *otherAccountError
 			if errors.As(err, &other) {
-				res.Status, res.SID = Failed, have.SID
-				return res, nil
+				o.Status, o.SID = Failed, have.SID
+				return o
 			}
 		}
 		switch {
-		case res.Status == Done:
-			res.SID = have.SID
-			return res, answerMismatches(c, &have)
-		case res.Status != Unknown:
-			return res, nil
+		case o.Status == Done:
+			o.SID, o.answered = have.SID, answerMismatches(c, &have)
+			return o
+		case o.Status != Unknown:
+			return o
 		}
 		found, absent, err := r.find(ctx, c)
+		if err == nil && found != nil && sameContent(c.After, &found.Flow) {
+			o.Status, o.SID, o.Err = Done, found.SID, nil
+			o.Note = "the answer was lost, and the flow was found in the account"
+			return o
+		}
+		o.loose = true
 		switch {
 		case err != nil:
-			res.Err = fmt.Errorf("%w; and whether it was created could not be found out: %w", res.Err, err)
-			return res, nil
-		case found != nil && sameContent(c.After, &found.Flow):
-			res.Status, res.SID, res.Err = Done, found.SID, nil
-			res.Note = "the answer was lost, and the flow was found in the account"
-			return res, nil
+			o.Err = fmt.Errorf("%w; and whether it was created could not be found out: %w", o.Err, err)
+			return o
 		case found != nil:
-			res.Status = Failed
-			res.Err = fmt.Errorf("a flow of this name with other content, %s, came into the account since the plan was made; run again to change it: %w", found.SID, res.Err)
-			return res, nil
-		case !absent || res.Attempts >= maxCreates:
-			return res, nil
+			o.Status = Failed
+			o.Err = fmt.Errorf("a flow of this name with other content, %s, came into the account since the plan was made; run again to change it: %w", found.SID, o.Err)
+			return o
+		case !absent || o.Attempts >= maxCreates:
+			return o
 		}
 	}
 }

@@ -10,8 +10,15 @@
 // The answer to a create is lost: the request is never sent again blindly. The
 // account is listed; a flow of that name and content that was not there at
 // planning is the one, and is adopted. When it is missing from two listings,
-// [AbsentAfter] apart, the create is sent again. A flow of that name with other
-// content makes the change fail.
+// [AbsentAfter] apart, the create is sent again, and the account is listed once
+// more [LateAfter] after the last write: a copy that came late is settled. A
+// flow of that name with other content makes the change fail.
+//
+// Listings lag behind the writes: what the last listing does not show as the
+// answers said is fetched by its SID, and the fetch counts. A 404 that may be
+// untrue, and any difference, is looked at twice. A listing that does not show
+// the flows that this run created cannot show a second one beside them: the
+// account is listed again until it does, at most for [LateAfter].
 //
 // A 429 is never processed by Twilio (error 20429), so any request is sent
 // again; all workers slow down together (package flexapi).
@@ -26,11 +33,21 @@
 // Copies are deleted before the flow that stays is changed, so that no moment
 // leaves flows of one name that differ: the next run would have to refuse them.
 //
-// Two runs of one configuration at the same time: both may create a flow of
-// one name. Each run lists the account at the end, and of the flows of a name
-// that it created the older stays, then the one of the lower SID. All runs
-// compute that alike, and each lists after its last create, so the flow that
-// stays is seen by every run that made another, and exactly one is left.
+// Two runs at the same time: both may create a flow of one name. Each run lists
+// the account at the end, and of the flows of a name that it created the older
+// stays, then the one of the lower SID. All runs compute that alike, and each
+// lists after its last create, so the flow that stays is seen by every run that
+// made another, and exactly one is left. What is to be deleted, and what is to
+// stay, is fetched first, since a listing may be late.
+//
+// When the two differ, for the runs are of different configurations, the rule is
+// the same, but a run deletes only what it made itself. A name whose flow is
+// another run's is a [Mismatch] that says so, and the next run decides what the
+// flow holds. Dates have seconds: the flow of the lower SID may have come after
+// the other's run was through. Then, seen at three looks, it yields to the other.
+//
+// With plan.Plan.NoDelete nothing of this is deleted: copies are kept and
+// reported, and the flow that would stay has the name.
 //
 // A write fails for good: changes that do not need it go on; those that need
 // the identity it was to free are skipped, and so are the remaining deletes.
@@ -48,7 +65,14 @@
 // # What no client can promise
 //
 // A create whose answer is lost, that is absent from both listings and is
-// carried out by the server later than the last listing of this run: it leaves
-// a second flow of the name. When it equals the first, the next plan deletes
-// it as a copy; until then there are two.
+// carried out by the server later than the last listing of this run, or shown
+// by listings later than [LateAfter]: it leaves a second flow of the name. When
+// it equals the first, the next plan deletes it as a copy; until then there are
+// two. When it differs, because a run of another configuration came between,
+// the next plan is refused until one is pinned. So it is when a run is killed
+// after it made a flow that it would have taken back.
+//
+// A run whose flow yields, and a run that takes its own back, may do so within
+// the same moment: then the name has no flow, both runs say so, and the next
+// one makes it.
 package apply

@@ -565,7 +565,7 @@ func TestRequestCount(t *testing.T) {
 // wait it is found; after it, the copy is settled by this run's last listing or
 // by the next run.
 func TestLateCreate(t *testing.T) {
-	for _, late := range []time.Duration{time.Second, 1900 * time.Millisecond, 2100 * time.Millisecond, 10 * time.Second} {
+	for _, late := range []time.Duration{time.Second, 1900 * time.Millisecond, 2100 * time.Millisecond, 6 * time.Second, 10 * time.Second, 20 * time.Second} {
 		t.Run(late.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, emulator.Options{Latency: 200 * time.Millisecond})
@@ -580,6 +580,9 @@ func TestLateCreate(t *testing.T) {
 				}
 				want := []schema.Declared{studio("A", "+15550000001")}
 				w.must(want, apply.Applied)
+				if late <= apply.LateAfter {
+					w.mustEqual(want) // the copy is settled by this run
+				}
 				time.Sleep(time.Minute)
 				r, p := w.apply(t.Context(), want)
 				if r.Status != apply.Applied && r.Status != apply.Unchanged {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -39,6 +40,8 @@ type world struct {
 	late func(r *http.Request) time.Duration
 
 	underWay, most int // requests at once
+	// noDelete plans with --no-delete.
+	noDelete bool
 }
 
 func newWorld(t *testing.T, opts emulator.Options, flows ...map[string]any) *world {
@@ -97,7 +100,12 @@ func isUpdate(r *http.Request) bool {
 	return r.Method == http.MethodPost && !strings.HasSuffix(r.URL.Path, "/FlexFlows")
 }
 func isDelete(r *http.Request) bool { return r.Method == http.MethodDelete }
-func isList(r *http.Request) bool   { return r.Method == http.MethodGet }
+func isList(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/FlexFlows")
+}
+func isFetch(r *http.Request) bool {
+	return r.Method == http.MethodGet && !strings.HasSuffix(r.URL.Path, "/FlexFlows")
+}
 
 func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
@@ -164,7 +172,7 @@ func (w *world) plan(ctx context.Context, c state.Client, flows []schema.Declare
 		return nil, nil, err
 	}
 	p, err := plan.Compute(ctx, plan.Input{
-		Config: &schema.Config{Flows: flows}, Snapshot: snap, MaxDeletes: all(),
+		Config: &schema.Config{Flows: flows}, Snapshot: snap, MaxDeletes: all(), NoDelete: w.noDelete,
 		ExpectAccount: w.server.AccountSID(), FlexsyncVersion: "test", CreatedAt: time.Now(),
 	})
 	return p, snap, err
@@ -265,6 +273,17 @@ func (w *world) mustEqual(want []schema.Declared) {
 	if bad := w.differs(want); bad != "" {
 		w.t.Fatal(bad)
 	}
+}
+
+// asked counts the requests that a condition holds for.
+func (w *world) asked(is func(r *http.Request) bool) int {
+	n := 0
+	for _, r := range w.server.Requests() {
+		if is(&http.Request{Method: r.Method, URL: &url.URL{Path: r.Path}}) {
+			n++
+		}
+	}
+	return n
 }
 
 // committed counts the writes that changed the account.

@@ -44,7 +44,7 @@ type Report struct {
 
 // Steps of results that are not changes of the plan, beside plan.StepDisable.
 const (
-	StepSettle = "settle" // a copy that a second run left was deleted
+	StepSettle = "settle" // a copy that a second run left was deleted, or is kept (skipped)
 	StepEnable = "enable" // a flow that was switched off for a swap was switched on again
 )
 
@@ -69,6 +69,8 @@ type Counts struct {
 	Deleted int `json:"deleted"`
 	Failed  int `json:"failed"` // failed or unknown
 	Skipped int `json:"skipped"`
+	// Kept is copies that came up during the run and that --no-delete keeps.
+	Kept int `json:"kept,omitempty"`
 }
 
 // Counts sums up the results.
@@ -79,6 +81,8 @@ func (r *Report) Counts() Counts {
 		switch {
 		case res.Status == Failed || res.Status == Unknown:
 			n.Failed++
+		case res.Step == StepSettle && res.Status == Skipped:
+			n.Kept++
 		case res.Step != "":
 		case res.Status == Skipped:
 			n.Skipped++

@@ -59,7 +59,7 @@ func (r *run) skip(indexes []int, why string) {
 	for _, i := range indexes {
 		if r.results[i].Status == Skipped && r.results[i].Note == "" {
 			r.results[i].Note = why
-			r.observe(r.results[i])
+			r.observe(r.results[i].Result)
 		}
 	}
 }
@@ -73,15 +73,14 @@ func (r *run) observe(res Result) {
 // stage carries out the changes of the given indexes, which are ascending, and
 // reports whether all of them succeeded.
 func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *bool) bool {
-	type outcome struct {
-		index      int
-		result     Result
-		mismatches []Mismatch
-		slot       *slot
+	type ended struct {
+		index int
+		outcome
+		slot *slot
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	outcomes := make(chan outcome)
+	outcomes := make(chan ended)
 	slots := make(chan struct{}, max(1, r.opts.Parallelism))
 	pending := make(map[int]bool, len(indexes)) // not ended yet
 	waiting := make(map[int][]int)              // change → those that look at it next
@@ -94,11 +93,11 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 	}
 	ok := true
 
-	end := func(i int, res Result) {
-		r.results[i] = res
+	end := func(i int, o outcome) {
+		r.results[i] = o
 		delete(pending, i)
-		ok = ok && res.Status == Done
-		r.observe(res)
+		ok = ok && o.Status == Done
+		r.observe(o.Result)
 		for _, next := range waiting[i] {
 			list := ready[action(next)]
 			at, _ := slices.BinarySearch(list, next)
@@ -134,8 +133,7 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 		}
 		go func() {
 			s := &slot{slots: slots, held: true}
-			res, ms := r.write(flexapi.WithSlot(ctx, s), &r.plan.Changes[i], res)
-			outcomes <- outcome{i, res, ms, s} // with its slot: nothing begins before this is known
+			outcomes <- ended{i, r.write(flexapi.WithSlot(ctx, s), res), s} // with its slot: nothing begins before this is known
 		}()
 		return true
 	}
@@ -150,7 +148,7 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 		if next < 0 {
 			take = nil
 		}
-		var o outcome
+		var o ended
 		select {
 		case take <- struct{}{}:
 			ready[action(next)] = ready[action(next)][1:]
@@ -165,13 +163,12 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 		}
 		o.slot.Release()
 		running[action(o.index)]--
-		r.mismatch(o.index, o.mismatches)
 		var other *otherAccountError
-		if errors.As(o.result.Err, &other) {
+		if errors.As(o.Err, &other) {
 			r.stopped = true
 			stop() // what waits for the API's limits, too
 		}
-		end(o.index, o.result)
+		end(o.index, o.outcome)
 	}
 	return ok
 }
@@ -200,17 +197,6 @@ func (s *slot) Release() {
 		s.held = false
 		<-s.slots
 	}
-}
-
-// mismatch notes what the answer to a write of change i showed.
-func (r *run) mismatch(i int, ms []Mismatch) {
-	if len(ms) == 0 {
-		return
-	}
-	if r.mismatches == nil {
-		r.mismatches = make(map[int][]Mismatch)
-	}
-	r.mismatches[i] = append(r.mismatches[i], ms...)
 }
 
 // enableAgain switches on the flows that were switched off for a swap which
@@ -242,7 +228,7 @@ func (r *run) enableAgain(ctx context.Context) {
 			res, ms = r.update(context.WithoutCancel(ctx), &plan.Change{
 				Action: plan.Update, FriendlyName: c.FriendlyName, SID: c.SID, Before: c.After, After: c.Before,
 			}, res)
-			r.mismatch(i, ms)
+			r.results[i].answered = append(r.results[i].answered, ms...)
 			switch res.Status {
 			case Done:
 				res.Note = "switched on again, because the swap of identities did not succeed"

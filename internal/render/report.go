@@ -18,8 +18,6 @@ func past(res *apply.Result) string {
 		return "switched off"
 	case res.Step == apply.StepEnable:
 		return "switched on again"
-	case res.Step == apply.StepSettle:
-		return "deleted a copy of"
 	case res.Action == plan.Create:
 		return "created"
 	case res.Action == plan.Update:
@@ -38,6 +36,10 @@ func Result(res *apply.Result, style Style) string {
 		head = fmt.Sprintf("! %s: %s", res.Status, res.Action)
 		paint = Error
 	case apply.Skipped:
+		if res.Step == apply.StepSettle {
+			head, paint = "= kept", Warning
+			break
+		}
 		head = fmt.Sprintf("! skipped: %s", res.Action)
 		paint = Warning
 	}
@@ -100,8 +102,8 @@ func ReportTotals(r *apply.Report) string {
 	if n.Skipped > 0 {
 		line += fmt.Sprintf(", %d skipped", n.Skipped)
 	}
-	if r.Kept > 0 {
-		line += fmt.Sprintf(", %d kept", r.Kept)
+	if kept := r.Kept + n.Kept; kept > 0 {
+		line += fmt.Sprintf(", %d kept", kept)
 	}
 	switch r.Status {
 	case apply.Unchanged:
