@@ -52,8 +52,9 @@ func (e *UnmatchedError) Error() string {
 // Compute returns the plan. It does not depend on the order of files, flows or
 // pages. What a person has to decide is in Refusals; an error is input that
 // cannot be planned at all: an *UnmatchedError, or yamldoc.Problems about names
-// that the account does not have. A plan that is refused anyway has these among
-// its warnings, and says nothing else of the flows that they are about.
+// that the account does not have. A plan for another account, or whose flows
+// cannot be told in this one, is refused anyway: it has these among its warnings
+// and says nothing else of the flows that they are about.
 //
 // It ends early with the context's error.
 func Compute(ctx context.Context, in Input) (*Plan, error) {
@@ -116,13 +117,14 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 	p.Names = r.names
 	p.order(changes, matches)
 	p.name(in.Directory)
-	p.guard(in, looked)
+	wrong := wrongAccount(in)
 	problems := r.problems()
-	if len(problems) > 0 && len(p.Refusals) == 0 {
+	if len(problems) > 0 && len(p.Refusals) == 0 && wrong == "" {
 		return nil, problems
 	}
+	p.guard(in, wrong, looked)
 	p.warn(in)
-	if wrongAccount(in) == "" { // which has other names, of course
+	if wrong == "" { // another account has other names, of course
 		p.warnNames(problems)
 	}
 	if in.CheckRefs {

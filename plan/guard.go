@@ -93,12 +93,13 @@ func wrongAccount(in Input) string {
 	return ""
 }
 
-// guard adds the refusals that concern the plan as a whole.
-func (p *Plan) guard(in Input, looked int) {
+// guard adds the refusals that concern the plan as a whole. wrong is why the
+// account is not the one that is meant, or "".
+func (p *Plan) guard(in Input, wrong string, looked int) {
 	cfg := in.Config
-	if why := wrongAccount(in); why != "" {
+	if wrong != "" {
 		// Nothing else that could be said of another account's flows helps.
-		p.refuse(RefuseWrongAccount, "%s", why)
+		p.refuse(RefuseWrongAccount, "%s", wrong)
 		return
 	}
 
