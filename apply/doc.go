@@ -1,11 +1,12 @@
 // Package apply carries out a plan and reports each change truly, whatever the
 // network, the API, the process or a second run does meanwhile.
 //
-// # What is promised, under which fault, by which mechanism
+// # Mechanisms
 //
-// The answer to an update or delete is lost, or the API answers 5xx: the
-// request is sent again. An update carries the whole flow and so means the
-// same however often it is done; a delete that meets 404 is done.
+// What a run promises under which fault is in docs/faults.md; this is what
+// keeps the promises.
+//
+// An update or delete is sent again: a delete that meets 404 is done.
 //
 // The answer to a create is lost: the request is never sent again blindly. The
 // account is listed; a flow of that name and content that was not there at
@@ -20,8 +21,8 @@
 // the flows that this run created cannot show a second one beside them: the
 // account is listed again until it does, at most for [LateAfter].
 //
-// A 429 is never processed by Twilio (error 20429), so any request is sent
-// again; all workers slow down together (package flexapi).
+// A 429 is never processed by Twilio (error 20429), so any request may be sent
+// again; package flexapi paces all workers together.
 //
 // The process is killed: there is no state to lose. What was written is in the
 // account, the next run plans from there. A create under way that is carried
@@ -49,18 +50,17 @@
 // With plan.Plan.NoDelete nothing of this is deleted: copies are kept and
 // reported, and the flow that would stay has the name.
 //
-// A write fails for good: changes that do not need it go on; those that need
-// the identity it was to free are skipped, and so are the remaining deletes.
-// A flow that was switched off for a swap of identities is switched on again.
+// A write fails for good: the changes that need the identity it was to free
+// are skipped. A flow that was switched off for a swap of identities is
+// switched on again.
 //
 // The API says yes and does something else: every answer is compared with what
 // was sent, and the last listing with the whole plan. A difference is a
 // [Mismatch].
 //
-// SIGINT, SIGTERM (the context ends): nothing new is begun, waits end at once,
-// requests under way are finished, and the last listing, the settlement of
-// copies and the report still come; the listing within [Farewell]. A flow that
-// is switched off for a swap at that moment is switched on again.
+// The context ends (SIGINT, SIGTERM): waits end at once, and the last listing
+// and the settlement of copies still come, within [Farewell]. A flow that is
+// switched off for a swap at that moment is switched on again.
 //
 // # What no client can promise
 //

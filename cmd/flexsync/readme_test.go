@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -17,8 +18,6 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
-
-	"flexsync/schema"
 )
 
 const repository = "../.."
@@ -70,27 +69,25 @@ const readmeAccount = `{"flows": [
 	{"sid": "FO000000000000000000000000000000a4", "friendly_name": "Old Chat", "channel_type": "web",
 	 "chat_service_sid": "IS00000000000000000000000000000001", "integration": {"flow_sid": "FW00000000000000000000000000000001"}}]}`
 
-// TestREADMERuns follows the README and the examples' README: every command
-// that is marked to run does, in a copy of the repository or, where the account
-// is meant, in an empty directory with an embedded account.
+// TestREADMERuns follows the README, the pages of docs/ and the examples'
+// README: every command that is marked to run does, in a copy of the repository
+// or, where the account is meant, in an empty directory with an embedded account.
 func TestREADMERuns(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the README's commands are for a POSIX shell")
 	}
 	t.Parallel()
 	tmp := t.TempDir()
-	clone, home, bin := filepath.Join(tmp, "clone"), filepath.Join(tmp, "home"), filepath.Join(tmp, "bin")
-	for _, dir := range []string{clone, home, bin} {
+	clone, bin := filepath.Join(tmp, "clone"), filepath.Join(tmp, "bin")
+	for _, dir := range []string{clone, bin} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	linkRepository(t, clone)
-	seed := filepath.Join(tmp, "account.json")
-	writeText(t, seed, readmeAccount)
 
 	env := []string{
-		"HOME=" + home, "PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "GOBIN=" + bin,
+		"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "GOBIN=" + bin,
 		// A directory that is no clone has no commit to stamp the binary with, and
 		// without its path in the binary, the next run finds this one's in the cache.
 		"GOFLAGS=" + strings.TrimSpace(os.Getenv("GOFLAGS")+" -buildvcs=false -trimpath"),
@@ -114,7 +111,7 @@ func TestREADMERuns(t *testing.T) {
 			}
 		}
 		if len(outputs) == 0 {
-			t.Fatalf("%s has no command to run in place %q", file, place)
+			return
 		}
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
 		cmd.Dir, cmd.Env = dir, append(slices.Clone(env), more...)
@@ -125,14 +122,31 @@ func TestREADMERuns(t *testing.T) {
 		}
 		printed := strings.Split(stdout.String(), mark)
 		for i, want := range outputs {
-			if !strings.Contains(printed[i], want) {
+			switch {
+			case strings.Contains(printed[i], want):
+			case *update:
+				const fence = "```text output\n"
+				text := strings.Replace(readme(t, file), fence+want+"```", fence+printed[i]+"```", 1)
+				writeText(t, filepath.Join(repository, file), text)
+			default:
 				t.Errorf("%s says that a command prints\n%s\nand it prints\n%s", file, want, printed[i])
 			}
 		}
 	}
-	run("README.md", "", clone)
-	run("examples/README.md", "", clone)
-	run("README.md", "account", home, "FLEXSYNC_LOCAL="+seed)
+	files := documents(t)
+	// The README comes first: it installs the command that the others run.
+	slices.SortStableFunc(files, func(a, b string) int {
+		return cmp.Compare(strings.Count(a, "/"), strings.Count(b, "/"))
+	})
+	for _, file := range files {
+		home, seed := filepath.Join(t.TempDir(), "home"), filepath.Join(t.TempDir(), "account.json")
+		if err := os.Mkdir(home, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		writeText(t, seed, readmeAccount)
+		run(file, "", clone, "HOME="+home)
+		run(file, "account", home, "HOME="+home, "FLEXSYNC_LOCAL="+seed)
+	}
 }
 
 // linkRepository makes a directory that looks like the repository, so that
@@ -156,37 +170,12 @@ func linkRepository(t *testing.T, dir string) {
 	}
 }
 
-// TestREADMELinks holds that what the README links to is there.
-func TestREADMELinks(t *testing.T) {
-	t.Parallel()
-	for _, file := range []string{"README.md", "examples/README.md"} {
-		text := readme(t, file)
-		headings := make(map[string]bool)
-		for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
-			headings["#"+strings.ReplaceAll(strings.ToLower(m[1]), " ", "-")] = true
-		}
-		for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(text, -1) {
-			switch target := m[1]; {
-			case strings.HasPrefix(target, "https://"):
-			case strings.HasPrefix(target, "#"):
-				if !headings[target] {
-					t.Errorf("%s links to %s, and has no such heading", file, target)
-				}
-			default:
-				if _, err := os.Stat(filepath.Join(repository, filepath.Dir(file), target)); err != nil {
-					t.Errorf("%s: %v", file, err)
-				}
-			}
-		}
-	}
-}
-
 // table returns the rows of the first table below a heading, without its head.
-func table(t *testing.T, heading string) [][]string {
+func table(t *testing.T, file, heading string) [][]string {
 	t.Helper()
-	_, below, ok := strings.Cut(readme(t, "README.md"), "\n"+heading+"\n")
+	_, below, ok := strings.Cut(readme(t, file), "\n"+heading+"\n")
 	if !ok {
-		t.Fatalf("the README has no heading %q", heading)
+		t.Fatalf("%s has no heading %q", file, heading)
 	}
 	var rows [][]string
 	for line := range strings.Lines(below) {
@@ -204,7 +193,7 @@ func table(t *testing.T, heading string) [][]string {
 		rows = append(rows, cells)
 	}
 	if len(rows) < 3 {
-		t.Fatalf("the README has no table below %q", heading)
+		t.Fatalf("%s has no table below %q", file, heading)
 	}
 	return rows[2:]
 }
@@ -222,81 +211,21 @@ func firstCode(t *testing.T, cell string) string {
 }
 
 // compareSets reports what one side has and the other has not.
-func compareSets(t *testing.T, what string, readme, code []string) {
+func compareSets(t *testing.T, what string, documented, code []string) {
 	t.Helper()
 	for _, x := range code {
-		if !slices.Contains(readme, x) {
-			t.Errorf("the code has %s %s, and the README has not", what, x)
+		if !slices.Contains(documented, x) {
+			t.Errorf("the code has %s %s, and the documentation has not", what, x)
 		}
 	}
-	for i, x := range readme {
+	for i, x := range documented {
 		if !slices.Contains(code, x) {
-			t.Errorf("the README has %s %s, and the code has not", what, x)
+			t.Errorf("the documentation has %s %s, and the code has not", what, x)
 		}
-		if slices.Contains(readme[:i], x) {
-			t.Errorf("the README has %s %s twice", what, x)
-		}
-	}
-}
-
-// TestREADMEKeys holds the reference of the YAML against package schema.
-func TestREADMEKeys(t *testing.T) {
-	t.Parallel()
-	compareSets(t, "document key", firstColumn(t, table(t, "### Keys of a document")), knownKeys(t, "version: 1\nzzzzzzzz: 1\nflows: []\n"))
-
-	flowKeys := knownKeys(t, "version: 1\nflows: [{zzzzzzzz: 1}]\n")
-	for i := range schema.Fields {
-		f := &schema.Fields[i]
-		if strings.HasPrefix(f.Path, "integration.") {
-			flowKeys = append(flowKeys, f.Path)
-		}
-		// The key for the name is in the row of the SID.
-		flowKeys = slices.DeleteFunc(flowKeys, func(key string) bool { return key == f.Name })
-	}
-	rows := table(t, "### Keys of a flow")
-	compareSets(t, "key", firstColumn(t, rows), flowKeys)
-
-	for _, row := range rows {
-		f := schema.FieldByPath(firstCode(t, row[0]))
-		if f == nil {
-			continue
-		}
-		rule, omitted := row[1], row[2]
-		if f.Name != "" && !strings.Contains(row[0], "`"+f.Name+"`") {
-			t.Errorf("%s: the README does not say that the name may be given as %s", f.Path, f.Name)
-		}
-		for _, word := range f.Enum {
-			if !strings.Contains(rule, "`"+word+"`") {
-				t.Errorf("%s: the README does not name the value %s", f.Path, word)
-			}
-		}
-		for _, typ := range f.Types {
-			if !strings.Contains(rule, "`"+typ+"`") {
-				t.Errorf("%s: the README does not say that it belongs to %s", f.Path, typ)
-			}
-		}
-		if f.SID != "" && !strings.Contains(rule, "`"+f.SID+"`") {
-			t.Errorf("%s: the README does not say that it begins with %s", f.Path, f.SID)
-		}
-		if f.Required != strings.HasPrefix(omitted, "error: ") {
-			t.Errorf("%s: it is required: %v; the README says %q", f.Path, f.Required, omitted)
-		}
-		if f.Default != nil && omitted != fmt.Sprintf("`%v`", f.Default) {
-			t.Errorf("%s: its default is %v; the README says %q", f.Path, f.Default, omitted)
-		}
-		if f.Max > 0 && !strings.Contains(rule, fmt.Sprintf("%d to %d", f.Min, f.Max)) {
-			t.Errorf("%s: it is %d to %d; the README says %q", f.Path, f.Min, f.Max, rule)
+		if slices.Contains(documented[:i], x) {
+			t.Errorf("the documentation has %s %s twice", what, x)
 		}
 	}
-}
-
-func firstColumn(t *testing.T, rows [][]string) []string {
-	t.Helper()
-	var names []string
-	for _, row := range rows {
-		names = append(names, firstCode(t, row[0]))
-	}
-	return names
 }
 
 // knownKeys asks the loader which keys there are, with one that there is not.
@@ -327,24 +256,24 @@ func commands(t *testing.T) (map[string]*kong.Node, []*kong.Flag) {
 	return byName, parser.Model.Flags
 }
 
-func TestREADMECommands(t *testing.T) {
+func TestDocsCommands(t *testing.T) {
 	t.Parallel()
 	byName, _ := commands(t)
-	rows := table(t, "## Commands")
+	rows := table(t, "docs/cli.md", "## Commands")
 	var names []string
 	for _, row := range rows {
 		name, args, _ := strings.Cut(firstCode(t, row[0]), " ")
 		names = append(names, name)
 		if node := byName[name]; node != nil && (args != "") != (len(node.Positional) > 0) {
-			t.Errorf("command %s has %d arguments; the README says %q", name, len(node.Positional), args)
+			t.Errorf("command %s has %d arguments; the documentation says %q", name, len(node.Positional), args)
 		}
 	}
 	compareSets(t, "command", names, slices.Collect(maps.Keys(byName)))
 }
 
-// TestREADMEFlags holds the table of flags against the grammar: every flag of
+// TestDocsFlags holds the table of flags against the grammar: every flag of
 // every command, its short form, and its default.
-func TestREADMEFlags(t *testing.T) {
+func TestDocsFlags(t *testing.T) {
 	t.Parallel()
 	byName, global := commands(t)
 	grammar := make(map[string]*kong.Flag) // "plan --out"
@@ -359,7 +288,7 @@ func TestREADMEFlags(t *testing.T) {
 		}
 	}
 	var documented []string
-	for _, row := range table(t, "### Flags") {
+	for _, row := range table(t, "docs/cli.md", "## Flags") {
 		long, _, _ := strings.Cut(firstCode(t, row[0]), " ")
 		for name := range strings.SplitSeq(row[1], ", ") {
 			key := name + " " + long
@@ -369,14 +298,14 @@ func TestREADMEFlags(t *testing.T) {
 				continue // compareSets says so
 			}
 			if short := fmt.Sprintf("`-%c`", f.Short); f.Short != 0 && !strings.Contains(row[0], short) {
-				t.Errorf("the README does not say that %s is %s", long, short)
+				t.Errorf("the documentation does not say that %s is %s", long, short)
 			}
 			if f.HasDefault && !strings.Contains(row[2], f.Default) {
-				t.Errorf("%s: the default is %s; the README says %q", key, f.Default, row[2])
+				t.Errorf("%s: the default is %s; the documentation says %q", key, f.Default, row[2])
 			}
 			for _, word := range f.EnumSlice() { // one empty word without an enum
 				if word != "" && !strings.Contains(row[2], "`"+word+"`") {
-					t.Errorf("%s: the README does not name the value %s", key, word)
+					t.Errorf("%s: the documentation does not name the value %s", key, word)
 				}
 			}
 		}
@@ -384,8 +313,8 @@ func TestREADMEFlags(t *testing.T) {
 	compareSets(t, "flag", documented, slices.Sorted(maps.Keys(grammar)))
 }
 
-// TestREADMEExitCodes holds the table of exit codes against the constants.
-func TestREADMEExitCodes(t *testing.T) {
+// TestDocsExitCodes holds the table of exit codes against the constants.
+func TestDocsExitCodes(t *testing.T) {
 	t.Parallel()
 	file, err := parser.ParseFile(token.NewFileSet(), "cli.go", nil, 0)
 	if err != nil {
@@ -401,7 +330,7 @@ func TestREADMEExitCodes(t *testing.T) {
 		return true
 	})
 	var documented []string
-	for _, row := range table(t, "### Exit codes") {
+	for _, row := range table(t, "docs/cli.md", "## Exit codes") {
 		documented = append(documented, row[0])
 	}
 	compareSets(t, "exit code", documented, codes)

@@ -6,7 +6,7 @@
 // directory, runs the command against `flexsync emulate` on loopback, and prints
 // medians as Markdown tables. Each figure stands beside a floor that is measured
 // in the same run, in turn with it: wall times alone say more about the machine
-// than about the program. See BENCHMARKS.md.
+// than about the program. See docs/benchmarks.md.
 //
 // This process stays small on purpose: a child's peak memory begins at its
 // parent's.

@@ -235,15 +235,16 @@ if (!valid({version: 1, flows: []}) || valid({version: 2})) throw 'wrong'
 `
 
 // TestEditor drives the real yaml-language-server with the schema, as an editor
-// does that follows the README.
+// does that follows docs/yaml.md.
 func TestEditor(t *testing.T) {
 	t.Parallel()
 	command := append(node(t, "yaml-language-server/bin/yaml-language-server"), "--stdio")
 	dir := t.TempDir()
-	writeText(t, filepath.Join(dir, "flexsync.schema.json"), must(t, "", nil, flexsync(t), "schema"))
+	schemaText := must(t, "", nil, flexsync(t), "schema")
+	writeText(t, filepath.Join(dir, "flexsync.schema.json"), schemaText)
 	const modeline = "# yaml-language-server: $schema=flexsync.schema.json\n"
-	if !strings.Contains(readText(t, filepath.Join(repository, "README.md")), "\n"+modeline+"version: 1\n") {
-		t.Errorf("the README does not say %q", modeline)
+	if !strings.Contains(readText(t, filepath.Join(repository, "docs", "yaml.md")), "\n"+modeline+"version: 1\n") {
+		t.Errorf("docs/yaml.md does not say %q", modeline)
 	}
 	t.Run("ajv", func(t *testing.T) {
 		modules := filepath.Join(filepath.Dir(command[1]), "..", "..")
