@@ -577,14 +577,15 @@ func TestActionEmptyInputs(t *testing.T) {
 	t.Parallel()
 	a := newAction(t, nil)
 	a.write("flows.yaml", ciUpdate)
-	for _, command := range []string{"plan", "apply"} {
-		for _, input := range []string{"paths", "var-file", "only", "ignore", "args", "plan-file", "local", "working-directory"} {
-			for _, value := range []string{"", "\r\n\n"} {
-				outputs, exit := a.flexsync(map[string]string{"command": command, input: value})
-				if exit != exitInput || outputs["plan-file"] != "" {
-					t.Errorf("%s with %s %q: exit %d, outputs %v\n%s", command, input, value, exit, outputs, &a.log)
-				}
-			}
+	for _, input := range []string{"paths", "var-file", "only", "ignore", "args", "plan-file", "local", "working-directory"} {
+		outputs, exit := a.flexsync(map[string]string{"command": "apply", input: ""})
+		if exit != exitInput || outputs["report-file"] != "" {
+			t.Errorf("%s: exit %d, outputs %v\n%s", input, exit, outputs, &a.log)
+		}
+	}
+	for _, value := range []string{"", "\r\n\n"} {
+		if outputs, exit := a.flexsync(map[string]string{"plan-file": value}); exit != exitInput || outputs["plan-file"] != "" {
+			t.Errorf("plan-file %q: exit %d, outputs %v\n%s", value, exit, outputs, &a.log)
 		}
 	}
 	if requests := a.account.Requests(); len(requests) > 0 {

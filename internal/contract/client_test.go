@@ -1,33 +1,54 @@
-package main
+package contract
 
 import (
-	"bytes"
+	"fmt"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"flexsync/internal/contract"
 	"flexsync/internal/emulator"
 )
 
-// TestContract holds what the commands send, and what they are answered, against
-// the OpenAPI document of the emulated API.
-func TestContract(t *testing.T) {
-	t.Parallel()
-	seed, err := os.ReadFile(filepath.Join(examplesDir, fleetExample, "emulated", "staging.json"))
+const (
+	fleet  = "../../examples/fleet"
+	setups = "../../cmd/flexsync/testdata/setups"
+)
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := emulator.New(emulator.Options{Seed: seed, AuthToken: testSecret, MaxPageSize: 2})
+	return string(data)
+}
+
+func writeText(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestClient holds what flexsync sends, and what it is answered, against the
+// document. It is here and not beside the command, whose tests start it often:
+// the OpenAPI library takes each process a while.
+func TestClient(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "flexsync")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "flexsync/cmd/flexsync").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	server, err := emulator.New(emulator.Options{Seed: []byte(readText(t, fleet+"/emulated/staging.json")), MaxPageSize: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	held, err := contract.New(server.Transport())
+	held, err := New(server.Transport())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,29 +65,31 @@ func TestContract(t *testing.T) {
 		ErrorLog: log.New(t.Output(), "", 0),
 	})
 	t.Cleanup(web.Close)
-	env := map[string]string{"FLEXSYNC_BASE_URL": web.URL, "TWILIO_ACCOUNT_SID": server.AccountSID(), "TWILIO_AUTH_TOKEN": testSecret}
-	flexsync := func(want int, args ...string) {
+	flexsync := func(args ...string) {
 		t.Helper()
-		var out bytes.Buffer
-		code := run(t.Context(), args, strings.NewReader(""), &out, &out, func(name string) (string, bool) {
-			value, ok := env[name]
-			return value, ok
-		})
-		if code != want {
-			t.Errorf("%q: exit %d, want %d\n%s", args, code, want, &out)
+		cmd := exec.CommandContext(t.Context(), binary, args...)
+		cmd.Env = append(os.Environ(), "FLEXSYNC_BASE_URL="+web.URL, "TWILIO_ACCOUNT_SID="+server.AccountSID(), "TWILIO_AUTH_TOKEN=any")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%q: %v\n%s", args, err, out)
 		}
 	}
 
 	// One account is brought to one set-up after the other: everything is created,
 	// changed and deleted at some time.
-	fleet := filepath.Join(examplesDir, fleetExample)
-	flexsync(exitOK, "apply", filepath.Join(fleet, "flows"), filepath.Join(fleet, "accounts/staging.yaml"), "--var-file", filepath.Join(fleet, "vars/staging.yaml"), "--check-refs", "--yes", "--max-deletes", "100%")
-	flexsync(exitOK, "export", "--names")
-	flexsync(exitOK, "list")
-	for _, set := range setups(t) {
-		flexsync(exitOK, "apply", set.yaml(t), "--yes", "--max-deletes", "100%")
-		flexsync(exitOK, "plan", set.yaml(t), "--detailed-exitcode")
+	flexsync("apply", fleet+"/flows", fleet+"/accounts/staging.yaml", "--var-file", fleet+"/vars/staging.yaml", "--check-refs", "--yes", "--max-deletes", "100%")
+	flexsync("export", "--names")
+	flexsync("list")
+	file := filepath.Join(t.TempDir(), "flows.yaml")
+	found, err := filepath.Glob(setups + "/*.json")
+	if err != nil || len(found) < 5 {
+		t.Errorf("%v, %d set-ups", err, len(found))
 	}
+	for _, set := range found {
+		writeText(t, file, fmt.Sprintf(`{"version": 1, "flows": %s}`, readText(t, set))) // JSON is YAML
+		flexsync("apply", file, "--yes", "--max-deletes", "100%")
+		flexsync("plan", file, "--detailed-exitcode")
+	}
+
 	// Every field is created, then changed; the type of integration and the channel
 	// too.
 	const fields = `version: 1
@@ -84,21 +107,20 @@ flows:
     integration_type: task
     integration: {workspace_sid: WSSID, workflow_sid: WWSID, channel: chatDIGIT, timeout: 6DIGIT, priority: DIGIT, creation_on_message: BOOL}
 `
-	file := filepath.Join(t.TempDir(), "fields.yaml")
 	for i, values := range [][]string{
 		{"DIGIT", "1", "SID", strings.Repeat("0", 31) + "1", "BOOL", "true", "OLD", "", "CHANNEL", "sms", "TYPE", "external\n    integration: {url: https://example.org/}"},
 		{"DIGIT", "2", "SID", strings.Repeat("0", 31) + "2", "BOOL", "false", "OLD", "renamed_from: [Name1],", "CHANNEL", "line", "TYPE", "studio\n    integration: {flow_sid: FW00000000000000000000000000000009}"},
 	} {
 		writeText(t, file, strings.NewReplacer(values...).Replace(fields))
 		before := len(server.Flows())
-		flexsync(exitOK, "apply", file, "--yes", "--max-deletes", "100%")
+		flexsync("apply", file, "--yes", "--max-deletes", "100%")
 		if n := len(server.Flows()); i > 0 && n != before {
 			t.Errorf("%d flows became %d: they were not changed in place", before, n)
 		}
 	}
 
 	for _, unused := range held.Unused() {
-		// flexsync lists, and fetches no flow alone.
+		// A flow is fetched alone only where a listing is late.
 		if operation := strings.Count(unused, " ") == 1; operation && unused != "GET /v1/FlexFlows/{Sid}" || strings.Contains(unused, " form.") {
 			t.Errorf("no command sends %s", unused)
 		}
