@@ -13,6 +13,7 @@ import (
 
 	"flexsync/apply"
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 	"flexsync/internal/glob"
 	"flexsync/plan"
 	"flexsync/schema"
@@ -23,25 +24,25 @@ import (
 // the server did it nevertheless.
 var faults = []struct {
 	name  string
-	fault emulator.Fault
+	fault emutest.Fault
 	after bool
 }{
-	{"cut before", emulator.Fault{DropBefore: true}, false},
-	{"silence before", emulator.Fault{Hang: true}, false},
-	{"500", emulator.Fault{Status: 500}, false},
-	{"502", emulator.Fault{Status: 502, Body: "<html>bad gateway</html>", ContentType: "text/html"}, false},
-	{"503", emulator.Fault{Status: 503, Header: http.Header{"Retry-After": {"1"}}}, false},
-	{"429", emulator.Fault{Status: 429}, false},
-	{"429 with Retry-After", emulator.Fault{Status: 429, Header: http.Header{"Retry-After": {"3"}}}, false},
-	{"429 with an absurd Retry-After", emulator.Fault{Status: 429, Header: http.Header{"Retry-After": {"99999999999"}}}, false},
-	{"cut after", emulator.Fault{DropAfter: true}, true},
-	{"silence after", emulator.Fault{HangAfter: true}, true},
-	{"504 after", emulator.Fault{StatusAfter: 504, Body: "<html>gateway timeout</html>", ContentType: "text/html"}, true},
-	{"500 after", emulator.Fault{StatusAfter: 500}, true},
-	{"half a body", emulator.Fault{CutBody: true}, true},
-	{"HTML for an answer", emulator.Fault{Rewrite: func([]byte) []byte { return []byte("<html>welcome</html>") }}, true},
-	{"an answer of the wrong shape", emulator.Fault{Rewrite: func([]byte) []byte { return []byte(`{"sid": 7}`) }}, true},
-	{"an empty answer", emulator.Fault{Rewrite: func([]byte) []byte { return nil }}, true},
+	{"cut before", emutest.Fault{DropBefore: true}, false},
+	{"silence before", emutest.Fault{Hang: true}, false},
+	{"500", emutest.Fault{Status: 500}, false},
+	{"502", emutest.Fault{Status: 502, Body: "<html>bad gateway</html>", ContentType: "text/html"}, false},
+	{"503", emutest.Fault{Status: 503, Header: http.Header{"Retry-After": {"1"}}}, false},
+	{"429", emutest.Fault{Status: 429}, false},
+	{"429 with Retry-After", emutest.Fault{Status: 429, Header: http.Header{"Retry-After": {"3"}}}, false},
+	{"429 with an absurd Retry-After", emutest.Fault{Status: 429, Header: http.Header{"Retry-After": {"99999999999"}}}, false},
+	{"cut after", emutest.Fault{DropAfter: true}, true},
+	{"silence after", emutest.Fault{HangAfter: true}, true},
+	{"504 after", emutest.Fault{StatusAfter: 504, Body: "<html>gateway timeout</html>", ContentType: "text/html"}, true},
+	{"500 after", emutest.Fault{StatusAfter: 500}, true},
+	{"half a body", emutest.Fault{CutBody: true}, true},
+	{"HTML for an answer", emutest.Fault{Rewrite: func([]byte) []byte { return []byte("<html>welcome</html>") }}, true},
+	{"an answer of the wrong shape", emutest.Fault{Rewrite: func([]byte) []byte { return []byte(`{"sid": 7}`) }}, true},
+	{"an empty answer", emutest.Fault{Rewrite: func([]byte) []byte { return nil }}, true},
 }
 
 // Each fault hits each kind of write once, and the account ends as declared,
@@ -88,7 +89,7 @@ func TestOneFault(t *testing.T) {
 func TestLostCreateIsAdopted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, emulator.Options{})
-		w.once(isCreate, emulator.Fault{DropAfter: true})
+		w.once(isCreate, emutest.Fault{DropAfter: true})
 		want := []schema.Declared{studio("A", "+15550000001")}
 		r := w.must(want, apply.Applied)
 		if res := r.Results[0]; res.Attempts != 1 || res.SID != w.flows()[0].SID || !strings.Contains(res.Note, "found") {
@@ -104,15 +105,15 @@ func TestLostCreateIsRepeatedWhenSurelyAbsent(t *testing.T) {
 		begun := time.Now()
 		var creates []time.Duration
 		lists := 0
-		w.setFault(func(r *http.Request) emulator.Fault {
+		w.setFault(func(r *http.Request) emutest.Fault {
 			if isList(r) && len(creates) == 1 {
 				lists++
 			}
 			if !isCreate(r) {
-				return emulator.Fault{}
+				return emutest.Fault{}
 			}
 			creates = append(creates, time.Since(begun))
-			return emulator.Fault{DropBefore: len(creates) == 1}
+			return emutest.Fault{DropBefore: len(creates) == 1}
 		})
 		want := []schema.Declared{studio("A", "+15550000001")}
 		w.must(want, apply.Applied)
@@ -128,13 +129,13 @@ func TestLostCreateIsRepeatedWhenSurelyAbsent(t *testing.T) {
 func TestLostCreateFindsOtherContent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, emulator.Options{})
-		w.setFault(func(r *http.Request) emulator.Fault {
+		w.setFault(func(r *http.Request) emutest.Fault {
 			if isCreate(r) {
 				w.fault = nil
 				go w.add(studio("A", "+15550000002"))
-				return emulator.Fault{Delay: time.Second, DropBefore: true}
+				return emutest.Fault{Delay: time.Second, DropBefore: true}
 			}
-			return emulator.Fault{}
+			return emutest.Fault{}
 		})
 		r := w.must([]schema.Declared{studio("A", "+15550000001")}, apply.Partial)
 		if res := r.Results[0]; res.Status != apply.Failed || !strings.Contains(res.Err.Error(), "other content") {
@@ -157,12 +158,12 @@ func (w *world) add(d schema.Declared, more ...string) {
 func TestCreateUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, emulator.Options{})
-		w.setFault(func(r *http.Request) emulator.Fault {
+		w.setFault(func(r *http.Request) emutest.Fault {
 			if isCreate(r) {
 				w.cut = true // the cable is pulled while the answer is on its way
-				return emulator.Fault{DropAfter: true}
+				return emutest.Fault{DropAfter: true}
 			}
-			return emulator.Fault{}
+			return emutest.Fault{}
 		})
 		want := []schema.Declared{studio("A", "+15550000001")}
 		r := w.must(want, apply.Partial)
@@ -184,7 +185,7 @@ func TestFailureStopsOnlyDeletes(t *testing.T) {
 			inAccount(studio("A", "+15550000001")), inAccount(studio("B", "+15550000002")), inAccount(studio("Old", "+15550000003")))
 		off := func(f *schema.Flow) { f.LongLived = true }
 		want := []schema.Declared{studio("A", "+15550000001", off), studio("B", "+15550000002", off)}
-		w.once(isUpdate, emulator.Fault{Status: 400, Body: `{"code":45004,"message":"no","more_info":"https://www.twilio.com/docs/errors/45004","status":400}`})
+		w.once(isUpdate, emutest.Fault{Status: 400, Body: `{"code":45004,"message":"no","more_info":"https://www.twilio.com/docs/errors/45004","status":400}`})
 		r := w.must(want, apply.Partial)
 		var statuses []apply.Status
 		for _, res := range r.Results {
@@ -208,7 +209,7 @@ func TestFailureStopsOnlyDeletes(t *testing.T) {
 func TestAnswerShowsOtherValues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, emulator.Options{})
-		w.once(isCreate, emulator.Fault{Rewrite: func(b []byte) []byte {
+		w.once(isCreate, emutest.Fault{Rewrite: func(b []byte) []byte {
 			return bytes.Replace(b, []byte(`"enabled":true`), []byte(`"enabled":false`), 1)
 		}})
 		r := w.must([]schema.Declared{studio("A", "+15550000001")}, apply.Mismatched)
@@ -261,7 +262,7 @@ func TestNoIdentity(t *testing.T) {
 func TestIdentityClearedAndAnswerLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, emulator.Options{Behaviour: emulator.Behaviour{NothingToClear: true}}, inAccount(studio("A", "+15550000001")))
-		w.once(isUpdate, emulator.Fault{DropAfter: true})
+		w.once(isUpdate, emutest.Fault{DropAfter: true})
 		want := []schema.Declared{studio("A", "")}
 		w.must(want, apply.Applied)
 		w.mustEqual(want)
@@ -283,8 +284,8 @@ func TestFirstAnswerFromAnotherAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, emulator.Options{})
 		own := []byte(w.server.AccountSID())
-		w.setFault(func(r *http.Request) emulator.Fault {
-			return emulator.Fault{Rewrite: func(b []byte) []byte {
+		w.setFault(func(r *http.Request) emutest.Fault {
+			return emutest.Fault{Rewrite: func(b []byte) []byte {
 				return bytes.ReplaceAll(b, own, []byte("AC99999999999999999999999999999999"))
 			}}
 		})
@@ -393,7 +394,7 @@ func TestTypesShareAnIdentity(t *testing.T) {
 
 // A flow that could not be switched on again is switched on by the next run.
 func TestSwitchingOnAgainFails(t *testing.T) {
-	for name, fault := range map[string]emulator.Fault{
+	for name, fault := range map[string]emutest.Fault{
 		"refused":       {Status: 400},
 		"never done":    {DropBefore: true},
 		"done, and off": {Rewrite: func(b []byte) []byte { return bytes.Replace(b, []byte(`"enabled":true`), []byte(`"enabled":false`), 1) }},
@@ -404,17 +405,17 @@ func TestSwitchingOnAgainFails(t *testing.T) {
 					inAccount(studio("A", "+15550000001")), inAccount(studio("B", "+15550000002")))
 				want := []schema.Declared{studio("A", "+15550000002"), studio("B", "+15550000001")}
 				n := 0
-				w.setFault(func(r *http.Request) emulator.Fault {
+				w.setFault(func(r *http.Request) emutest.Fault {
 					if isUpdate(r) {
 						n++
 					}
 					switch {
 					case isUpdate(r) && n == 2:
-						return emulator.Fault{Status: 400}
+						return emutest.Fault{Status: 400}
 					case isUpdate(r) && n > 2:
 						return fault
 					}
-					return emulator.Fault{}
+					return emutest.Fault{}
 				})
 				r := w.must(want, apply.Partial)
 				if text := describe(r); name != "done, and off" && !strings.Contains(text, "run again to switch it on") || name == "done, and off" && !strings.Contains(text, "enabled is false, wanted true") {
@@ -437,13 +438,13 @@ func TestSwapFails(t *testing.T) {
 					inAccount(studio("A", "+15550000001")), inAccount(studio("B", "+15550000002")))
 				want := []schema.Declared{studio("A", "+15550000002", toTask), studio("B", "+15550000001")}
 				n := 0
-				w.setFault(func(r *http.Request) emulator.Fault {
+				w.setFault(func(r *http.Request) emutest.Fault {
 					if isUpdate(r) {
 						if n++; n == failAt {
-							return emulator.Fault{Status: 400}
+							return emutest.Fault{Status: 400}
 						}
 					}
-					return emulator.Fault{}
+					return emutest.Fault{}
 				})
 				r := w.must(want, apply.Partial)
 				off := 0
@@ -499,7 +500,7 @@ func TestInterruptedWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, emulator.Options{})
 		ctx, cancel := context.WithCancel(t.Context())
-		w.once(isCreate, emulator.Fault{DropBefore: true})
+		w.once(isCreate, emutest.Fault{DropBefore: true})
 		time.AfterFunc(500*time.Millisecond, cancel)
 		begun := time.Now()
 		r, _ := w.apply(ctx, []schema.Declared{studio("A", "+15550000001")})
@@ -605,7 +606,7 @@ func TestLostCreatePassesOverIgnored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, emulator.Options{}, inAccount(ignored))
-				w.once(isCreate, emulator.Fault{DropBefore: true})
+				w.once(isCreate, emutest.Fault{DropBefore: true})
 				theirs := w.flows()[0].SID
 				c := w.client()
 				snap, err := state.Read(t.Context(), c)

@@ -17,6 +17,7 @@ import (
 
 	"flexsync/apply"
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 	"flexsync/internal/flexapi"
 	"flexsync/internal/render"
 	"flexsync/internal/yamldoc"
@@ -29,11 +30,11 @@ import (
 // is used inside a synctest bubble, so waits cost nothing.
 type world struct {
 	t      *testing.T
-	server *emulator.Server
+	server *emutest.Server
 	// fault decides what happens to a request; nil is nothing. Set it between
 	// runs only.
 	mu    sync.Mutex
-	fault func(r *http.Request) emulator.Fault
+	fault func(r *http.Request) emutest.Fault
 	cut   bool // the network cable is pulled
 	// late, if it returns more than zero, carries a request out that much
 	// later, while the client is told at once that the connection broke.
@@ -52,21 +53,21 @@ func newWorld(t *testing.T, opts emulator.Options, flows ...map[string]any) *wor
 		t.Fatal(err)
 	}
 	opts.Seed = seed
-	opts.Fault = func(r *http.Request, _ int) emulator.Fault {
+	w.server, err = emutest.New(opts, func(r *http.Request, _ int) emutest.Fault {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.fault == nil {
-			return emulator.Fault{}
+			return emutest.Fault{}
 		}
 		return w.fault(r)
-	}
-	if w.server, err = emulator.New(opts); err != nil {
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return w
 }
 
-func (w *world) setFault(f func(r *http.Request) emulator.Fault) {
+func (w *world) setFault(f func(r *http.Request) emutest.Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.fault = f
@@ -79,17 +80,17 @@ func (w *world) setCut(cut bool) {
 }
 
 // once fails the first request that the condition holds for.
-func (w *world) once(is func(r *http.Request) bool, f emulator.Fault) {
+func (w *world) once(is func(r *http.Request) bool, f emutest.Fault) {
 	w.times(1, is, f)
 }
 
-func (w *world) times(n int, is func(r *http.Request) bool, f emulator.Fault) {
-	w.setFault(func(r *http.Request) emulator.Fault {
+func (w *world) times(n int, is func(r *http.Request) bool, f emutest.Fault) {
+	w.setFault(func(r *http.Request) emutest.Fault {
 		if n > 0 && is(r) {
 			n--
 			return f
 		}
-		return emulator.Fault{}
+		return emutest.Fault{}
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"flexsync/apply"
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 	"flexsync/internal/render"
 	"flexsync/plan"
 	"flexsync/schema"
@@ -73,11 +74,11 @@ func TestLateListingOfAnUnknownWrite(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				have := map[string]schema.Declared{"update": studio("A", "+15550000009"), "delete": studio("Old", "+15550000003")}[name]
 				w := newWorld(t, late(time.Hour), inAccount(have))
-				w.setFault(func(r *http.Request) emulator.Fault {
+				w.setFault(func(r *http.Request) emutest.Fault {
 					if is(r) {
-						return emulator.Fault{StatusAfter: 502}
+						return emutest.Fault{StatusAfter: 502}
 					}
-					return emulator.Fault{}
+					return emutest.Fault{}
 				})
 				var want []schema.Declared
 				if name == "update" {
@@ -96,7 +97,7 @@ func TestLateListingOfALostCreate(t *testing.T) {
 		t.Run(lag.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, late(lag))
-				w.once(isCreate, emulator.Fault{DropAfter: true})
+				w.once(isCreate, emutest.Fault{DropAfter: true})
 				want := []schema.Declared{studio("A", "+15550000001"), studio("B", "+15550000002")}
 				r := w.must(want, apply.Applied)
 				w.mustEqual(want)
@@ -117,7 +118,7 @@ func TestLooksOnceMoreAfterARepeatedCreate(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, emulator.Options{})
 			if lost {
-				w.once(isCreate, emulator.Fault{DropBefore: true})
+				w.once(isCreate, emutest.Fault{DropBefore: true})
 			}
 			begun := time.Now()
 			r := w.must([]schema.Declared{studio("A", "+15550000001")}, apply.Applied)
@@ -142,7 +143,7 @@ func TestLateListingOfACollisionWithOneself(t *testing.T) {
 		opts := late(4 * time.Second)
 		opts.Behaviour.Collisions = true
 		w := newWorld(t, opts)
-		w.once(isCreate, emulator.Fault{DropAfter: true})
+		w.once(isCreate, emutest.Fault{DropAfter: true})
 		want := []schema.Declared{studio("A", "+15550000001")}
 		r := w.must(want, apply.Applied)
 		w.mustEqual(want)
@@ -159,7 +160,7 @@ func TestInterruptedAfterACollisionWithOneself(t *testing.T) {
 		opts := late(4 * time.Second)
 		opts.Behaviour.Collisions = true
 		w := newWorld(t, opts)
-		w.once(isCreate, emulator.Fault{DropAfter: true})
+		w.once(isCreate, emutest.Fault{DropAfter: true})
 		ctx, cancel := context.WithTimeout(t.Context(), 3500*time.Millisecond)
 		defer cancel()
 		r, _ := w.apply(ctx, []schema.Declared{studio("A", "+15550000001")})
@@ -175,7 +176,7 @@ func TestFetchNotFound(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, late(time.Hour))
-				w.times(n, isFetch, emulator.Fault{Status: 404})
+				w.times(n, isFetch, emutest.Fault{Status: 404})
 				r := w.must([]schema.Declared{studio("A", "+15550000001")}, want)
 				if want == apply.Mismatched && !strings.Contains(describe(r), "the flow is not there") {
 					t.Error(describe(r))
@@ -189,11 +190,11 @@ func TestFetchNotFound(t *testing.T) {
 func TestFetchFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, late(time.Hour), inAccount(studio("A", "+15550000009")))
-		w.setFault(func(r *http.Request) emulator.Fault {
+		w.setFault(func(r *http.Request) emutest.Fault {
 			if isFetch(r) {
-				return emulator.Fault{Status: 403}
+				return emutest.Fault{Status: 403}
 			}
-			return emulator.Fault{}
+			return emutest.Fault{}
 		})
 		r := w.must([]schema.Declared{studio("A", "+15550000001")}, apply.Mismatched)
 		if len(r.Mismatches) != 1 || r.Mismatches[0].Path != "contact_identity" || !strings.Contains(r.Mismatches[0].Note, "could not be fetched: GET /v1/FlexFlows/FO") {
@@ -205,17 +206,17 @@ func TestFetchFails(t *testing.T) {
 // An interruption cuts the waits short; the fetches still come, within the
 // grace period.
 func TestLateListingWhenInterrupted(t *testing.T) {
-	for name, fault := range map[string]emulator.Fault{"": {}, "silent": {Hang: true}} {
+	for name, fault := range map[string]emutest.Fault{"": {}, "silent": {Hang: true}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				opts := late(4 * time.Second)
 				opts.Latency = time.Second
 				w := newWorld(t, opts, inAccount(studio("A", "+15550000009")))
-				w.setFault(func(r *http.Request) emulator.Fault {
+				w.setFault(func(r *http.Request) emutest.Fault {
 					if isFetch(r) {
 						return fault
 					}
-					return emulator.Fault{}
+					return emutest.Fault{}
 				})
 				ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond) // the update is under way
 				defer cancel()
@@ -253,7 +254,7 @@ func TestDifferentCommitsAtOnce(t *testing.T) {
 // answer 404 though the flow is there.
 func differentCommits(t *testing.T, runs int, apart, lag time.Duration, notFound int) {
 	w := newWorld(t, late(lag))
-	w.times(runs*notFound, isFetch, emulator.Fault{Status: 404})
+	w.times(runs*notFound, isFetch, emutest.Fault{Status: 404})
 	config := func(i int) []schema.Declared {
 		return []schema.Declared{studio("A", fmt.Sprintf("+1555000000%d", i)), studio("B", "+15550000008")}
 	}
@@ -315,13 +316,13 @@ func TestLostCreateBesideAnotherCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, late(6*time.Second))
 		theirs := studio("A", "+15550000002")
-		w.setFault(func(r *http.Request) emulator.Fault {
+		w.setFault(func(r *http.Request) emutest.Fault {
 			if isCreate(r) {
 				w.fault = nil
 				go w.add(theirs)
-				return emulator.Fault{Delay: 2 * time.Second, DropAfter: true}
+				return emutest.Fault{Delay: 2 * time.Second, DropAfter: true}
 			}
-			return emulator.Fault{}
+			return emutest.Fault{}
 		})
 		r := w.must([]schema.Declared{studio("A", "+15550000001")}, apply.Mismatched)
 		w.mustEqual([]schema.Declared{theirs})
@@ -383,13 +384,13 @@ func TestNoDeleteKeepsWhatDiffers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, late(0))
 		w.noDelete = true
-		w.setFault(func(r *http.Request) emulator.Fault {
+		w.setFault(func(r *http.Request) emutest.Fault {
 			if isCreate(r) {
 				w.fault = nil
 				go w.add(studio("A", "+15550000002"))
-				return emulator.Fault{Delay: 2 * time.Second}
+				return emutest.Fault{Delay: 2 * time.Second}
 			}
-			return emulator.Fault{}
+			return emutest.Fault{}
 		})
 		r := w.must([]schema.Declared{studio("A", "+15550000001")}, apply.Mismatched)
 		if w.asked(isDelete) != 0 || len(w.flows()) != 2 || r.Counts().Kept != 1 || !strings.Contains(describe(r), "contact_identity") {

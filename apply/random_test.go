@@ -14,6 +14,7 @@ import (
 
 	"flexsync/apply"
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 	"flexsync/plan"
 	"flexsync/schema"
 )
@@ -208,12 +209,12 @@ func (s *schedule) faulty(want []schema.Declared, others ...[]schema.Declared) {
 		lateRate, s.late = 0.1, true
 	}
 	// The schedule's randomness is drawn under the world's lock.
-	s.w.setFault(func(r *http.Request) emulator.Fault {
+	s.w.setFault(func(r *http.Request) emutest.Fault {
 		if s.Float64() > rate {
-			return emulator.Fault{}
+			return emutest.Fault{}
 		}
 		if s.IntN(5) == 0 {
-			return emulator.Fault{Status: 400}
+			return emutest.Fault{Status: 400}
 		}
 		return faults[s.IntN(len(faults))].fault
 	})

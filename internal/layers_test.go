@@ -33,6 +33,7 @@ var layers = []struct {
 	// The client knows nothing of flows, and the emulator nothing of anything: a
 	// mistake in what it shared with the client would be hidden in both.
 	{"internal/flexapi", nil},
+	{"internal/emulator/emutest", []string{"internal/emulator"}},
 	{"internal/emulator", nil},
 	{"internal/glob", nil},
 	{"internal/nearest", nil},
@@ -46,10 +47,17 @@ func isTool(path string) bool {
 	return path == "internal/contract" || path == "internal/bench" || strings.HasPrefix(path, "internal/bench/")
 }
 
-// onlyInTests are modules that the program is not made of.
+// onlyInTests are modules and packages that the program is not made of.
 var onlyInTests = []string{
 	"github.com/google/go-cmp", "pgregory.net/rapid", "github.com/getkin/kin-openapi",
 	"github.com/rogpeppe/go-internal", "github.com/santhosh-tekuri/jsonschema", "testing",
+	"net/http/httptest", "flexsync/internal/emulator/emutest",
+}
+
+func forTests(path string) bool {
+	return slices.ContainsFunc(onlyInTests, func(module string) bool {
+		return path == module || strings.HasPrefix(path, module+"/")
+	})
 }
 
 const yaml = "gopkg.in/yaml.v3"
@@ -112,16 +120,35 @@ func TestLayers(t *testing.T) {
 			if ours && !slices.Contains(may, below) {
 				t.Errorf("%s imports %s", imported.file, below)
 			}
-			for _, module := range onlyInTests {
-				if imported.path == module || strings.HasPrefix(imported.path, module+"/") {
-					t.Errorf("%s imports %s, which is for tests", imported.file, imported.path)
-				}
+			if forTests(imported.path) && !forTests(p.ImportPath) {
+				t.Errorf("%s imports %s, which is for tests", imported.file, imported.path)
 			}
 		}
 	}
 	for _, l := range layers {
 		if !found[l.path] {
 			t.Errorf("there is no package %s", l.path)
+		}
+	}
+}
+
+// TestProgram is what the shipped program is made of, whoever imports it.
+func TestProgram(t *testing.T) {
+	list := exec.Command("go", "list", "-deps", "./cmd/flexsync")
+	list.Dir = ".."
+	var stderr bytes.Buffer
+	list.Stderr = &stderr
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	packages := strings.Fields(string(out))
+	if !slices.Contains(packages, "flexsync/internal/emulator") {
+		t.Errorf("the program lacks the emulator: %q", packages)
+	}
+	for _, path := range packages {
+		if forTests(path) || isTool(strings.TrimPrefix(path, "flexsync/")) {
+			t.Errorf("the program has %s, which is for tests", path)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 	"flexsync/internal/flexapi"
 	"flexsync/state"
 )
@@ -265,7 +266,7 @@ func TestLookupPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := emulator.New(emulator.Options{Seed: text})
+	server, err := emutest.New(emulator.Options{Seed: text}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

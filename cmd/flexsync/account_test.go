@@ -19,13 +19,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 )
 
 // fixture is what a script has beside its files.
 type fixture struct {
 	process *process
 
-	server *emulator.Server
+	server *emutest.Server
 	close  func() // ends the server, and every request to it
 	seen   int    // requests that asked has counted
 	wrote  int    // requests that writes has listed
@@ -48,7 +49,7 @@ type fault struct {
 	method, text string
 	from, to     int // of the requests that match, counted from 1
 	matched      int
-	what         emulator.Fault
+	what         emutest.Fault
 	hold         bool // the request is held before it is carried out
 }
 
@@ -143,7 +144,7 @@ func (x *fixture) wait() {
 	}
 }
 
-func (x *fixture) fault(r *http.Request, _ int) emulator.Fault {
+func (x *fixture) fault(r *http.Request, _ int) emutest.Fault {
 	x.mu.Lock()
 	var hit *fault
 	for _, f := range x.faults {
@@ -156,7 +157,7 @@ func (x *fixture) fault(r *http.Request, _ int) emulator.Fault {
 	}
 	x.mu.Unlock()
 	if hit == nil {
-		return emulator.Fault{}
+		return emutest.Fault{}
 	}
 	if hit.hold {
 		x.wait()
@@ -170,7 +171,7 @@ func cmdAccount(ts *testscript.TestScript, neg bool, args []string) {
 		x.close() // requests that are still under way in the account before this one
 	}
 	x.arrive, x.goOn = make(chan struct{}, 1000), make(chan struct{})
-	opts := emulator.Options{AuthToken: testSecret, Fault: x.fault}
+	opts := emulator.Options{AuthToken: testSecret}
 	flags := flag.NewFlagSet("account", flag.ContinueOnError)
 	flags.SetOutput(ts.Stderr())
 	seed := flags.String("seed", "", "JSON file to start from")
@@ -190,7 +191,7 @@ func cmdAccount(ts *testscript.TestScript, neg bool, args []string) {
 	if *seed != "" {
 		opts.Seed = []byte(ts.ReadFile(*seed))
 	}
-	server, err := emulator.New(opts)
+	server, err := emutest.New(opts, x.fault)
 	ts.Check(err)
 	x.server, x.seen, x.wrote, x.faults = server, 0, 0, nil
 	web := httptest.NewUnstartedServer(server)

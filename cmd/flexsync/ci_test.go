@@ -20,6 +20,7 @@ import (
 	"testing"
 
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 
 	"gopkg.in/yaml.v3"
 )
@@ -67,9 +68,9 @@ flows:
 
 // ciServer serves the account, with the tests' credentials, and points the
 // runner at it.
-func ciServer(t *testing.T, fault func(*http.Request, int) emulator.Fault) (*emulator.Server, string) {
+func ciServer(t *testing.T, fault func(*http.Request, int) emutest.Fault) (*emutest.Server, string) {
 	t.Helper()
-	server, err := emulator.New(emulator.Options{Seed: fmt.Appendf(nil, ciAccount, hostileName), AuthToken: testSecret, Fault: fault})
+	server, err := emutest.New(emulator.Options{Seed: fmt.Appendf(nil, ciAccount, hostileName), AuthToken: testSecret}, fault)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,10 +221,10 @@ var ownCommand = regexp.MustCompile(`^::error title=flexsync (?:(?:plan|apply): 
 type action struct {
 	*machine
 	file    ghAction
-	account *emulator.Server
+	account *emutest.Server
 }
 
-func newAction(t *testing.T, fault func(*http.Request, int) emulator.Fault) *action {
+func newAction(t *testing.T, fault func(*http.Request, int) emutest.Fault) *action {
 	t.Helper()
 	a := &action{machine: newMachine(t)}
 	readYAML(t, actionDir+"/action.yml", &a.file)
@@ -467,17 +468,17 @@ for arg; do case $arg in --out=*) echo '{"changes":[],"summary":{"create":0,"upd
 // TestActionApply runs apply to its exit codes.
 func TestActionApply(t *testing.T) {
 	t.Parallel()
-	post := func(code int) func(*http.Request, int) emulator.Fault {
-		return func(r *http.Request, _ int) (f emulator.Fault) {
+	post := func(code int) func(*http.Request, int) emutest.Fault {
+		return func(r *http.Request, _ int) (f emutest.Fault) {
 			if r.Method == http.MethodPost {
 				f.Status = code
 			}
 			return f
 		}
 	}
-	login := func(*http.Request, int) emulator.Fault { return emulator.Fault{Status: http.StatusUnauthorized} }
+	login := func(*http.Request, int) emutest.Fault { return emutest.Fault{Status: http.StatusUnauthorized} }
 	for name, test := range map[string]struct {
-		fault func(*http.Request, int) emulator.Fault
+		fault func(*http.Request, int) emutest.Fault
 		args  string
 		exit  int
 		says  string
@@ -822,7 +823,7 @@ func readGitLab(t *testing.T) map[string]*gitlabJob {
 type gitlab struct {
 	*machine
 	jobs    map[string]*gitlabJob
-	account *emulator.Server
+	account *emutest.Server
 }
 
 func newGitLab(t *testing.T) *gitlab {

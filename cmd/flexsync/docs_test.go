@@ -19,6 +19,7 @@ import (
 	"unicode"
 
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 	"flexsync/schema"
 )
 
@@ -470,7 +471,7 @@ func local(t *testing.T, want int, args ...string) string {
 // behaves so.
 func emulated(t *testing.T, behaviour emulator.Behaviour, want int, args ...string) string {
 	t.Helper()
-	server, err := emulator.New(emulator.Options{Seed: []byte(jsonAccount), Behaviour: behaviour})
+	server, err := emutest.New(emulator.Options{Seed: []byte(jsonAccount), Behaviour: behaviour}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 )
 
 // kill -9 at any moment of an apply, then a plain repeat: the account is as the
@@ -51,19 +52,18 @@ func TestKilledAnywhere(t *testing.T) {
 	for moment := 1; ; moment++ {
 		hit := make(chan struct{})
 		release := make(chan struct{})
-		server, err := emulator.New(emulator.Options{
+		server, err := emutest.New(emulator.Options{
 			Seed:      []byte(seed),
 			Behaviour: emulator.Behaviour{Collisions: true, CollideAcrossTypes: true},
-			Fault: func(_ *http.Request, call int) emulator.Fault {
-				if call != moment {
-					return emulator.Fault{}
-				}
-				return emulator.Fault{Rewrite: func(b []byte) []byte {
-					close(hit)
-					<-release
-					return b
-				}}
-			},
+		}, func(_ *http.Request, call int) emutest.Fault {
+			if call != moment {
+				return emutest.Fault{}
+			}
+			return emutest.Fault{Rewrite: func(b []byte) []byte {
+				close(hit)
+				<-release
+				return b
+			}}
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 )
 
 // TestLogIsSafe lets the API say, wherever -v shows what it says, what a
@@ -18,13 +19,13 @@ func TestLogIsSafe(t *testing.T) {
 	const nasty = "\u009b31m\u202e##[error]x"
 	for _, format := range []string{"text", "json"} {
 		var base string
-		server, err := emulator.New(emulator.Options{Fault: func(_ *http.Request, call int) emulator.Fault {
-			f := emulator.Fault{Status: http.StatusBadRequest, Header: http.Header{"Twilio-Request-Id": {"RQ" + nasty}}, Body: "{}"}
+		server, err := emutest.New(emulator.Options{}, func(_ *http.Request, call int) emutest.Fault {
+			f := emutest.Fault{Status: http.StatusBadRequest, Header: http.Header{"Twilio-Request-Id": {"RQ" + nasty}}, Body: "{}"}
 			if call == 1 {
 				f.Status, f.Body = http.StatusOK, `{"flex_flows": [], "meta": {"next_page_url": "`+base+`/v1/`+url.PathEscape(nasty)+`?Page=1"}}`
 			}
 			return f
-		}})
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 )
 
 // fleetExample is the directory of examples/ about many accounts.
@@ -29,7 +30,7 @@ var fleetAccounts = []string{"development", "staging", "production"}
 // asked for.
 type servedAccount struct {
 	t      *testing.T
-	server *emulator.Server
+	server *emutest.Server
 	url    string
 	seen   int
 }
@@ -38,7 +39,7 @@ type servedAccount struct {
 // as atOnce says; 0 holds none.
 func serve(t *testing.T, seed string, atOnce int) *servedAccount {
 	t.Helper()
-	server, err := emulator.New(emulator.Options{Seed: []byte(seed)})
+	server, err := emutest.New(emulator.Options{Seed: []byte(seed)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +310,7 @@ flows:
 // is an error that says what it was asked for.
 func TestNamesListingFails(t *testing.T) {
 	t.Parallel()
-	server, err := emulator.New(emulator.Options{Seed: []byte(namedAccount(1, ""))})
+	server, err := emutest.New(emulator.Options{Seed: []byte(namedAccount(1, ""))}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 )
 
 // TestSecrets runs every command, quiet and loud, against an API that gives the
@@ -21,7 +22,7 @@ func TestSecrets(t *testing.T) {
 	t.Parallel()
 	header := "Basic " + base64.StdEncoding.EncodeToString([]byte(testAccount+":"+testSecret))
 	echo := `{"code": 20400, "message": "got ` + testSecret + ` and ` + header + `", "more_info": "https://example.com/?` + testSecret + `", "details": {"a": "` + testSecret + `"}}`
-	faults := map[string]emulator.Fault{
+	faults := map[string]emutest.Fault{
 		"none":     {},
 		"json":     {Status: 400, Body: echo},
 		"401":      {Status: 401, Body: echo, Header: http.Header{"Twilio-Request-Id": {testSecret}}},
@@ -39,7 +40,7 @@ func TestSecrets(t *testing.T) {
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server, err := emulator.New(emulator.Options{AuthToken: testSecret, Fault: func(*http.Request, int) emulator.Fault { return fault }})
+			server, err := emutest.New(emulator.Options{AuthToken: testSecret}, func(*http.Request, int) emutest.Fault { return fault })
 			if err != nil {
 				t.Fatal(err)
 			}

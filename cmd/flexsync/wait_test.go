@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 )
 
 // stalls is how long a test waits for a command that is to end by itself.
@@ -177,7 +178,7 @@ func TestInterruptedApply(t *testing.T) {
 			}
 			file := filepath.Join(t.TempDir(), "flows.yaml")
 			writeText(t, file, yaml.String())
-			server, err := emulator.New(emulator.Options{})
+			server, err := emutest.New(emulator.Options{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -227,16 +228,16 @@ func TestSecondInterrupt(t *testing.T) {
 		t.Fatal(err)
 	}
 	arrived, goOn := make(chan struct{}), make(chan struct{})
-	server, err := emulator.New(emulator.Options{Fault: func(r *http.Request, _ int) emulator.Fault {
+	server, err := emutest.New(emulator.Options{}, func(r *http.Request, _ int) emutest.Fault {
 		if r.Method != http.MethodPost {
-			return emulator.Fault{}
+			return emutest.Fault{}
 		}
-		return emulator.Fault{Rewrite: func(b []byte) []byte {
+		return emutest.Fault{Rewrite: func(b []byte) []byte {
 			close(arrived)
 			<-goOn
 			return b
 		}}
-	}})
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

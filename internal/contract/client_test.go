@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 )
 
 const (
@@ -44,7 +45,7 @@ func TestClient(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "flexsync/cmd/flexsync").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	server, err := emulator.New(emulator.Options{Seed: []byte(readText(t, fleet+"/emulated/staging.json")), MaxPageSize: 2})
+	server, err := emutest.New(emulator.Options{Seed: []byte(readText(t, fleet+"/emulated/staging.json")), MaxPageSize: 2}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

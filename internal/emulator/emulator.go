@@ -1,7 +1,8 @@
 // Package emulator is an embedded Twilio account: the FlexFlows API, and the
 // read-only listings of the Conversations, Studio and TaskRouter APIs that name
 // what a Flex Flow points at. It is written against Twilio's OpenAPI files and
-// serves three masters: `flexsync emulate`, `--local`, and the tests.
+// serves three masters: `flexsync emulate`, `--local`, and the tests, for which
+// package emutest adds what can go wrong between it and a client.
 //
 // What it promises:
 //
@@ -16,8 +17,8 @@
 //   - A listing is never silently short: flows that are deleted or created while
 //     it is paged through neither hide nor repeat the others.
 //
-// What is not documented of the real API is a switch in [Behaviour], and what
-// can go wrong between it and a client is a [Fault]; both are for tests.
+// What is not documented of the real API is a switch in [Behaviour], most of them
+// for tests.
 //
 // The package does not model anything behind a flow: SIDs are checked for their
 // form, never looked up, no message is routed, and no other resource can be
@@ -26,12 +27,9 @@
 package emulator
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -64,11 +62,6 @@ type Options struct {
 
 	// Behaviour decides what Twilio does not document.
 	Behaviour Behaviour
-
-	// Fault, for tests, is asked about every request, and nil means none. Calls
-	// count from 1; the request's body can be read and so can its PostForm. It
-	// is called from several goroutines at once.
-	Fault func(r *http.Request, call int) Fault
 
 	// Latency is how long every request waits before it is carried out.
 	Latency time.Duration
@@ -157,10 +150,6 @@ type Server struct {
 	opts   Options
 	file   *file // nil when in memory
 	limits limits
-	log    requests // what was asked, for tests
-
-	calls    atomic.Int64 // requests received
-	inFlight atomic.Int64 // requests under way
 
 	mu   sync.Mutex // guards acct, past and file.seen
 	acct *account   // never changed, only replaced
@@ -239,42 +228,23 @@ func (s *Server) Snapshot() []byte {
 	return s.acct.encode()
 }
 
-// Flows is every flow as of the last request, in creation order and as the API
-// would answer it.
-func (s *Server) Flows() []map[string]any {
-	flows := s.current().flows
-	list := make([]map[string]any, len(flows))
-	for i, f := range flows {
-		list[i] = toMap(s.render(f, "https://flex-api.twilio.com"))
-	}
-	return list
-}
-
-// Edit changes the flows behind the API's back, as a colleague at the console
-// would. It hands change all flows in creation order, and what change returns
-// becomes the account's flows, in that order, under the rules of the local
-// file: what is left out is filled in.
-func (s *Server) Edit(change func(flows []map[string]any) []map[string]any) error {
+// Edit changes the account behind the API's back, as a colleague at the console
+// would. It hands change what [Server.Snapshot] returns, and what change returns,
+// under the rules of the local file, becomes the account: what is left out is
+// filled in. Change must not use the server. When it fails, the account is as it
+// was.
+func (s *Server) Edit(change func(document []byte) ([]byte, error)) error {
 	return s.commit(func(a *account) error {
-		flows := make([]map[string]any, len(a.flows))
-		for i, f := range a.flows {
-			flows[i] = toMap(f)
-		}
-		// Through JSON, so that any Go number and any list of the caller's will do.
-		text, err := json.Marshal(map[string]any{"flows": change(flows)})
+		document, err := change(a.encode())
 		if err != nil {
 			return err
 		}
-		doc, err := decodeDocument(text)
+		next, err := decodeAccount(document, a.sid, s.opts.Now())
 		if err != nil {
 			return err
 		}
-		next, err := doc.flows(a.sid, s.opts.Now())
-		if err != nil {
-			return err
-		}
-		a.last = renumber(next, a.flows, a.last)
-		a.flows = next
+		next.renumber(a)
+		*a = *next
 		return nil
 	})
 }

@@ -127,9 +127,16 @@ func (c *client) list(target, key string) (items []map[string]any, pages int) {
 	return items, pages
 }
 
-func (c *client) names() []string {
+// flows is every flow, in creation order.
+func (c *client) flows() []map[string]any {
 	c.t.Helper()
 	items, _ := c.list("/v1/FlexFlows?PageSize=1000", "flex_flows")
+	return items
+}
+
+func (c *client) names() []string {
+	c.t.Helper()
+	items := c.flows()
 	names := make([]string, len(items))
 	for i, item := range items {
 		names[i], _ = item["friendly_name"].(string)

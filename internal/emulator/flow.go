@@ -186,12 +186,3 @@ func marshal(v any) []byte {
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
-
-// toMap is v as a decoder of its JSON would see it.
-func toMap(v any) map[string]any {
-	var m map[string]any
-	if err := json.Unmarshal(marshal(v), &m); err != nil {
-		panic(err)
-	}
-	return m
-}

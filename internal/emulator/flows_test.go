@@ -3,6 +3,7 @@ package emulator_test
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -166,14 +167,15 @@ func TestValidation(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newServer(t, emulator.Options{})
-			r := newClient(t, s).want(400, "POST", "/v1/FlexFlows", tt.form)
+			c := newClient(t, s)
+			r := c.want(400, "POST", "/v1/FlexFlows", tt.form)
 			if message := r.body["message"].(string); r.body["code"] != tt.code || !strings.Contains(message, tt.want) {
 				t.Errorf("got %v %s, want %v with %s", r.body["code"], message, tt.code, tt.want)
 			}
 			if r.body["status"] != 400.0 || !strings.HasPrefix(r.body["more_info"].(string), "https://www.twilio.com/docs/errors/") {
 				t.Errorf("not an error document of Twilio's: %s", r.raw)
 			}
-			if len(s.Flows()) != 0 {
+			if len(c.flows()) != 0 {
 				t.Error("the flow was made all the same")
 			}
 		})
@@ -343,41 +345,56 @@ func TestGzip(t *testing.T) {
 	}
 }
 
-func TestRequestLog(t *testing.T) {
-	s := newServer(t, emulator.Options{})
+// TestEdit edits the account's document: page tokens and what is not touched
+// stay, and a document that is not valid changes nothing.
+func TestEdit(t *testing.T) {
+	s := newServer(t, emulator.Options{Seed: []byte(products)})
 	c := newClient(t, s)
 	sid := sidOf(c.create(form("a")))
-	c.want(200, "GET", "/v1/FlexFlows?PageSize=7", nil)
-	c.want(400, "POST", "/v1/FlexFlows/"+sid, url.Values{"Enabled": {"maybe"}})
-	got := s.Requests()
-	want := []emulator.Request{
-		{Call: 1, Method: "POST", Path: "/v1/FlexFlows", Query: url.Values{}, Form: form("a"), Status: 201, Committed: true},
-		{Call: 2, Method: "GET", Path: "/v1/FlexFlows", Query: url.Values{"PageSize": {"7"}}, Status: 200},
-		{Call: 3, Method: "POST", Path: "/v1/FlexFlows/" + sid, Query: url.Values{}, Form: url.Values{"Enabled": {"maybe"}}, Status: 400},
+	edit := func(from, to string) error {
+		before := s.Snapshot()
+		return s.Edit(func(document []byte) ([]byte, error) {
+			if !bytes.Equal(document, before) {
+				t.Errorf("the document is not the snapshot:\n%s", document)
+			}
+			return bytes.Replace(document, []byte(from), []byte(to), 1), nil
+		})
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestEdit(t *testing.T) {
-	s := newServer(t, emulator.Options{Seed: flowsJSON(3)})
-	c := newClient(t, s)
-	err := s.Edit(func(flows []map[string]any) []map[string]any {
-		flows[0]["friendly_name"] = "renamed"
-		return append(flows[:2], map[string]any{"channel_type": "web"})
-	})
-	if err != nil {
+	next := c.want(200, "GET", "/v1/Services?PageSize=1", nil).body["meta"].(object)["next_page_url"].(string)
+	if err := edit(`"flows": [`, `"flows": [{"channel_type": "web"},`); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"renamed", "Flow 000001", ""}, c.names()); diff != "" {
+	if err := edit(`"friendly_name": "a"`, `"friendly_name": "renamed"`); err != nil {
+		t.Fatal(err)
+	}
+	if err := edit(`Flex Chat Service`, `Chat`); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"", "renamed"}, c.names()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	err = s.Edit(func(flows []map[string]any) []map[string]any {
-		flows[1]["enabled"] = 7
-		return flows
-	})
-	if err == nil || !strings.Contains(err.Error(), `flows[1] "Flow 000001": enabled: must be true or false, not a number`) {
+	c.want(200, "GET", "/v1/FlexFlows/"+sid, nil)
+	if items, _ := c.list("/v1/Services?PageSize=5", "services"); len(items) != 2 || items[0]["friendly_name"] != "Chat" {
+		t.Errorf("services %v", items)
+	}
+	if items, _ := c.list(next, "services"); len(items) != 1 || sidOf(items[0]) != "IS00000000000000000000000000000002" {
+		t.Errorf("the page after the first is %v", items)
+	}
+
+	before := s.Snapshot()
+	if err := edit(`"channel_type": "web"`, `"channel_type": 7`); err == nil || !strings.Contains(err.Error(), "flows[0]: channel_type: must be a string, not a number") {
 		t.Errorf("got %v", err)
+	}
+	if err := edit("{", ""); err == nil {
+		t.Error("what is not JSON was taken")
+	}
+	if err := edit(s.AccountSID(), emulator.DefaultAccountSID); err == nil {
+		t.Error("the account became another")
+	}
+	if want := errors.New("no"); s.Edit(func([]byte) ([]byte, error) { return nil, want }) != want {
+		t.Error("the error of change is lost")
+	}
+	if diff := cmp.Diff(string(before), string(s.Snapshot())); diff != "" {
+		t.Errorf("the account changed all the same:\n%s", diff)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,12 +26,11 @@ const gzipFrom = 1 << 10
 
 const flowsPath = "/v1/FlexFlows"
 
-// answer is what a request gets, before anything goes wrong with it.
+// answer is what a request gets.
 type answer struct {
-	status    int
-	body      []byte
-	header    http.Header
-	committed bool // the account was changed
+	status int
+	body   []byte
+	header http.Header
 }
 
 // apiError is an error as Twilio's APIs report them. The codes are those of
@@ -85,28 +85,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		serveOpenAPI(w, r)
 		return
 	}
-	began := time.Now()
-	h := w.Header()
-	h.Set("Twilio-Request-Id", newSID("RQ"))
-	h.Set("Twilio-Concurrent-Requests", strconv.FormatInt(s.inFlight.Add(1), 10))
-	defer s.inFlight.Add(-1)
-	call := int(s.calls.Add(1))
-
+	w.Header().Set("Twilio-Request-Id", newSID("RQ"))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	if err != nil && !errors.As(err, &tooLarge) {
 		panic(http.ErrAbortHandler) // the client went away
 	}
-	var fault Fault
-	if s.opts.Fault != nil {
-		fault = s.opts.Fault(withForm(r, body), call)
-	}
-	entry := s.log.begin(call, r, body)
-
-	pause(r, s.opts.Latency+fault.Delay)
-	a, ok := fault.before(r)
+	s.wait(r)
+	var a answer
 	switch {
-	case ok:
 	case tooLarge != nil:
 		a = errorAnswer(&apiError{http.StatusRequestEntityTooLarge, codeParameter, "The request body is too large"})
 	case !s.limits.take(r):
@@ -116,24 +103,30 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	default:
 		a = s.answer(r, body)
-		s.log.commit(entry, a.committed)
-		a = fault.after(r, a)
 	}
-	s.log.end(entry, a.status)
-
-	h.Set("Twilio-Request-Duration", strconv.FormatFloat(time.Since(began).Seconds(), 'f', 3, 64))
-	s.send(w, r, a, fault)
+	send(w, r, a)
 }
 
-// send writes an answer, in whatever way the fault wants it written.
-func (s *Server) send(w http.ResponseWriter, r *http.Request, a answer, fault Fault) {
+// wait is the latency. It cuts the connection if the client goes away meanwhile.
+func (s *Server) wait(r *http.Request) {
+	if s.opts.Latency <= 0 {
+		return
+	}
+	timer := time.NewTimer(s.opts.Latency)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.Context().Done():
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func send(w http.ResponseWriter, r *http.Request, a answer) {
 	h := w.Header()
-	if len(a.body) > 0 && a.header.Get("Content-Type") == "" {
+	if len(a.body) > 0 {
 		h.Set("Content-Type", "application/json")
 	}
-	for key, list := range a.header {
-		h[key] = list
-	}
+	maps.Copy(h, a.header)
 	body := a.body
 	if len(body) >= gzipFrom {
 		h.Add("Vary", "Accept-Encoding")
@@ -142,20 +135,10 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, a answer, fault Fa
 			body = compress(body)
 		}
 	}
-	if fault.Endless {
-		h.Del("Content-Encoding")
-		w.WriteHeader(a.status)
-		endless(w, r, a.body)
-	}
 	if a.status != http.StatusNoContent {
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	w.WriteHeader(a.status)
-	if fault.CutBody {
-		_, _ = w.Write(body[:len(body)/2])
-		_ = http.NewResponseController(w).Flush()
-		panic(http.ErrAbortHandler)
-	}
 	_, _ = w.Write(body) // a client that went away does not want to know
 }
 
@@ -314,7 +297,7 @@ func (s *Server) createFlow(r *http.Request, body []byte) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusCreated, body: marshal(s.render(f, baseURL(r))), committed: true}, nil
+	return answer{status: http.StatusCreated, body: marshal(s.render(f, baseURL(r)))}, nil
 }
 
 // build makes the flow that a create asks for.
@@ -369,7 +352,7 @@ func (s *Server) updateFlow(r *http.Request, body []byte, sid string) (answer, e
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusOK, body: marshal(s.render(updated, baseURL(r))), committed: true}, nil
+	return answer{status: http.StatusOK, body: marshal(s.render(updated, baseURL(r)))}, nil
 }
 
 // change is the flow after an update. What is not given stays, the keys of the
@@ -455,7 +438,7 @@ func (s *Server) deleteFlow(r *http.Request, sid string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusNoContent, committed: true}, nil
+	return answer{status: http.StatusNoContent}, nil
 }
 
 func (s *Server) flowMissing(r *http.Request) error {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 )
 
 // TestMain turns the test binary into a process that does nothing but write to
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 
 // writeForever creates flows, and says so of each once it was answered.
 func writeForever(path string) error {
-	s, err := emulator.New(emulator.Options{File: path})
+	s, err := emutest.New(emulator.Options{File: path}, nil)
 	if err != nil {
 		return err
 	}
@@ -74,11 +75,12 @@ func TestKilled(t *testing.T) {
 		if err != nil {
 			t.Fatalf("after %d answers: %v", answered, err)
 		}
-		if got := len(s.Flows()); got < answered || got > answered+1 {
+		c := newClient(t, s)
+		if got := len(c.flows()); got < answered || got > answered+1 {
 			t.Errorf("%d flows after %d answers", got, answered)
 		}
 		// What the kill interrupted does not stop the next writer.
-		if got := newClient(t, s).do("POST", "/v1/FlexFlows", form("after")); got.status != 201 {
+		if got := c.do("POST", "/v1/FlexFlows", form("after")); got.status != 201 {
 			t.Errorf("a write afterwards: %d %s", got.status, got.raw)
 		}
 	}

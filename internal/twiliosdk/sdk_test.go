@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 
 	"github.com/twilio/twilio-go"
 	twilioclient "github.com/twilio/twilio-go/client"
@@ -39,10 +40,10 @@ func (t redirect) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-func newClient(t *testing.T, opts emulator.Options) (*twilio.RestClient, *emulator.Server) {
+func newClient(t *testing.T, opts emulator.Options) (*twilio.RestClient, *emutest.Server) {
 	t.Helper()
 	opts.AuthToken = "0123456789abcdef"
-	s, err := emulator.New(opts)
+	s, err := emutest.New(opts, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,14 @@
-package emulator
+package emutest
 
 import (
 	"bytes"
-	"io"
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"maps"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -11,7 +16,7 @@ import (
 //
 // The fields that come first act before the request is carried out: it then
 // changes nothing, whatever it was. The others act after it was carried out and
-// kept, on its answer.
+// kept, on its answer, whatever that is.
 type Fault struct {
 	// Delay comes before anything else.
 	Delay time.Duration
@@ -43,10 +48,17 @@ type Fault struct {
 	Endless bool
 
 	// Header, Body and ContentType shape the answer of Status and StatusAfter.
-	// Header is added to any answer.
+	// Header is set on any answer.
 	Header      http.Header
 	Body        string
 	ContentType string
+}
+
+// answer is what a request gets.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
 }
 
 // before is the answer to a request that is not to be carried out, if that is
@@ -58,10 +70,7 @@ func (f *Fault) before(r *http.Request) (answer, bool) {
 	case f.Hang:
 		hang(r)
 	case f.Redirect != "":
-		a := f.answer(http.StatusTemporaryRedirect)
-		if f.Status != 0 {
-			a.status = f.Status
-		}
+		a := f.answer(cmp.Or(f.Status, http.StatusTemporaryRedirect))
 		a.header.Set("Location", f.Redirect)
 		return a, true
 	case f.Status != 0:
@@ -84,41 +93,47 @@ func (f *Fault) after(r *http.Request, a answer) answer {
 	if f.Rewrite != nil {
 		a.body = f.Rewrite(a.body)
 	}
-	if f.Header != nil {
-		header := f.Header.Clone()
-		for key, list := range a.header {
-			header[key] = list
-		}
-		a.header = header
-	}
 	return a
 }
 
 // answer is the fault's own.
 func (f *Fault) answer(status int) answer {
-	var a answer
-	if f.Body != "" {
-		a.body = []byte(f.Body)
-	} else if status >= 400 {
+	a := answer{status, http.Header{"Twilio-Request-Id": {requestID()}}, []byte(f.Body)}
+	if f.Body == "" && status >= 400 {
 		code := 20000 + status // how Twilio numbers what HTTP names: 20404, 20429, 20500, 20503
 		if status == http.StatusUnauthorized {
-			code = codeAuth
+			code = 20003
+			a.header.Set("Www-Authenticate", `Basic realm="Twilio API"`)
 		}
-		a = errorAnswer(&apiError{status, code, http.StatusText(status)})
+		a.body = fmt.Appendf(nil, `{"code":%[1]d,"message":%[2]q,"more_info":"https://www.twilio.com/docs/errors/%[1]d","status":%[3]d}`,
+			code, http.StatusText(status), status)
 	}
-	a.status = status
-	header := f.Header.Clone()
-	if header == nil {
-		header = http.Header{}
+	if len(a.body) > 0 {
+		a.header.Set("Content-Type", cmp.Or(f.ContentType, "application/json"))
 	}
-	for key, list := range a.header {
-		header[key] = list
-	}
-	if f.ContentType != "" {
-		header.Set("Content-Type", f.ContentType)
-	}
-	a.header = header
 	return a
+}
+
+// send writes an answer, in whatever way the fault wants it written.
+func (f *Fault) send(w http.ResponseWriter, r *http.Request, a answer) {
+	h := w.Header()
+	maps.Copy(h, a.header)
+	maps.Copy(h, f.Header)
+	h.Del("Content-Length")
+	switch {
+	case f.Endless:
+		w.WriteHeader(a.status)
+		endless(w, r, a.body)
+	case a.status != http.StatusNoContent:
+		h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	}
+	w.WriteHeader(a.status)
+	if f.CutBody {
+		_, _ = w.Write(a.body[:len(a.body)/2])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = w.Write(a.body) // a client that went away does not want to know
 }
 
 // hang waits for the client to go away.
@@ -152,12 +167,9 @@ func endless(w http.ResponseWriter, r *http.Request, body []byte) {
 	panic(http.ErrAbortHandler)
 }
 
-// withForm is the request with a body and a PostForm that can be read without
-// taking them from anyone.
-func withForm(r *http.Request, body []byte) *http.Request {
-	c := r.Clone(r.Context())
-	c.Body = io.NopCloser(bytes.NewReader(body))
-	_ = c.ParseForm() // what cannot be parsed is answered later
-	c.Body = io.NopCloser(bytes.NewReader(body))
-	return c
+// requestID is what Twilio's support asks for.
+func requestID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	return "RQ" + hex.EncodeToString(b[:])
 }

@@ -1,0 +1,157 @@
+// Package emutest is an emulated account for tests: what can go wrong between it
+// and a client, a log of what was asked, a back door to its flows.
+//
+// It is a layer around [emulator.Server] and changes nothing of what the server
+// answers by itself. The program does not link it.
+package emutest
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"time"
+
+	"flexsync/internal/emulator"
+)
+
+// Server is an emulated account that can be made to fail. It is safe for
+// concurrent use.
+type Server struct {
+	*emulator.Server
+	fault   func(r *http.Request, call int) Fault
+	latency time.Duration // of the options; a request that a fault ends takes it, too
+
+	mu  sync.Mutex
+	log []*Request
+}
+
+// New returns a server for the account that opts describe, and fails as
+// [emulator.New] does. Fault is asked about every request, and nil means that
+// nothing goes wrong. Calls count from 1; the request's body can be read and so
+// can its PostForm. It is called from several goroutines at once.
+func New(opts emulator.Options, fault func(r *http.Request, call int) Fault) (*Server, error) {
+	s := &Server{fault: fault, latency: opts.Latency}
+	opts.Latency = 0
+	var err error
+	s.Server, err = emulator.New(opts)
+	return s, err
+}
+
+// Transport is [emulator.Transport] for this server, its faults included.
+func (s *Server) Transport() http.RoundTripper { return emulator.Transport(s) }
+
+// ServeHTTP answers one request. A request that is cut off ends in a panic with
+// http.ErrAbortHandler, as net/http has it.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler) // the client went away
+	}
+	asked := withBody(r, body)
+	_ = asked.ParseForm() // what cannot be parsed the server refuses
+	asked.Body = io.NopCloser(bytes.NewReader(body))
+	entry := s.begin(asked)
+	var fault Fault
+	if s.fault != nil {
+		fault = s.fault(asked, entry.Call)
+	}
+
+	pause(r, s.latency+fault.Delay)
+	a, ok := fault.before(r)
+	if !ok {
+		inner := withBody(r, body)
+		if fault.Rewrite != nil || fault.Endless {
+			inner.Header.Del("Accept-Encoding") // for these need plain text
+		}
+		rec := httptest.NewRecorder()
+		s.Server.ServeHTTP(rec, inner)
+		a = answer{rec.Code, rec.Header(), rec.Body.Bytes()}
+		if r.Method != http.MethodGet && a.status/100 == 2 {
+			s.note(func() { entry.Committed = true })
+		}
+		a = fault.after(r, a)
+	}
+	s.note(func() { entry.Status = a.status })
+	fault.send(w, r, a)
+}
+
+// withBody is the request with a body that can be read without taking it from
+// anyone.
+func withBody(r *http.Request, body []byte) *http.Request {
+	c := r.Clone(r.Context())
+	c.Body = io.NopCloser(bytes.NewReader(body))
+	return c
+}
+
+// Request is what was asked of the server.
+type Request struct {
+	Call      int        // counts from 1, as for the fault
+	Method    string     // GET, POST, DELETE
+	Path      string     // without the query
+	Query     url.Values // of the address
+	Form      url.Values // of the body
+	Status    int        // what was answered; 0 if nothing was, or not yet
+	Committed bool       // whether the account was changed
+}
+
+// Requests is what was asked so far, in order of arrival.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]Request, len(s.log))
+	for i, entry := range s.log {
+		list[i] = *entry
+	}
+	return list
+}
+
+func (s *Server) begin(r *http.Request) *Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entry := &Request{Call: len(s.log) + 1, Method: r.Method, Path: r.URL.Path, Query: r.URL.Query(), Form: r.PostForm}
+	s.log = append(s.log, entry)
+	return entry
+}
+
+// note changes an entry of the log.
+func (s *Server) note(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
+// Flows is every flow as of the last request, in creation order and as the local
+// file has it.
+func (s *Server) Flows() []map[string]any {
+	var document struct{ Flows []map[string]any }
+	if err := json.Unmarshal(s.Snapshot(), &document); err != nil {
+		panic(err) // the server has just written it
+	}
+	return document.Flows
+}
+
+// Edit is [emulator.Server.Edit] for the flows alone: change gets all of them in
+// creation order, and what it returns becomes the account's flows, in that order.
+func (s *Server) Edit(change func(flows []map[string]any) []map[string]any) error {
+	return s.Server.Edit(func(text []byte) ([]byte, error) {
+		var document map[string]json.RawMessage
+		var flows []map[string]any
+		if err := json.Unmarshal(text, &document); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(document["flows"], &flows); err != nil {
+			return nil, err
+		}
+		// Through JSON, so that any Go number and any list of the caller's will do.
+		edited, err := json.Marshal(change(flows))
+		if err != nil {
+			return nil, err
+		}
+		document["flows"] = edited
+		return json.Marshal(document)
+	})
+}
