@@ -290,8 +290,7 @@ func (e *otherAccountError) Error() string {
 }
 
 func (r *run) decode(answer flexapi.Answer) (state.Flow, error) {
-	var d state.Decoder
-	f, err := d.Decode(answer.Body)
+	f, err := state.Decode(answer.Body)
 	if err != nil {
 		return f, fmt.Errorf("the answer is not a flow: %w", err)
 	}

@@ -233,8 +233,7 @@ func (w *world) flows() []state.Flow {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		var d state.Decoder
-		f, err := d.Decode(raw)
+		f, err := state.Decode(raw)
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -75,11 +75,10 @@ type Lister interface {
 func Read(ctx context.Context, l Lister) (*Snapshot, error) {
 	s := &Snapshot{}
 	var t tally
-	var d Decoder
 	err := l.ListFlows(ctx, func(items []json.RawMessage) error {
 		s.Flows = slices.Grow(s.Flows, len(items))
 		for _, item := range items {
-			f, err := d.Decode(item)
+			f, err := Decode(item)
 			if err != nil {
 				return fmt.Errorf("flow %d of the listing: %w", len(s.Flows)+1, err)
 			}
@@ -130,76 +129,31 @@ func (t *tally) add(noun, sid, account string) error {
 	return nil
 }
 
-// Decoder reads flows from the API's JSON. The zero value is ready; it keeps
-// its buffers, so one decoder serves one goroutine.
-type Decoder struct {
-	values [numKeys]json.RawMessage
-	// interned keeps one copy of the texts that many flows share.
-	interned map[string]string
-}
-
-// The values of a flow's JSON by place: those of schema.Fields, then these.
-const (
-	keySID = maxFields + iota
-	keyAccountSID
-	keyDateCreated
-	keyIntegration
-	numKeys
-
-	maxFields = 32 // a schema.FieldSet has no room for more
-)
-
-// places finds where the value of a key goes, in a flow and in its integration.
-var places, integrationPlaces = func() (top, sub map[string]int) {
-	top = map[string]int{"sid": keySID, "account_sid": keyAccountSID, "date_created": keyDateCreated, "integration": keyIntegration}
-	sub = make(map[string]int)
-	for i := range schema.Fields {
-		if key, ok := strings.CutPrefix(schema.Fields[i].Path, "integration."); ok {
-			sub[key] = i
-		} else {
-			top[key] = i
-		}
-	}
-	return top, sub
-}()
-
-// fill puts the values of an object's members into their places.
-func (d *Decoder) fill(object json.RawMessage, places map[string]int) error {
-	var members map[string]json.RawMessage
-	if json.Unmarshal(object, &members) != nil || members == nil {
-		return errors.New("not a JSON object")
-	}
-	for key, place := range places {
-		d.values[place] = members[key]
-	}
-	return nil
-}
-
-// Decode reads one flow. Numbers and bools may come as strings, null and
-// missing are the documented default, keys of other integration types and
-// unknown keys are passed over. A missing SID or a value of another kind is an
-// error.
-func (d *Decoder) Decode(item json.RawMessage) (Flow, error) {
-	clear(d.values[:])
+// Decode reads one flow as the API lists it. Numbers and bools may come as
+// strings; null and missing are the documented default; keys of other
+// integration types and unknown keys are skipped. A missing SID or a value of
+// another type is an error.
+func Decode(item json.RawMessage) (Flow, error) {
 	var f Flow
-	if err := d.fill(item, places); err != nil {
+	members, err := object(item)
+	if err != nil {
 		return f, err
 	}
-	var err error
-	if f.SID, err = text(d.values[keySID]); err != nil {
+	if f.SID, err = text(members["sid"]); err != nil {
 		return f, fmt.Errorf("sid: %w", err)
 	}
-	if f.AccountSID, err = d.shared(d.values[keyAccountSID]); err != nil {
+	if f.AccountSID, err = text(members["account_sid"]); err != nil {
 		return f, fmt.Errorf("account_sid: %w", err)
 	}
-	if f.DateCreated, err = d.shared(d.values[keyDateCreated]); err != nil {
+	if f.DateCreated, err = text(members["date_created"]); err != nil {
 		return f, fmt.Errorf("date_created: %w", err)
 	}
 	if !schema.IsSID("FO", f.SID) {
 		return f, fmt.Errorf("sid: %s is not the SID of a flow", safetext.Quote(f.SID))
 	}
-	if object := d.values[keyIntegration]; !isNull(object) {
-		if err := d.fill(object, integrationPlaces); err != nil {
+	var integration map[string]json.RawMessage
+	if raw := members["integration"]; !isNull(raw) {
+		if integration, err = object(raw); err != nil {
 			return f, fmt.Errorf("flow %s: integration: %w", f.SID, err)
 		}
 	}
@@ -208,7 +162,11 @@ func (d *Decoder) Decode(item json.RawMessage) (Flow, error) {
 		if !field.AppliesTo(f.IntegrationType) {
 			continue
 		}
-		v, err := d.lenient(field, d.values[i])
+		raw := members[field.Path]
+		if key, ok := strings.CutPrefix(field.Path, "integration."); ok {
+			raw = integration[key]
+		}
+		v, err := lenient(field, raw)
 		if err != nil {
 			return f, fmt.Errorf("flow %s: %s: %w", f.SID, field.Path, err)
 		}
@@ -222,11 +180,19 @@ func (d *Decoder) Decode(item json.RawMessage) (Flow, error) {
 	return f, nil
 }
 
-// lenient reads a value of the field's kind. Null and missing are nil, or,
+// object returns the members of a JSON object.
+func object(raw json.RawMessage) (members map[string]json.RawMessage, err error) {
+	if json.Unmarshal(raw, &members) != nil || members == nil {
+		return nil, errors.New("not a JSON object")
+	}
+	return members, nil
+}
+
+// lenient reads a value of the field's type. Null and missing are nil, or,
 // inside the integration, the documented default: the API leaves out what was
 // never set. Outside it only `enabled` has a default that is not the zero
-// value, and that one is ours: a flow that does not say is off.
-func (d *Decoder) lenient(field *schema.Field, raw json.RawMessage) (schema.Value, error) {
+// value, and that default is ours: a flow that does not say is off.
+func lenient(field *schema.Field, raw json.RawMessage) (schema.Value, error) {
 	if isNull(raw) || string(raw) == `""` {
 		if field.Types != nil {
 			return field.Default, nil
@@ -235,9 +201,6 @@ func (d *Decoder) lenient(field *schema.Field, raw json.RawMessage) (schema.Valu
 	}
 	switch field.Kind {
 	case schema.String:
-		if field.SID != "" || field.Enum != nil {
-			return d.shared(raw)
-		}
 		return text(raw)
 	case schema.Bool:
 		switch strings.ToLower(strings.Trim(string(raw), `"`)) {
@@ -258,45 +221,15 @@ func (d *Decoder) lenient(field *schema.Field, raw json.RawMessage) (schema.Valu
 	return nil, fmt.Errorf("%s is no %s", safetext.Line(string(raw)), field.Kind)
 }
 
-// shared is text for values that many flows have.
-func (d *Decoder) shared(raw json.RawMessage) (string, error) {
-	if s, ok := d.interned[string(raw)]; ok {
-		return s, nil
-	}
-	s, err := text(raw)
-	if err == nil {
-		if d.interned == nil {
-			d.interned = make(map[string]string)
-		}
-		d.interned[string(raw)] = s
-	}
-	return s, err
-}
-
-// text is a JSON string, or "" for null and nothing.
+// text reads a JSON string; null and missing are "".
 func text(raw json.RawMessage) (s string, err error) {
 	if isNull(raw) {
 		return "", nil
-	}
-	if n := len(raw); n >= 2 && raw[0] == '"' {
-		if plain := raw[1 : n-1]; isPlain(plain) {
-			return string(plain), nil
-		}
 	}
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return "", fmt.Errorf("%s is not a string", safetext.Line(string(raw)))
 	}
 	return s, nil
-}
-
-// isPlain reports whether a JSON string's inside stands for itself.
-func isPlain(b []byte) bool {
-	for _, c := range b {
-		if c < 0x20 || c >= 0x80 || c == '\\' || c == '"' {
-			return false
-		}
-	}
-	return true
 }
 
 func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }

@@ -214,12 +214,7 @@ func TestDecode(t *testing.T) {
 		{"a channel that is new", `"channel_type": "fax"`, schema.Flow{FriendlyName: "A", ChannelType: "fax"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var d Decoder
-			// What came before leaves nothing behind.
-			if _, err := d.Decode(json.RawMessage(listed(2, "Z", `"enabled": true, "contact_identity": "z"`, taskJSON+`, "timeout": 1, "priority": 2, "channel": "z"}`))); err != nil {
-				t.Fatal(err)
-			}
-			f, err := d.Decode(json.RawMessage(listed(1, "A", test.json)))
+			f, err := Decode(json.RawMessage(listed(1, "A", test.json)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -233,16 +228,10 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// A decoder that met junk is as good as new.
-func TestDecodeAfterJunk(t *testing.T) {
-	var d Decoder
+func TestDecodeRefusesJunk(t *testing.T) {
 	for _, junk := range []string{"null", "[]", `{"sid": 1}`, "", `{"integration": {"timeout": 5}}`} {
-		if _, err := d.Decode(json.RawMessage(junk)); err == nil {
-			t.Errorf("%s is a flow", junk)
-		}
-		f, err := d.Decode(json.RawMessage(listed(1, "A")))
-		if err != nil || f.Flow != (schema.Flow{FriendlyName: "A"}) {
-			t.Errorf("%v, %v", f, err)
+		if f, err := Decode(json.RawMessage(junk)); err == nil {
+			t.Errorf("%s is a flow: %v", junk, f)
 		}
 	}
 }
@@ -267,8 +256,7 @@ func TestOlder(t *testing.T) {
 
 func TestDigest(t *testing.T) {
 	digest := func(item string) string {
-		var d Decoder
-		f, err := d.Decode(json.RawMessage(item))
+		f, err := Decode(json.RawMessage(item))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -442,8 +430,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(item))
 	}
 	f.Fuzz(func(t *testing.T, item []byte) {
-		var d Decoder
-		flow, err := d.Decode(item)
+		flow, err := Decode(item)
 		if err != nil {
 			return
 		}
@@ -461,7 +448,7 @@ func FuzzDecode(f *testing.F) {
 		if diff := cmp.Diff(flow.Flow, back); diff != "" {
 			t.Fatalf("%s\n%s", diff, b)
 		}
-		if again, err := d.Decode(item); err != nil || again != flow {
+		if again, err := Decode(item); err != nil || again != flow {
 			t.Fatalf("decoded twice: %v, %v", again, err)
 		}
 	})
