@@ -27,8 +27,8 @@ var layers = []struct {
 	{"internal/render", []string{"apply", "plan", "schema", "internal/yamldoc", "internal/flexapi", "internal/safetext"}},
 	{"apply", []string{"plan", "state", "schema", "internal/flexapi", "internal/jsondoc", "internal/safetext"}},
 	{"plan", []string{"state", "schema", "internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext"}},
-	{"state", []string{"schema", "internal/flexapi", "internal/glob", "internal/safetext"}},
-	{"schema", []string{"internal/glob", "internal/nearest", "internal/yamldoc", "internal/safetext"}},
+	{"state", []string{"schema", "internal/flexapi", "internal/glob", "internal/jsondoc", "internal/safetext"}},
+	{"schema", []string{"internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext"}},
 	{"internal/yamldoc", []string{"internal/nearest", "internal/safetext"}},
 	// The client knows nothing of flows, and the emulator nothing of anything: a
 	// mistake in what it shared with the client would be hidden in both.

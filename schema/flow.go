@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+
+	"flexsync/internal/jsondoc"
 )
 
 // Flow is the content of one Flex Flow, normalised: the same flow is the same
@@ -152,22 +154,6 @@ func (f *Field) Get(flow *Flow) Value {
 	panic("schema: field " + f.Path + " has a kind that Get does not know")
 }
 
-// appendJSON appends the field's value, which is set. It does what AppendValue
-// does to Get's, and does not allocate.
-func (f *Field) appendJSON(b []byte, flow *Flow) []byte {
-	switch p := f.ref(flow).(type) {
-	case *string:
-		return appendString(b, *p)
-	case *bool:
-		return strconv.AppendBool(b, *p)
-	case *int64:
-		return strconv.AppendInt(b, *p, 10)
-	case *OptBool:
-		return strconv.AppendBool(b, *p == True)
-	}
-	panic("schema: field " + f.Path + " has a kind that appendJSON does not know")
-}
-
 // Equal reports whether the field is the same in both flows. It does not
 // allocate.
 func (f *Field) Equal(a, b *Flow) bool {
@@ -265,44 +251,41 @@ func (flow *Flow) Form(before *Flow) url.Values {
 	return form
 }
 
-// AppendJSON appends the flow as JSON in the YAML's own keys, in the order of
-// Fields, unset fields left out.
-func (flow *Flow) AppendJSON(b []byte) []byte {
-	b = append(b, '{')
-	first := true
-	inIntegration := false
+// JSON returns the flow as JSON in the YAML's own keys, in the order of Fields,
+// unset fields left out.
+func (flow *Flow) JSON() jsondoc.Object {
+	var o, integration jsondoc.Object
+	at := 0 // of integration in o
 	for i := range Fields {
 		f := &Fields[i]
-		if f.unset(flow) {
+		v := f.Get(flow)
+		if v == nil {
 			continue
 		}
-		key := f.Path
-		if sub, ok := f.integrationKey(); ok {
-			key = sub
-			if !inIntegration {
-				if !first {
-					b = append(b, ',')
-				}
-				b = append(b, `"integration":{`...)
-				inIntegration, first = true, true
-			}
-		} else if inIntegration {
-			b = append(b, '}')
-			inIntegration, first = false, false
+		key, inside := f.integrationKey()
+		if !inside {
+			o = append(o, jsondoc.Member{Name: key, Value: v})
+			continue
 		}
-		if !first {
-			b = append(b, ',')
+		if integration == nil {
+			at = len(o)
+			o = append(o, jsondoc.Member{Name: "integration"})
 		}
-		first = false
-		b = append(b, '"')
-		b = append(b, key...)
-		b = append(b, '"', ':')
-		b = f.appendJSON(b, flow)
+		integration = append(integration, jsondoc.Member{Name: key, Value: v})
 	}
-	if inIntegration {
-		b = append(b, '}')
+	if integration != nil {
+		o[at].Value = integration
 	}
-	return append(b, '}')
+	return o
+}
+
+// AppendJSON appends the text of [Flow.JSON].
+func (flow *Flow) AppendJSON(b []byte) []byte {
+	text, err := flow.MarshalJSON()
+	if err != nil { // strings, bools and integers always encode
+		panic("schema: " + err.Error())
+	}
+	return append(b, text...)
 }
 
 // AppendValue appends v as JSON, without HTML escaping.
@@ -337,10 +320,8 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// MarshalJSON implements [json.Marshaler], see [Flow.AppendJSON].
-func (flow Flow) MarshalJSON() ([]byte, error) {
-	return flow.AppendJSON(make([]byte, 0, 512)), nil
-}
+// MarshalJSON implements [json.Marshaler], see [Flow.JSON].
+func (flow Flow) MarshalJSON() ([]byte, error) { return flow.JSON().MarshalJSON() }
 
 // UnmarshalJSON reads what MarshalJSON wrote, and nothing else: an unknown
 // key or a value of another kind is an error.

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"flexsync/internal/jsondoc"
 )
 
 // JSONSchema returns the JSON Schema (2020-12) of one YAML document, for
@@ -55,10 +57,12 @@ func JSONSchema() []byte {
 		}},
 	}
 	var out bytes.Buffer
-	if err := json.Indent(&out, appendJSON(nil, document), "", "  "); err != nil {
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(document); err != nil {
 		panic("schema: " + err.Error())
 	}
-	out.WriteByte('\n')
 	return out.Bytes()
 }
 
@@ -77,29 +81,13 @@ func (o object) with(key string, value any) object {
 	return append(kept, member{key, value})
 }
 
-func appendJSON(b []byte, value any) []byte {
-	switch v := value.(type) {
-	case object:
-		b = append(b, '{')
-		for i, m := range v {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = append(appendString(b, m.key), ':')
-			b = appendJSON(b, m.value)
-		}
-		return append(b, '}')
-	case []any:
-		b = append(b, '[')
-		for i, item := range v {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendJSON(b, item)
-		}
-		return append(b, ']')
+// MarshalJSON implements [json.Marshaler].
+func (o object) MarshalJSON() ([]byte, error) {
+	var ordered jsondoc.Object
+	for _, m := range o {
+		ordered = append(ordered, jsondoc.Member{Name: m.key, Value: m.value})
 	}
-	return AppendValue(b, value)
+	return ordered.MarshalJSON()
 }
 
 // The patterns, in what Go and ECMAScript have in common. A text is a run of

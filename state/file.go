@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"flexsync/internal/jsondoc"
 	"flexsync/internal/safetext"
-	"flexsync/schema"
 )
 
 // Everything returns what has to be looked up for [Snapshot.EncodeFile].
@@ -24,71 +24,53 @@ func Everything(why string) Wanted {
 // and status: a workflow's configuration, say, is no business of the file's
 // reader. Equal accounts give equal bytes.
 func (s *Snapshot) EncodeFile(accountSID string, d *Directory) []byte {
-	var b []byte
-	b = append(b, `{"account_sid":`...)
-	b = schema.AppendValue(b, accountSID)
-	b = append(b, `,"flows":[`...)
+	flows := make([]jsondoc.Object, len(s.Flows))
 	for i := range s.Flows {
 		f := &s.Flows[i]
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, `{"sid":`...)
-		b = schema.AppendValue(b, f.SID)
+		flows[i] = jsondoc.Object{{Name: "sid", Value: f.SID}}
 		// Which of two copies stays depends on the date. The file takes none
 		// that is not one; without any, it is as good as the youngest.
 		if _, err := time.Parse(time.RFC3339, f.DateCreated); err == nil {
-			b = append(b, `,"date_created":`...)
-			b = schema.AppendValue(b, f.DateCreated)
+			flows[i] = append(flows[i], jsondoc.Member{Name: "date_created", Value: f.DateCreated})
 		}
-		flow := f.AppendJSON(nil)
-		if string(flow) != "{}" {
-			b = append(b, ',')
-		}
-		b = append(b, flow[1:]...)
+		flows[i] = append(flows[i], f.JSON()...)
 	}
-	b = append(b, `],"services":`...)
-	b = appendNamed(b, d, kindService, "")
-	b = append(b, `,"studio_flows":`...)
-	b = appendNamed(b, d, kindStudioFlow, "")
-	b = append(b, `,"workspaces":`...)
-	b = appendNamed(b, d, kindWorkspace, "")
-	b = append(b, '}')
 	var out bytes.Buffer
-	if err := json.Indent(&out, b, "", "  "); err != nil {
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(jsondoc.Object{
+		{Name: "account_sid", Value: accountSID},
+		{Name: "flows", Value: flows},
+		{Name: "services", Value: named(d, kindService, "")},
+		{Name: "studio_flows", Value: named(d, kindStudioFlow, "")},
+		{Name: "workspaces", Value: named(d, kindWorkspace, "")},
+	}); err != nil { // texts, bools and integers always encode
 		panic("state: " + err.Error())
 	}
-	out.WriteByte('\n')
 	return safetext.JSON(out.Bytes())
 }
 
-// appendNamed appends the resources of a kind as a JSON array.
-func appendNamed(b []byte, d *Directory, kind, parent string) []byte {
-	b = append(b, '[')
-	first := true
+// named returns the resources of a kind as they are in a file.
+func named(d *Directory, kind, parent string) []jsondoc.Object {
+	all := []jsondoc.Object{} // [], not null, when there is none
 	for _, n := range d.Of(kind, parent) {
 		if d.Lacks(n.SID) {
 			continue // it was deleted while it was looked into
 		}
-		if !first {
-			b = append(b, ',')
+		o := jsondoc.Object{{Name: "sid", Value: n.SID}}
+		if n.Name != "" {
+			o = append(o, jsondoc.Member{Name: collections[kind].name, Value: n.Name})
 		}
-		first = false
-		b = append(b, `{"sid":`...)
-		b = schema.AppendValue(b, n.SID)
-		for _, property := range [...]struct{ key, value string }{{collections[kind].name, n.Name}, {"status", n.Status}} {
-			if property.value != "" {
-				b = append(b, `,"`+property.key+`":`...)
-				b = schema.AppendValue(b, property.value)
-			}
+		if n.Status != "" {
+			o = append(o, jsondoc.Member{Name: "status", Value: n.Status})
 		}
 		if kind == kindWorkspace {
-			b = append(b, `,"workflows":`...)
-			b = appendNamed(b, d, kindWorkflow, n.SID)
-			b = append(b, `,"task_channels":`...)
-			b = appendNamed(b, d, kindTaskChannel, n.SID)
+			o = append(o,
+				jsondoc.Member{Name: "workflows", Value: named(d, kindWorkflow, n.SID)},
+				jsondoc.Member{Name: "task_channels", Value: named(d, kindTaskChannel, n.SID)})
 		}
-		b = append(b, '}')
+		all = append(all, o)
 	}
-	return append(b, ']')
+	return all
 }

@@ -11,7 +11,6 @@ import (
 	"flexsync/internal/render"
 	"flexsync/internal/safetext"
 	"flexsync/plan"
-	"flexsync/schema"
 	"flexsync/state"
 )
 
@@ -67,22 +66,11 @@ func (a *app) listJSON(snap *state.Snapshot, account string) error {
 	d.Member("account_sid", account)
 	d.List("flows", func(add func(any)) {
 		for i := range snap.Flows {
-			add(withSID{&snap.Flows[i]})
+			f := &snap.Flows[i]
+			add(append(jsondoc.Object{{Name: "sid", Value: f.SID}}, f.JSON()...))
 		}
 	})
 	return d.Close()
-}
-
-// withSID is a flow in the YAML's own keys, with its SID in front.
-type withSID struct{ *state.Flow }
-
-func (f withSID) MarshalJSON() ([]byte, error) {
-	b := schema.AppendValue([]byte(`{"sid":`), f.SID)
-	flow := f.AppendJSON(nil)
-	if len(flow) > len("{}") {
-		b = append(b, ',')
-	}
-	return append(b, flow[1:]...), nil
 }
 
 // listEnv writes NAME=SID lines. Names that come to the same variable are

@@ -15,6 +15,42 @@ import (
 	"flexsync/internal/safetext"
 )
 
+// Object is a JSON object that keeps the order of its members, for values that
+// are compared byte by byte. It does not escape HTML.
+type Object []Member
+
+// Member is a member of an Object. Its value is anything that encoding/json
+// encodes, another Object included.
+type Member struct {
+	Name  string
+	Value any
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (o Object) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	b.WriteByte('{')
+	for i, m := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		for _, part := range [...]struct {
+			value any
+			end   string
+		}{{m.Name, ":"}, {m.Value, ""}} {
+			if err := enc.Encode(part.value); err != nil {
+				return nil, err
+			}
+			b.Truncate(b.Len() - len("\n")) // which Encode appends
+			b.WriteString(part.end)
+		}
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
 // Writer writes one object. Errors are kept until Close.
 type Writer struct {
 	w       *bufio.Writer

@@ -34,6 +34,17 @@ func TestWriter(t *testing.T) {
 	}
 }
 
+func TestObject(t *testing.T) {
+	o := Object{{"b", "<&>\u2028"}, {"a", Object{{"n", int64(1)}, {"none", nil}}}, {"empty", Object{}}, {"list", []any{true, Object{{"x", "y"}}}}}
+	b, err := o.MarshalJSON()
+	if want := `{"b":"<&>\u2028","a":{"n":1,"none":null},"empty":{},"list":[true,{"x":"y"}]}`; err != nil || string(b) != want {
+		t.Errorf("got %s, %v, want %s", b, err, want)
+	}
+	if b, err := (Object{{"a", func() {}}}).MarshalJSON(); err == nil {
+		t.Errorf("a func is %s", b)
+	}
+}
+
 func TestEmpty(t *testing.T) {
 	var b strings.Builder
 	if err := New(&b).Close(); err != nil || b.String() != "{}\n" {
