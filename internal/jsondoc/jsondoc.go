@@ -31,24 +31,34 @@ func (o Object) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
+	err := o.encode(&b, enc)
+	return b.Bytes(), err
+}
+
+// encode writes the object to b, to which enc writes.
+func (o Object) encode(b *bytes.Buffer, enc *json.Encoder) error {
 	b.WriteByte('{')
 	for i, m := range o {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		for _, part := range [...]struct {
-			value any
-			end   string
-		}{{m.Name, ":"}, {m.Value, ""}} {
-			if err := enc.Encode(part.value); err != nil {
-				return nil, err
-			}
-			b.Truncate(b.Len() - len("\n")) // which Encode appends
-			b.WriteString(part.end)
+		if err := enc.Encode(m.Name); err != nil {
+			return err
 		}
+		b.Bytes()[b.Len()-1] = ':' // in place of the encoder's line break
+		if inner, ok := m.Value.(Object); ok {
+			if err := inner.encode(b, enc); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := enc.Encode(m.Value); err != nil {
+			return err
+		}
+		b.Truncate(b.Len() - 1)
 	}
 	b.WriteByte('}')
-	return b.Bytes(), nil
+	return nil
 }
 
 // Writer writes one object. Errors are kept until Close.
