@@ -2,7 +2,6 @@ package schema
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"flexsync/internal/glob"
@@ -17,8 +16,7 @@ type decoder struct {
 	vars *yamldoc.Variables
 	out  contents
 
-	// own and base are the layers of the flow at hand, kept to be used again.
-	own, base layer
+	base layer // what defaults says, in this document
 
 	told    map[*yamldoc.Node]bool // unknown keys that are reported, in this document
 	unknown map[unknownKey]complaint
@@ -60,7 +58,7 @@ type layer struct {
 	flow   Flow
 	given  FieldSet // written out, by value or by name
 	unsure FieldSet
-	at     [32]entry // where each field is given
+	at     map[*Field]entry // where each field is given
 	names  []NameRef
 
 	integration *yamldoc.Node // its key
@@ -102,17 +100,17 @@ func (d *decoder) document(root *yamldoc.Node) {
 	if yamldoc.IsNull(root) {
 		return
 	}
-	var top [maxKeys]entry
-	if !d.mapping(root, path{}, documentShape, top[:]) {
+	top, ok := d.mapping(root, path{}, documentShape)
+	if !ok {
 		return
 	}
-	if e := top[keyVersion]; !e.given() {
+	if e := top["version"]; !e.given() {
 		d.problem(root, path{key: "version"}, complaint{"version is missing", "write version: 1 at the top of the document"})
 	} else if version, ok := d.integer(e.value, path{key: "version"}); ok && version != 1 {
 		d.problem(e.value, path{key: "version"}, complaint{fmt.Sprintf("version %d is not known: this flexsync reads version 1", version), "write version: 1"})
 		return // its keys may mean anything
 	}
-	if e := top[keyAccountSID]; e.given() {
+	if e := top["account_sid"]; e.given() {
 		at := path{key: "account_sid"}
 		if s, ok := d.text(e.value, at); ok && IsSID("AC", s) {
 			d.out.accounts = append(d.out.accounts, placed[string]{s, d.src.Pos(e.value)})
@@ -120,7 +118,7 @@ func (d *decoder) document(root *yamldoc.Node) {
 			d.problem(e.value, at, wrongSID("AC", s))
 		}
 	}
-	if e := top[keyIgnore]; e.given() {
+	if e := top["ignore"]; e.given() {
 		d.texts(e.value, path{key: "ignore"}, func(s string, n *yamldoc.Node, at path) {
 			g, err := glob.Compile(s)
 			if err != nil {
@@ -131,10 +129,10 @@ func (d *decoder) document(root *yamldoc.Node) {
 		})
 	}
 	d.base = layer{}
-	if e := top[keyDefaults]; e.given() {
+	if e := top["defaults"]; e.given() {
 		d.layer(&d.base, e.value, path{root: "defaults"})
 	}
-	if e := top[keyFlows]; e.given() {
+	if e := top["flows"]; e.given() {
 		d.flows(e.value)
 	}
 }
@@ -152,66 +150,60 @@ func (d *decoder) flows(list *yamldoc.Node) {
 	if len(list.Content) == 0 {
 		d.out.listsNone = true
 	}
-	d.out.flows = slices.Grow(d.out.flows, len(list.Content))
-	d.out.facts = slices.Grow(d.out.facts, len(list.Content))
 	for i, item := range list.Content {
 		d.flow(item, path{root: "flows", flow: i + 1})
 	}
 }
 
-// mapping fills the entries of a mapping by their slots, merge keys included.
+// mapping returns the entries of a mapping by their keys, merge keys included.
 // A key of the mapping itself beats a merged one, and of several merged
-// mappings the first one wins. It reports false for what is no mapping.
-func (d *decoder) mapping(n *yamldoc.Node, at path, s *shape, entries []entry) bool {
+// mappings the first one wins. It is not ok for anything but a mapping.
+func (d *decoder) mapping(n *yamldoc.Node, at path, s *shape) (entries map[string]entry, ok bool) {
 	if !yamldoc.IsMapping(n) {
 		d.problem(n, at, complaint{fmt.Sprintf("this is %s, and %s is a mapping", yamldoc.KindOf(n), s.name), "its keys are " + strings.Join(s.names(), ", ")})
-		return false
+		return nil, false
 	}
 	if yamldoc.HasTag(n) && n.Tag != "!!map" {
 		d.tagged(n, at)
-		return false
+		return nil, false
 	}
-	var merge entry
+	entries = make(map[string]entry, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := yamldoc.Resolved(n.Content[i]), yamldoc.Resolved(n.Content[i+1])
-		e := &merge
-		if !yamldoc.IsMerge(key) {
-			if e = d.slot(n.Content[i], at, s, entries); e == nil {
-				continue
-			}
-		}
-		if e.value != nil {
-			d.problem(n.Content[i], at.at(key.Value), complaint{fmt.Sprintf("the key %s is here twice, the first time at %s", key.Value, d.src.Pos(e.key)), "remove one"})
+		written := n.Content[i]
+		key := yamldoc.Resolved(written)
+		if !yamldoc.IsMerge(key) && !d.isKey(written, at, s) {
 			continue
 		}
-		*e = entry{n.Content[i], value}
+		if first, twice := entries[key.Value]; twice {
+			d.problem(written, at.at(key.Value), complaint{fmt.Sprintf("the key %s is here twice, the first time at %s", key.Value, d.src.Pos(first.key)), "remove one"})
+			continue
+		}
+		entries[key.Value] = entry{written, yamldoc.Resolved(n.Content[i+1])}
 	}
-	if merge.value != nil {
+	if merge, ok := entries["<<"]; ok {
+		delete(entries, "<<")
 		d.merge(merge.value, at, s, entries)
 	}
-	return true
+	return entries, true
 }
 
-// slot finds where a key's value goes, or reports the key.
-func (d *decoder) slot(written *yamldoc.Node, at path, s *shape, entries []entry) *entry {
+// isKey reports whether a key belongs to the shape; a key that does not is a
+// problem.
+func (d *decoder) isKey(written *yamldoc.Node, at path, s *shape) bool {
 	key := yamldoc.Resolved(written)
 	switch {
 	case !yamldoc.IsScalar(key):
 		d.problem(written, at, complaint{fmt.Sprintf("the key is %s", yamldoc.KindOf(key)), "a key is plain text"})
-		return nil
 	case yamldoc.HasTag(key) && key.Tag != yamldoc.TagStr:
 		d.tagged(written, at)
-		return nil
-	}
-	if i, ok := s.slot[key.Value]; ok {
-		return &entries[i]
-	}
-	if yamldoc.IsPlain(key) && key.Tag != yamldoc.TagStr && !yamldoc.HasTag(key) && yamldoc.KindOf(key) != "a string" {
+	case s.has(key.Value):
+		return true
+	case yamldoc.IsPlain(key) && key.Tag != yamldoc.TagStr && !yamldoc.HasTag(key) && yamldoc.KindOf(key) != "a string":
 		d.problem(written, at, complaint{fmt.Sprintf("the key %s is %s, not text", yamldoc.Quote(key.Value), yamldoc.KindOf(key)), fmt.Sprintf("the keys of %s are %s", s.name, strings.Join(s.names(), ", "))})
-		return nil
+	default:
+		d.unknownKey(written, at, s, key.Value)
 	}
-	d.unknownKey(written, at, s, key.Value)
-	return nil
+	return false
 }
 
 // manyUnknown is how many unknown keys of a file are looked into.
@@ -241,7 +233,7 @@ type unknownKey struct {
 }
 
 // merge lays the value of a << key under the entries.
-func (d *decoder) merge(n *yamldoc.Node, at path, s *shape, entries []entry) {
+func (d *decoder) merge(n *yamldoc.Node, at path, s *shape, entries map[string]entry) {
 	sources := []*yamldoc.Node{n}
 	if yamldoc.IsSequence(n) {
 		sources = n.Content
@@ -252,11 +244,10 @@ func (d *decoder) merge(n *yamldoc.Node, at path, s *shape, entries []entry) {
 			d.problem(source, at.at("<<"), complaint{fmt.Sprintf("<< merges mappings, and this is %s", yamldoc.KindOf(source)), "give an alias of a mapping, or a list of them"})
 			continue
 		}
-		var below [maxKeys]entry
-		d.mapping(source, at, s, below[:])
-		for i, e := range below[:len(s.keys)] {
-			if entries[i].value == nil {
-				entries[i] = e
+		below, _ := d.mapping(source, at, s)
+		for key, e := range below {
+			if _, ok := entries[key]; !ok {
+				entries[key] = e
 			}
 		}
 	}
@@ -264,19 +255,20 @@ func (d *decoder) merge(n *yamldoc.Node, at path, s *shape, entries []entry) {
 
 // layer reads the keys of a flow, or of defaults.
 func (d *decoder) layer(l *layer, n *yamldoc.Node, at path) bool {
-	var entries [maxKeys]entry
-	if !d.mapping(n, at, flowShape, entries[:]) {
+	entries, ok := d.mapping(n, at, flowShape)
+	if !ok {
 		return false
 	}
+	l.at = make(map[*Field]entry, len(entries))
 	if at.root == "defaults" {
 		for _, name := range []string{"friendly_name", "sid", "renamed_from"} {
-			if e := &entries[flowShape.slot[name]]; e.value != nil {
+			if e, ok := entries[name]; ok {
 				d.problem(e.key, at.at(name), complaint{name + " belongs to one flow, and defaults is laid under all of them", "write " + name + " in the flow"})
-				*e = entry{}
+				delete(entries, name)
 			}
 		}
 	}
-	if e := entries[keySID]; e.given() {
+	if e := entries["sid"]; e.given() {
 		l.pinned = true
 		if s, ok := d.text(e.value, at.at("sid")); ok {
 			if IsSID("FO", s) {
@@ -286,7 +278,7 @@ func (d *decoder) layer(l *layer, n *yamldoc.Node, at path) bool {
 			}
 		}
 	}
-	if e := entries[keyRenamedFrom]; e.given() {
+	if e := entries["renamed_from"]; e.given() {
 		d.texts(e.value, at.at("renamed_from"), func(s string, n *yamldoc.Node, at path) {
 			if c := checkName(s); c.message != "" {
 				d.problem(n, at, c)
@@ -296,7 +288,7 @@ func (d *decoder) layer(l *layer, n *yamldoc.Node, at path) bool {
 			l.renamedPos = append(l.renamedPos, d.src.Pos(n))
 		})
 	}
-	if e := entries[keyIgnoreChanges]; e.given() {
+	if e := entries["ignore_changes"]; e.given() {
 		l.ignores = true
 		d.texts(e.value, at.at("ignore_changes"), func(s string, n *yamldoc.Node, at path) {
 			set, c := ignorable(s)
@@ -306,34 +298,33 @@ func (d *decoder) layer(l *layer, n *yamldoc.Node, at path) bool {
 			l.ignored |= set
 		})
 	}
-	d.fields(l, entries[:], at, flowShape)
-	if e := entries[keyIntegration]; e.given() {
+	d.fields(l, entries, at, flowShape)
+	if e := entries["integration"]; e.given() {
 		l.integration = e.key
 		at.inner = true
-		var inner [maxKeys]entry
-		if l.broken = !d.mapping(e.value, at, integrationShape, inner[:]); !l.broken {
-			d.fields(l, inner[:], at, integrationShape)
-		}
+		inner, ok := d.mapping(e.value, at, integrationShape)
+		l.broken = !ok
+		d.fields(l, inner, at, integrationShape)
 	}
 	return true
 }
 
 // fields reads the entries that are fields of the flow.
-func (d *decoder) fields(l *layer, entries []entry, at path, s *shape) {
-	for i, k := range s.keys {
-		e := entries[i]
+func (d *decoder) fields(l *layer, entries map[string]entry, at path, s *shape) {
+	for _, k := range s.keys {
+		e := entries[k.name]
 		if k.field == nil || !e.given() {
 			continue
 		}
 		at, f := at.at(k.name), k.field
 		if l.given.Has(f) {
-			other := l.at[f.index].key
+			other := l.at[f].key
 			d.problem(e.key, at, complaint{fmt.Sprintf("%s and %s are one thing, and both are given", yamldoc.Resolved(other).Value, k.name), "remove one"})
 			l.unsure |= f.Bit()
 			continue
 		}
 		l.given |= f.Bit()
-		l.at[f.index] = e
+		l.at[f] = e
 		if !d.field(l, f, k.byName, e.value, at) {
 			l.unsure |= f.Bit()
 		}
@@ -387,8 +378,7 @@ func (d *decoder) field(l *layer, f *Field, byName bool, n *yamldoc.Node, at pat
 // flow declares one entry of flows: its own keys over those of defaults over
 // the documented defaults.
 func (d *decoder) flow(item *yamldoc.Node, at path) {
-	own, base := &d.own, &d.base
-	*own = layer{}
+	own, base := &layer{}, &d.base
 	if !d.layer(own, yamldoc.Resolved(item), at) {
 		return
 	}
@@ -435,7 +425,7 @@ func (d *decoder) flow(item *yamldoc.Node, at path) {
 	f := facts{unsure: unsure, pinned: own.pinned, index: int32(at.flow - 1), name: out.Pos, renamed: own.renamedPos}
 	// Where the name is written tells more than where the flow begins, unless
 	// it stands in what an alias refers to.
-	if key := own.at[FieldFriendlyName.index].key; key != nil && item == yamldoc.Resolved(item) && key.Line >= item.Line {
+	if key := own.at[FieldFriendlyName].key; key != nil && item == yamldoc.Resolved(item) && key.Line >= item.Line {
 		f.name = d.src.Pos(key)
 	}
 	if typeKnown {
@@ -468,7 +458,7 @@ func (d *decoder) checkType(own *layer, typ string, at path) {
 	}
 	at.inner = true
 	for f := range (own.given & IntegrationFields &^ fieldsOf[typ]).all {
-		key := own.at[f.index].key
+		key := own.at[f].key
 		name := yamldoc.Resolved(key).Value
 		d.problem(key, at.at(name), complaint{
 			fmt.Sprintf("%s belongs to integration_type %s, and this flow's is %s", name, strings.Join(f.Types, " or "), typ),

@@ -154,24 +154,8 @@ func (f *Field) Get(flow *Flow) Value {
 	panic("schema: field " + f.Path + " has a kind that Get does not know")
 }
 
-// Equal reports whether the field is the same in both flows. It does not
-// allocate.
-func (f *Field) Equal(a, b *Flow) bool {
-	if f.AppliesTo(a.IntegrationType) != f.AppliesTo(b.IntegrationType) {
-		return f.Get(a) == f.Get(b)
-	}
-	switch p := f.ref(a).(type) {
-	case *string:
-		return *p == *f.ref(b).(*string)
-	case *bool:
-		return *p == *f.ref(b).(*bool)
-	case *int64:
-		return *p == *f.ref(b).(*int64)
-	case *OptBool:
-		return *p == *f.ref(b).(*OptBool)
-	}
-	panic("schema: field " + f.Path + " has a kind that Equal does not know")
-}
+// Equal reports whether the field is the same in both flows.
+func (f *Field) Equal(a, b *Flow) bool { return f.Get(a) == f.Get(b) }
 
 // Set stores v, of the field's kind, in the flow. A nil v unsets a string or
 // an optional bool.

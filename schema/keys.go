@@ -10,12 +10,10 @@ import (
 	"flexsync/internal/yamldoc"
 )
 
-// shape is the keys that a mapping may have. A key's slot is its place in
-// keys.
+// shape is the keys that a mapping may have.
 type shape struct {
 	name string // "a flow"
 	keys []key
-	slot map[string]int
 
 	// elsewhere says, for keys of other mappings, where they belong.
 	elsewhere []neighbour
@@ -34,41 +32,14 @@ type neighbour struct {
 	where string // "under integration"
 }
 
-// The keys of a document, and those of a flow that are no rows of Fields.
-const (
-	keyVersion = iota
-	keyAccountSID
-	keyIgnore
-	keyDefaults
-	keyFlows
-)
-
-const (
-	keySID = iota
-	keyRenamedFrom
-	keyIgnoreChanges
-	keyIntegration
-	numFlowKeys // the fields come after these
-)
-
-// maxKeys is at least the number of keys of any shape.
-const maxKeys = 24
-
 var documentShape, flowShape, integrationShape = newShapes()
 
 func newShapes() (document, flow, integration *shape) {
 	document = &shape{name: "a document", keys: []key{
-		keyVersion:    {name: "version"},
-		keyAccountSID: {name: "account_sid"},
-		keyIgnore:     {name: "ignore"},
-		keyDefaults:   {name: "defaults"},
-		keyFlows:      {name: "flows"},
+		{name: "version"}, {name: "account_sid"}, {name: "ignore"}, {name: "defaults"}, {name: "flows"},
 	}}
 	flow = &shape{name: "a flow", keys: []key{
-		keySID:           {name: "sid"},
-		keyRenamedFrom:   {name: "renamed_from"},
-		keyIgnoreChanges: {name: "ignore_changes"},
-		keyIntegration:   {name: "integration"},
+		{name: "sid"}, {name: "renamed_from"}, {name: "ignore_changes"}, {name: "integration"},
 	}}
 	integration = &shape{name: "an integration"}
 	for i := range Fields {
@@ -80,15 +51,6 @@ func newShapes() (document, flow, integration *shape) {
 		s.keys = append(s.keys, key{name: strings.TrimPrefix(f.Path, cut), field: f})
 		if f.Name != "" {
 			s.keys = append(s.keys, key{name: strings.TrimPrefix(f.Name, cut), field: f, byName: true})
-		}
-	}
-	for _, s := range []*shape{document, flow, integration} {
-		if len(s.keys) > maxKeys {
-			panic("schema: maxKeys is too small")
-		}
-		s.slot = make(map[string]int, len(s.keys))
-		for i, k := range s.keys {
-			s.slot[k.name] = i
 		}
 	}
 	document.elsewhere = []neighbour{{flow, "in a flow, below flows or defaults"}, {integration, "below the integration of a flow"}}
@@ -108,6 +70,11 @@ func newShapes() (document, flow, integration *shape) {
 		"studioflowsid": "flow_sid", "studiosid": "flow_sid", "webhook": "url", "webhookurl": "url", "retries": "retry_count",
 	}
 	return document, flow, integration
+}
+
+// has reports whether a key belongs to the mapping.
+func (s *shape) has(name string) bool {
+	return slices.ContainsFunc(s.keys, func(k key) bool { return k.name == name })
 }
 
 // names returns the keys, a flow's fields before the rest.

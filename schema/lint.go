@@ -22,7 +22,7 @@ const (
 func (d *decoder) lint(flow *Declared, unsure FieldSet, own *layer) {
 	warn := func(f *Field, code, message string) {
 		pos := flow.Pos // of the flow, when defaults has the value
-		if e := own.at[f.index]; e.value != nil {
+		if e := own.at[f]; e.value != nil {
 			pos = d.src.Pos(e.value)
 		}
 		d.out.warnings = append(d.out.warnings, Warning{Code: code, Message: fmt.Sprintf("flow %s: %s", yamldoc.Quote(flow.Flow.FriendlyName), message), Pos: pos})

@@ -108,12 +108,6 @@ func join(parts []contents) *contents {
 		return &parts[0]
 	}
 	whole := &contents{}
-	flows := 0
-	for i := range parts {
-		flows += len(parts[i].flows)
-	}
-	whole.flows = make([]Declared, 0, flows)
-	whole.facts = make([]facts, 0, flows)
 	for i := range parts {
 		p := &parts[i]
 		whole.problems = append(whole.problems, p.problems...)
