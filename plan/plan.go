@@ -43,34 +43,34 @@ func (a Action) String() string {
 
 // Plan is what has to be written to make the account equal to the YAML.
 type Plan struct {
-	FlexsyncVersion string
-	CreatedAt       time.Time
+	FlexsyncVersion string    `json:"flexsync_version"`
+	CreatedAt       time.Time `json:"created_at"`
 
-	AccountSID   string // "" when nothing told which account it is
-	BaseURL      string
-	ConfigDigest string // of the resolved configuration; files and their order do not matter
+	AccountSID   string `json:"account_sid"` // "" when nothing told which account it is
+	BaseURL      string `json:"base_url"`
+	ConfigDigest string `json:"config_digest"` // of the resolved configuration; files and their order do not matter
 
 	// State is every flow of the account that was looked at, by SID.
-	State map[string]Seen
+	State map[string]Seen `json:"state"`
 
-	Ignore []string // globs and SIDs of files and flags
-	Only   []string
+	Ignore []string `json:"ignore"` // globs and SIDs of files and flags
+	Only   []string `json:"only"`
 	// LeftOut is the SIDs of flows that --ignore leaves out by the name of the
 	// declared flow that they belong to, and not by their own.
-	LeftOut []string
-	Managed []string // names that the YAML declares and that were looked at, sorted
+	LeftOut []string `json:"left_out"`
+	Managed []string `json:"managed"` // names that the YAML declares and that were looked at, sorted
 	// NoDelete is --no-delete: nothing is deleted, copies that come up while the
 	// plan is carried out included.
-	NoDelete bool
+	NoDelete bool `json:"no_delete"`
 
 	// Names are the names of the SIDs that were looked up, for display.
-	Names map[string]string
+	Names map[string]string `json:"names"`
 
-	Summary  Summary
-	Changes  []Change // in the order of execution
-	Kept     []Kept   // deletions that --no-delete holds back
-	Warnings []Notice
-	Refusals []Notice
+	Summary  Summary  `json:"summary"`
+	Changes  []Change `json:"changes"` // in the order of execution
+	Kept     []Kept   `json:"kept"`    // deletions that --no-delete holds back
+	Warnings []Notice `json:"warnings"`
+	Refusals []Notice `json:"refusals"`
 }
 
 // Seen is a flow as the plan found it.
@@ -91,22 +91,22 @@ type Summary struct {
 
 // Change is one write.
 type Change struct {
-	Action       Action
-	FriendlyName string
-	SID          string // "" on create
-	RenamedFrom  string // the name that the account's flow has, when it is another
+	Action       Action `json:"action"`
+	FriendlyName string `json:"friendly_name"`
+	SID          string `json:"sid,omitempty"`          // "" on create
+	RenamedFrom  string `json:"renamed_from,omitempty"` // the name that the account's flow has, when it is another
 	// Step is "disable" on the extra write that breaks a swap of identities:
 	// it switches the flow off, a later change of the same SID finishes it.
-	Step   string
-	Source *yamldoc.Pos // where the flow is declared; nil on delete
-	Reason string       // why a delete is one; "" when no file declares the flow
+	Step   string       `json:"step,omitempty"`
+	Source *yamldoc.Pos `json:"source,omitempty"` // where the flow is declared; nil on delete
+	Reason string       `json:"reason,omitempty"` // why a delete is one; "" when no file declares the flow
 	// CopyOf is, on the delete of a copy, the SID of the equal flow that
 	// stays. Nothing is lost by such a delete: it is outside --max-deletes.
-	CopyOf string
-	Fields []FieldChange
+	CopyOf string        `json:"copy_of,omitempty"`
+	Fields []FieldChange `json:"fields"`
 
-	Before *schema.Flow // nil on create
-	After  *schema.Flow // nil on delete: the whole flow as it is sent
+	Before *schema.Flow `json:"before"` // nil on create
+	After  *schema.Flow `json:"after"`  // nil on delete: the whole flow as it is sent
 }
 
 // StepDisable is the Step of an extra disabling write.
@@ -114,9 +114,9 @@ const StepDisable = "disable"
 
 // FieldChange is one field that a change sets: a string, bool, int64 or nil.
 type FieldChange struct {
-	Path   string
-	Before schema.Value
-	After  schema.Value
+	Path   string       `json:"path"`
+	Before schema.Value `json:"before"`
+	After  schema.Value `json:"after"`
 }
 
 // Disables reports whether the change switches a flow off that is on now.
