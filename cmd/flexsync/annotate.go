@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -113,7 +114,7 @@ func (f *summaryFlag) check(a *app) error {
 }
 
 // write appends the Markdown to the step's summary, if that is asked for.
-func (f *summaryFlag) write(a *app, markdown func(io.Writer) error) error {
+func (f *summaryFlag) write(ctx context.Context, a *app, markdown func(io.Writer) error) error {
 	if !f.StepSummary {
 		return nil
 	}
@@ -122,15 +123,15 @@ func (f *summaryFlag) write(a *app, markdown func(io.Writer) error) error {
 		return err
 	}
 	path, _ := a.lookupEnv(summaryVariable)
-	if err := a.writeTo(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, []byte(text.String())); err != nil {
+	if err := writeTo(ctx, path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, []byte(text.String())); err != nil {
 		return fmt.Errorf("write the step summary: %w", err)
 	}
 	return nil
 }
 
 // plan is write for a plan.
-func (f *summaryFlag) plan(a *app, p *plan.Plan, maxBytes int) error {
-	return f.write(a, func(w io.Writer) error { return render.PlanMarkdown(w, p, maxBytes) })
+func (f *summaryFlag) plan(ctx context.Context, a *app, p *plan.Plan, maxBytes int) error {
+	return f.write(ctx, a, func(w io.Writer) error { return render.PlanMarkdown(w, p, maxBytes) })
 }
 
 // issue is one entry of a code-quality report (GitLab, "Code Quality report
@@ -157,7 +158,7 @@ var placeRE = regexp.MustCompile(`:\d+(:\d+)?\b`)
 
 // writeCodeQuality writes the report, whole or not at all; it is an empty list
 // when there is nothing to say.
-func (a *app) writeCodeQuality(path string, problems yamldoc.Problems, warnings []schema.Warning) error {
+func (a *app) writeCodeQuality(ctx context.Context, path string, problems yamldoc.Problems, warnings []schema.Warning) error {
 	issues := []issue{}
 	seen := make(map[string]int)
 	add := func(pos yamldoc.Pos, check, severity, at, message string) {
@@ -190,7 +191,7 @@ func (a *app) writeCodeQuality(path string, problems yamldoc.Problems, warnings 
 	}
 	report, err := json.MarshalIndent(issues, "", "  ")
 	if err == nil {
-		err = a.writeFile(path, append(report, '\n'))
+		err = writeFile(ctx, path, append(report, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("write the code-quality report: %w", err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,19 +16,16 @@ import (
 )
 
 type applyCmd struct {
-	Paths            []string `arg:"" optional:"" name:"path" file:"yaml" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
-	Plan             string   `placeholder:"FILE" file:"plan" help:"Carry out a saved plan; takes no PATH and no flag that shapes a plan."`
-	DryRun           bool     `help:"Stop before asking."`
-	DetailedExitcode bool     `help:"With --dry-run: exit with 2 when there are changes."`
-	Yes              bool     `short:"y" help:"Do not ask."`
-	Parallelism      int      `default:"4" help:"Writes under way at once, 1 to 64."`
-	Backup           string   `placeholder:"FILE" file:"out" help:"Before the first write, save the account as export would give it."`
-	Format           string   `default:"text" enum:"text,json,markdown" help:"text, json or markdown."`
-	MaxBytes         int      `default:"65000" help:"Longest Markdown; GitHub refuses comments over 65,536 characters."`
+	Plan             string `placeholder:"FILE" file:"plan" help:"Carry out a saved plan; takes no PATH and no flag that shapes a plan."`
+	DryRun           bool   `help:"Stop before asking."`
+	DetailedExitcode bool   `help:"With --dry-run: exit with 2 when there are changes."`
+	Yes              bool   `short:"y" help:"Do not ask."`
+	Parallelism      int    `default:"4" help:"Writes under way at once, 1 to 64."`
+	Backup           string `placeholder:"FILE" file:"out" help:"Before the first write, save the account as export would give it."`
+	Format           string `default:"text" enum:"text,json,markdown" help:"text, json or markdown."`
+	MaxBytes         int    `default:"65000" help:"Longest Markdown; GitHub refuses comments over 65,536 characters."`
 
-	inputFlags
-	planFlags
-	accountFlags
+	planInput
 	summaryFlag
 }
 
@@ -45,36 +43,40 @@ func (c *applyCmd) check() error {
 		return err
 	}
 	var wrong []string
-	for flag, given := range map[string]bool{
-		"a PATH": len(c.Paths) > 0, "--var": len(c.Var) > 0, "--var-file": len(c.VarFile) > 0, "--ignore": len(c.Ignore) > 0,
-		"--only": len(c.Only) > 0, "--no-delete": c.NoDelete, "--max-deletes": c.MaxDeletes != "", "--check-refs": c.CheckRefs,
+	for _, x := range []struct {
+		what  string
+		given bool
+	}{
+		{"--check-refs", c.CheckRefs}, {"--ignore", len(c.Ignore) > 0}, {"--max-deletes", c.MaxDeletes != ""}, {"--no-delete", c.NoDelete},
+		{"--only", len(c.Only) > 0}, {"--var", len(c.Var) > 0}, {"--var-file", len(c.VarFile) > 0}, {"a PATH", len(c.Paths) > 0},
 	} {
-		if given {
-			wrong = append(wrong, flag)
+		if x.given {
+			wrong = append(wrong, x.what)
 		}
 	}
 	if len(wrong) > 0 {
-		return inputError(fmt.Errorf("--plan does not go with %s: a saved plan is carried out as it was reviewed", joinSorted(wrong)),
+		return inputError(fmt.Errorf("--plan does not go with %s: a saved plan is carried out as it was reviewed", strings.Join(wrong, ", ")),
 			"leave it out, or make the plan again with it")
 	}
 	return nil
 }
 
-func (c *applyCmd) Run(a *app) error {
+func (c *applyCmd) Run(ctx context.Context, a *app) error {
 	if err := errors.Join(c.check(), c.summaryFlag.check(a)); err != nil {
 		return err
 	}
-	p, snap, acct, err := c.obtain(a)
+	s, err := c.session(ctx, a)
 	if err != nil {
 		return err
 	}
+	p := s.plan
 	a.annotatePlan(p)
 	switch {
 	case len(p.Refusals) > 0:
-		return c.refuse(a, p, p.Refusals)
+		return c.refuse(ctx, a, p)
 	case c.DryRun:
-		saved := c.summaryFlag.plan(a, p, c.MaxBytes)
-		return a.planned(p, planExit(p, c.DetailedExitcode), saved, c.Format, "dry-run", c.MaxBytes)
+		saved := c.summaryFlag.plan(ctx, a, p, c.MaxBytes)
+		return a.planned(ctx, p, planExit(p, c.DetailedExitcode), saved, c.Format, "dry-run", c.MaxBytes)
 	}
 	if c.Format == "text" {
 		if err := a.show(p, c.Format, "", c.MaxBytes); err != nil {
@@ -82,30 +84,26 @@ func (c *applyCmd) Run(a *app) error {
 		}
 	}
 	if p.HasChanges() {
-		if err := c.confirm(a, p); err != nil {
+		if err := c.confirm(ctx, a, p); err != nil {
 			return err
 		}
 		if c.Backup != "" {
-			if err := a.writeFile(c.Backup, snap.Export(p.Backup()).Encode()); err != nil {
+			if err := writeFile(ctx, c.Backup, s.snapshot.Export(p.Backup()).Encode()); err != nil {
 				return fmt.Errorf("save the backup: %w; nothing was changed", err)
 			}
 		}
 	}
 	progress := newProgress(a, len(p.Changes), c.Format == "text")
-	report, err := apply.Run(a.ctx, acct, p, snap, apply.Options{Parallelism: c.Parallelism, Observe: progress.observe})
+	report, err := apply.Run(ctx, s.client, p, s.snapshot, apply.Options{Parallelism: c.Parallelism, Observe: progress.observe})
 	progress.clear()
 	if err != nil {
 		return err
 	}
 	// What is done is done, whether or not it can be told on stdout: the exit
 	// code is about the account.
-	code := map[apply.Status]int{
-		apply.Interrupted: exitInterrupted,
-		apply.Partial:     exitPartial,
-		apply.Mismatched:  exitMismatch,
-	}[report.Status]
+	code := applyExit(report.Status)
 	if err := c.report(a, report, progress); err != nil {
-		if a.exitCode(err) == exitInterrupted {
+		if exitCode(ctx, err) == exitInterrupted {
 			code = exitInterrupted
 		}
 		a.say("%v; the account: %s", err, render.ReportTotals(report))
@@ -115,54 +113,67 @@ func (c *applyCmd) Run(a *app) error {
 		}
 		_ = writeReport(a.stderr, a.style(a.stderr), report, shown) // the last resort
 	}
-	if err := c.summaryFlag.write(a, func(w io.Writer) error { return render.ReportMarkdown(w, report, c.MaxBytes) }); err != nil {
+	if err := c.summaryFlag.write(ctx, a, func(w io.Writer) error { return render.ReportMarkdown(w, report, c.MaxBytes) }); err != nil {
 		a.say("%v", err)
 	}
 	return silent(code)
 }
 
-// obtain makes the plan, or reads a saved one and holds it against the account.
-func (c *applyCmd) obtain(a *app) (*plan.Plan, *state.Snapshot, *account, error) {
+// applyExit is the exit code of an apply that ran.
+func applyExit(status apply.Status) int {
+	switch status {
+	case apply.Interrupted:
+		return exitInterrupted
+	case apply.Partial:
+		return exitPartial
+	case apply.Mismatched:
+		return exitMismatch
+	}
+	return exitOK
+}
+
+// session makes the plan, or reads a saved one and compares it with the account.
+func (c *applyCmd) session(ctx context.Context, a *app) (*session, error) {
 	if c.Plan == "" {
-		return a.compute(c.Paths, &c.inputFlags, &c.planFlags, &c.accountFlags, c.Parallelism)
+		return c.planInput.session(ctx, a, c.Parallelism)
 	}
-	p, err := a.readPlan(c.Plan)
+	p, err := readPlan(ctx, c.Plan)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
-	acct, err := c.connect(a, c.Parallelism)
-	if err != nil || len(p.Refusals) > 0 {
-		return p, nil, acct, err
+	s, err := c.accountFlags.session(a, c.Parallelism)
+	if err != nil {
+		return nil, err
+	}
+	s.plan = p
+	if len(p.Refusals) > 0 {
+		return s, nil
 	}
 	// The wrong account is no reason to review the plan again.
 	wrong := func(why, hint string) {
 		p.Refusals = append(p.Refusals, plan.Notice{Code: plan.RefuseWrongAccount, Message: why + ": " + hint})
 	}
-	if p.AccountSID != "" && p.AccountSID != acct.sid {
-		wrong(fmt.Sprintf("the saved plan is for account %s, and the credentials are for account %s", safetext.Line(p.AccountSID), acct.sid),
+	if p.AccountSID != "" && p.AccountSID != s.accountSID {
+		wrong(fmt.Sprintf("the saved plan is for account %s, and the credentials are for account %s", safetext.Line(p.AccountSID), s.accountSID),
 			"use the other account's credentials, or its plan")
-		return p, nil, acct, nil
+		return s, nil
 	}
-	snap, err := state.Read(a.ctx, acct)
-	if err != nil {
-		return nil, nil, nil, err
+	if s.snapshot, err = state.Read(ctx, s.client); err != nil {
+		return nil, err
 	}
-	if why := acct.foreign("the flows belong", snap.AccountSID); why != "" {
+	if why := s.foreign("the flows belong", s.snapshot.AccountSID); why != "" {
 		wrong(why, checkCredentials)
-		return p, nil, acct, nil
+		return s, nil
 	}
-	moved, err := p.Stale(snap, acct.sid)
-	if err != nil {
-		return nil, nil, nil, err
+	moved, err := p.Stale(s.snapshot, s.accountSID)
+	if err == nil && len(moved) > 0 {
+		err = c.stale(ctx, a, p, moved)
 	}
-	if len(moved) > 0 {
-		return nil, nil, nil, c.stale(a, p, moved)
-	}
-	return p, snap, acct, nil
+	return s, err
 }
 
-func (a *app) readPlan(path string) (*plan.Plan, error) {
-	data, err := a.readFile(path, maxPlanBytes)
+func readPlan(ctx context.Context, path string) (*plan.Plan, error) {
+	data, err := readFile(ctx, path, maxPlanBytes)
 	if err != nil {
 		return nil, inputError(fmt.Errorf("read the saved plan: %w", err), "make it with `flexsync plan --out`")
 	}
@@ -178,30 +189,30 @@ type refusedDocument struct {
 }
 
 // refuse ends an apply that a guard stopped.
-func (c *applyCmd) refuse(a *app, p *plan.Plan, refusals []plan.Notice) error {
+func (c *applyCmd) refuse(ctx context.Context, a *app, p *plan.Plan) error {
 	var err error
 	switch {
 	case c.Format == "json" && c.DryRun:
 		err = a.show(p, c.Format, "dry-run", c.MaxBytes)
 	case c.Format == "json":
-		err = a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "refused", AccountSID: p.AccountSID, Refusals: refusals})
+		err = a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "refused", AccountSID: p.AccountSID, Refusals: p.Refusals})
 	default:
 		err = a.show(p, c.Format, "", c.MaxBytes)
 	}
-	err = errors.Join(written(err), c.summaryFlag.plan(a, p, c.MaxBytes))
-	codes := make([]string, len(refusals))
-	for i, r := range refusals {
+	err = errors.Join(written(err), c.summaryFlag.plan(ctx, a, p, c.MaxBytes))
+	codes := make([]string, len(p.Refusals))
+	for i, r := range p.Refusals {
 		codes[i] = r.Code
 		if c.Format != "text" { // which has them in the plan
 			a.say("refused (%s): %s", r.Code, safetext.Line(r.Message))
 		}
 	}
 	a.say("refused (%s): nothing was changed", safetext.Line(strings.Join(codes, ", ")))
-	return a.outcome(exitRefused, err)
+	return a.outcome(ctx, exitRefused, err)
 }
 
 // stale ends an apply whose saved plan the account has moved away from.
-func (c *applyCmd) stale(a *app, p *plan.Plan, moved []plan.Moved) error {
+func (c *applyCmd) stale(ctx context.Context, a *app, p *plan.Plan, moved []plan.Moved) error {
 	var err error
 	if c.Format == "json" {
 		err = written(a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "stale", AccountSID: p.AccountSID, Stale: moved}))
@@ -212,16 +223,16 @@ func (c *applyCmd) stale(a *app, p *plan.Plan, moved []plan.Moved) error {
 		a.annotate("error", nil, "flexsync: the saved plan is stale", m.String())
 	}
 	a.hint("nothing was changed; make the plan again, and have it reviewed again")
-	return a.outcome(exitStale, err)
+	return a.outcome(ctx, exitStale, err)
 }
 
 // confirm asks, unless --yes answers.
-func (c *applyCmd) confirm(a *app, p *plan.Plan) error {
+func (c *applyCmd) confirm(ctx context.Context, a *app, p *plan.Plan) error {
 	if c.Yes {
 		return nil
 	}
 	if !isTerminal(a.stdin) {
-		return c.unconfirmed(a, p, errNoTerminal.Error(), "say --yes to apply without a question")
+		return c.unconfirmed(ctx, a, p, errNoTerminal.Error(), "say --yes to apply without a question")
 	}
 	if c.Format != "text" {
 		if err := render.Plan(a.stderr, p, a.style(a.stderr)); err != nil {
@@ -240,7 +251,7 @@ func (c *applyCmd) confirm(a *app, p *plan.Plan) error {
 			line, err := r.ReadString('\n')
 			select {
 			case answers <- line:
-			case <-a.ctx.Done():
+			case <-ctx.Done():
 				return
 			}
 			if err != nil {
@@ -250,7 +261,7 @@ func (c *applyCmd) confirm(a *app, p *plan.Plan) error {
 	}()
 	for {
 		select {
-		case <-a.ctx.Done():
+		case <-ctx.Done():
 			fmt.Fprintln(a.stderr)
 			return errInterrupted
 		case line := <-answers:
@@ -263,14 +274,14 @@ func (c *applyCmd) confirm(a *app, p *plan.Plan) error {
 			case "yes", "y":
 				return nil
 			case "no", "n", "":
-				return c.unconfirmed(a, p, "not confirmed", "")
+				return c.unconfirmed(ctx, a, p, "not confirmed", "")
 			}
 			fmt.Fprint(a.stderr, "Answer yes or no: ")
 		}
 	}
 }
 
-func (c *applyCmd) unconfirmed(a *app, p *plan.Plan, what, hint string) error {
+func (c *applyCmd) unconfirmed(ctx context.Context, a *app, p *plan.Plan, what, hint string) error {
 	var err error
 	if c.Format == "json" {
 		doc := refusedDocument{FormatVersion: plan.FormatVersion, Status: "refused", AccountSID: p.AccountSID,
@@ -279,7 +290,7 @@ func (c *applyCmd) unconfirmed(a *app, p *plan.Plan, what, hint string) error {
 	}
 	a.say("%s; nothing was changed", what)
 	a.hint(hint)
-	return a.outcome(exitRefused, err)
+	return a.outcome(ctx, exitRefused, err)
 }
 
 // report prints what was done.

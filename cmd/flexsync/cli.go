@@ -59,6 +59,15 @@ type planFlags struct {
 	CheckRefs  bool     `help:"Also look up the SIDs that flows refer to, and warn of missing ones and of draft Studio flows."`
 }
 
+// planInput is all that a plan is made from.
+type planInput struct {
+	Paths []string `arg:"" optional:"" name:"path" file:"yaml" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
+
+	inputFlags
+	planFlags
+	accountFlags
+}
+
 // The exit codes.
 const (
 	exitOK          = 0
@@ -74,7 +83,6 @@ const (
 
 // app is what the commands have of the world. It is bound by run.
 type app struct {
-	ctx       context.Context
 	stdin     io.Reader
 	stdout    io.Writer
 	stderr    io.Writer
@@ -90,7 +98,7 @@ type app struct {
 // exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lookupEnv func(string) (string, bool)) int {
 	a := &app{
-		ctx: ctx, stdin: stdin, stdout: &stream{ctx: ctx, w: stdout}, stderr: &stream{ctx: ctx, w: stderr}, lookupEnv: lookupEnv,
+		stdin: stdin, stdout: newStream(ctx, stdout), stderr: newStream(ctx, stderr), lookupEnv: lookupEnv,
 		now: time.Now, version: version(debug.ReadBuildInfo()),
 	}
 	var cli grammar
@@ -101,7 +109,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitError
 	}
 	// Parsing prints the help, on a stdout that kong looks at for its width.
-	kctx, err := await(ctx, grace, func() (kctx *kong.Context, err error) {
+	kctx, err := await(ctx.Done(), grace, func() (kctx *kong.Context, err error) {
 		defer func() {
 			switch p := recover().(type) {
 			case nil:
@@ -115,19 +123,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	})
 	switch {
 	case err != nil:
-		return a.fail(usageError(parser.Model, err), wantsJSON(args))
+		return a.fail(ctx, usageError(parser.Model, err), wantsJSON(args))
 	case kctx == nil:
 		return exitOK // after --help
 	}
 	if err := a.checkOutputs(kctx.Selected()); err != nil {
-		return a.fail(err, wantsJSON(args))
+		return a.fail(ctx, err, wantsJSON(args))
 	}
 	a.color = cli.Color
 	if cli.Verbose {
 		a.logger = newLogger(a.stderr, cli.LogFormat)
 	}
-	err = kctx.Run(a)
-	return a.fail(err, wantsJSON(args))
+	kctx.BindTo(ctx, (*context.Context)(nil))
+	return a.fail(ctx, kctx.Run(a), wantsJSON(args))
 }
 
 // newParser makes the parser of a command line. A value that is empty is an
@@ -207,6 +215,12 @@ func (a *app) style(w io.Writer) render.Style {
 	return render.Style{Color: noColor == "" && isTerminal(w)}
 }
 
+// env is a variable of the environment, "" when it is not set.
+func (a *app) env(name string) string {
+	value, _ := a.lookupEnv(name)
+	return value
+}
+
 // say writes a line of conversation.
 func (a *app) say(format string, args ...any) {
 	fmt.Fprintf(a.stderr, "flexsync: "+format+"\n", args...)
@@ -238,14 +252,14 @@ var ranking = []int{exitInterrupted, exitPartial, exitMismatch, exitStale, exitR
 
 // ranks reports whether a command's own exit code counts, and not the one of an
 // error of telling it; nil is none.
-func (a *app) ranks(code int, err error) bool {
-	return slices.Index(ranking, code) <= slices.Index(ranking, a.exitCode(err))
+func ranks(ctx context.Context, code int, err error) bool {
+	return slices.Index(ranking, code) <= slices.Index(ranking, exitCode(ctx, err))
 }
 
 // outcome ends a command whose own exit code is code, and of which not all may
 // have been told.
-func (a *app) outcome(code int, err error) error {
-	if !a.ranks(code, err) {
+func (a *app) outcome(ctx context.Context, code int, err error) error {
+	if !ranks(ctx, code, err) {
 		return err
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"embed"
 	"fmt"
 	"slices"
@@ -41,7 +42,7 @@ type completeCmd struct {
 	Words []string `arg:"" optional:"" typing:"" help:"The words behind the program's name, as they are typed; the last one is to be completed."`
 }
 
-func (c *completeCmd) Run(a *app, k *kong.Kong) error {
+func (c *completeCmd) Run(ctx context.Context, a *app, k *kong.Kong) error {
 	words := c.Words
 	if c.Shell == "bash" {
 		words = glue(words)
@@ -56,7 +57,7 @@ func (c *completeCmd) Run(a *app, k *kong.Kong) error {
 		words[i] = unquote(words[i])
 	}
 	line := readLine(k.Model.Node, words)
-	files, found := line.complete(a)
+	files, found := line.complete(ctx, a)
 	var b strings.Builder
 	b.WriteString("words\n")
 	if files {
@@ -190,7 +191,7 @@ func (l *commandLine) flag(word string) *kong.Flag {
 }
 
 // complete returns what the last word may become.
-func (l *commandLine) complete(a *app) (files bool, found []candidate) {
+func (l *commandLine) complete(ctx context.Context, a *app) (files bool, found []candidate) {
 	if l.value == nil {
 		if !strings.HasPrefix(l.last, "-") {
 			for _, n := range l.node.Children {
@@ -223,7 +224,7 @@ func (l *commandLine) complete(a *app) (files bool, found []candidate) {
 			add(word, "")
 		}
 	case placeholder == "GLOB":
-		for _, name := range l.names(a) {
+		for _, name := range l.names(ctx, a) {
 			add(name, "")
 		}
 	case placeholder == "FILE", placeholder == "DIR", l.value.Flag == nil && l.value.Name == "path":
@@ -234,11 +235,11 @@ func (l *commandLine) complete(a *app) (files bool, found []candidate) {
 
 // names are the patterns of the flows that the YAML declares, as far as it can
 // be read.
-func (l *commandLine) names(a *app) (patterns []string) {
+func (l *commandLine) names(ctx context.Context, a *app) (patterns []string) {
 	input := inputFlags{Var: l.flags["var"], VarFile: l.flags["var-file"]}
 	offline := *a
 	offline.stdin = nil // the shell's
-	cfg, err := input.load(&offline, l.args, true)
+	cfg, err := input.load(ctx, &offline, l.args, true)
 	if err != nil {
 		return nil
 	}

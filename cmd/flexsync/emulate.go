@@ -28,7 +28,7 @@ type emulateCmd struct {
 // maxSeedBytes bounds a seed: 100,000 flows take about 50 MB.
 const maxSeedBytes = 1 << 30
 
-func (c *emulateCmd) Run(a *app) error {
+func (c *emulateCmd) Run(ctx context.Context, a *app) error {
 	host, _, err := net.SplitHostPort(c.Addr)
 	if err != nil {
 		return inputError(fmt.Errorf("--addr: %w", err), "write 127.0.0.1:PORT")
@@ -44,7 +44,7 @@ func (c *emulateCmd) Run(a *app) error {
 		opts.Limits = emulator.DocumentedLimits
 	}
 	if c.Seed != "" {
-		if opts.Seed, err = a.readFile(c.Seed, maxSeedBytes); err != nil {
+		if opts.Seed, err = readFile(ctx, c.Seed, maxSeedBytes); err != nil {
 			return inputError(fmt.Errorf("--seed: %w", err), "")
 		}
 	}
@@ -71,9 +71,9 @@ func (c *emulateCmd) Run(a *app) error {
 	select {
 	case err := <-failed:
 		return err
-	case <-a.ctx.Done():
+	case <-ctx.Done():
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := srv.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err

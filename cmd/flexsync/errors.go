@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"flexsync/apply"
@@ -18,7 +17,7 @@ import (
 
 // exitCode says what an error is, in the order in which the contract ranks
 // them.
-func (a *app) exitCode(err error) int {
+func exitCode(ctx context.Context, err error) int {
 	var with *exitWith
 	var problems yamldoc.Problems
 	var unmatched *plan.UnmatchedError
@@ -27,7 +26,7 @@ func (a *app) exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case a.ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted)):
+	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted)):
 		return exitInterrupted
 	case errors.As(err, &with):
 		return with.code
@@ -39,8 +38,8 @@ func (a *app) exitCode(err error) int {
 
 // fail prints an error and returns its exit code. With asJSON it is also the
 // one document on stdout.
-func (a *app) fail(err error, asJSON bool) int {
-	code := a.exitCode(err)
+func (a *app) fail(ctx context.Context, err error, asJSON bool) int {
+	code := exitCode(ctx, err)
 	var with *exitWith
 	if err == nil || errors.As(err, &with) && with.err == nil {
 		return code
@@ -158,9 +157,4 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-func joinSorted(words []string) string {
-	slices.Sort(words)
-	return strings.Join(words, ", ")
 }

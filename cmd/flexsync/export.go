@@ -1,7 +1,7 @@
 package main
 
 import (
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,32 +23,30 @@ type exportCmd struct {
 	accountFlags
 }
 
-func (c *exportCmd) Run(a *app) error {
+func (c *exportCmd) Run(ctx context.Context, a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	acct, err := c.connect(a, 1)
+	s, err := c.accountFlags.session(a, 1)
 	if err != nil {
 		return err
 	}
-	snap, err := acct.read(a.ctx)
-	if err != nil {
+	if err := s.list(ctx); err != nil {
 		return err
 	}
 	if c.Snapshot != "" {
-		return c.snapshot(a, acct, snap)
+		return c.snapshot(ctx, a, s)
 	}
 	var opts state.ExportOptions
 	if c.Names {
-		dir, err := acct.lookup(a.ctx, snap.References())
-		if err != nil {
+		if err := s.lookup(ctx, s.snapshot.References()); err != nil {
 			return err
 		}
-		opts.Names = snap.Names(dir)
+		opts.Names = s.snapshot.Names(s.directory)
 	}
-	e := snap.Export(opts)
+	e := s.snapshot.Export(opts)
 	if c.Split != "" {
-		if err := writeSplit(a, c.Split, e); err != nil {
+		if err := writeSplit(ctx, a, c.Split, e); err != nil {
 			return err
 		}
 	} else if _, err := a.stdout.Write(e.Encode()); err != nil {
@@ -75,15 +73,14 @@ func (c *exportCmd) check() error {
 }
 
 // snapshot writes the account as a file for --local.
-func (c *exportCmd) snapshot(a *app, acct *account, snap *state.Snapshot) error {
-	dir, err := acct.lookup(a.ctx, state.Everything("for --snapshot"))
-	if err != nil {
+func (c *exportCmd) snapshot(ctx context.Context, a *app, s *session) error {
+	if err := s.lookup(ctx, state.Everything("for --snapshot")); err != nil {
 		return err
 	}
-	if err := a.writeFile(c.Snapshot, snap.EncodeFile(cmp.Or(snap.AccountSID, acct.sid), dir)); err != nil {
+	if err := writeFile(ctx, c.Snapshot, s.snapshot.EncodeFile(s.owner(), s.directory)); err != nil {
 		return fmt.Errorf("save the snapshot: %w", err)
 	}
-	a.say("%s written to %s", count(len(snap.Flows), "flow"), c.Snapshot)
+	a.say("%s written to %s", count(len(s.snapshot.Flows), "flow"), c.Snapshot)
 	return nil
 }
 
@@ -155,7 +152,7 @@ func splitByChannel(e schema.Export) (files []splitFile) {
 // writeSplit writes an export to a directory, whole or not at all. The files
 // are made beside their place, where plan does not look, and then moved: a
 // directory that is new in one step, and file by file into one that is there.
-func writeSplit(a *app, dir string, e schema.Export) (err error) {
+func writeSplit(ctx context.Context, a *app, dir string, e schema.Export) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("--split: %w", err)
@@ -164,14 +161,18 @@ func writeSplit(a *app, dir string, e schema.Export) (err error) {
 	_, statErr := os.Stat(dir)
 	isNew := errors.Is(statErr, fs.ErrNotExist)
 	dir = filepath.Clean(dir)
-	made, err := os.MkdirTemp(map[bool]string{true: filepath.Dir(dir), false: dir}[isNew], ".flexsync-*")
+	beside := dir
+	if isNew {
+		beside = filepath.Dir(dir)
+	}
+	made, err := os.MkdirTemp(beside, ".flexsync-*")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(made)
 	files := splitByChannel(e)
 	for _, f := range files {
-		if err := a.writeFile(filepath.Join(made, f.name), f.yaml); err != nil {
+		if err := writeFile(ctx, filepath.Join(made, f.name), f.yaml); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -9,14 +10,15 @@ import (
 )
 
 // writeFile makes a file of mode 0600, whole or not at all, also where one of
-// another mode is. A link stays a link, also one to a file that is not there. What is no regular file (a device, a
-// pipe) is written to: a file in its place would break it for everyone.
-func (a *app) writeFile(path string, data []byte) (err error) {
-	if path, err = target(path); err != nil {
+// another mode is. A link stays a link, even one to a file that does not exist.
+// What is not a regular file (a device, a pipe) is written to: a file in its
+// place would break it for everyone.
+func writeFile(ctx context.Context, path string, data []byte) (err error) {
+	if path, err = resolve(path); err != nil {
 		return err
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return a.writeTo(path, os.O_WRONLY, data)
+		return writeTo(ctx, path, os.O_WRONLY, data)
 	}
 	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // of mode 0600
 	if err != nil {
@@ -37,8 +39,8 @@ func (a *app) writeFile(path string, data []byte) (err error) {
 
 // writeTo opens a file and writes to it, and waits for neither when the command
 // is interrupted: it may be a FIFO without another end.
-func (a *app) writeTo(path string, flags int, data []byte) error {
-	_, err := await(a.ctx, grace, func() (struct{}, error) {
+func writeTo(ctx context.Context, path string, flags int, data []byte) error {
+	_, err := await(ctx.Done(), grace, func() (struct{}, error) {
 		f, err := os.OpenFile(path, flags, 0o600)
 		if err != nil {
 			return struct{}{}, err
@@ -51,8 +53,8 @@ func (a *app) writeTo(path string, flags int, data []byte) error {
 
 // readFile reads a file of at most limit bytes, and does not wait for it when
 // the command is interrupted.
-func (a *app) readFile(path string, limit int64) ([]byte, error) {
-	return await(a.ctx, 0, func() ([]byte, error) {
+func readFile(ctx context.Context, path string, limit int64) ([]byte, error) {
+	return await(ctx.Done(), 0, func() ([]byte, error) {
 		f, err := os.Open(path)
 		if err != nil {
 			return nil, err
@@ -66,9 +68,9 @@ func (a *app) readFile(path string, limit int64) ([]byte, error) {
 	})
 }
 
-// target is the file that a path leads to through links, there or not. Of a path
-// that leads nowhere it is what can be resolved: opening it says the rest.
-func target(path string) (string, error) {
+// resolve is the file that a path leads to through links; it need not exist. A
+// path that cannot be resolved is returned as it is: opening it reports why.
+func resolve(path string) (string, error) {
 	for range 40 {
 		if real, err := filepath.EvalSymlinks(path); err == nil {
 			return real, nil

@@ -7,17 +7,14 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"flexsync/internal/glob"
 	"flexsync/internal/safetext"
 	"flexsync/plan"
 	"flexsync/schema"
-	"flexsync/state"
 )
 
 // load reads the YAML.
-func (f *inputFlags) load(a *app, paths []string, allowUnset bool) (*schema.Config, error) {
+func (f *inputFlags) load(ctx context.Context, a *app, paths []string, allowUnset bool) (*schema.Config, error) {
 	vars := make(map[string]string, len(f.Var))
 	for _, v := range f.Var {
 		name, value, ok := strings.Cut(v, "=")
@@ -31,8 +28,8 @@ func (f *inputFlags) load(a *app, paths []string, allowUnset bool) (*schema.Conf
 	if typed {
 		a.say("the YAML is read from the terminal: Ctrl-D ends it")
 	}
-	cfg, err := await(a.ctx, 0, func() (*schema.Config, error) { return schema.Load(paths, opts) })
-	if typed && a.ctx.Err() != nil {
+	cfg, err := await(ctx.Done(), 0, func() (*schema.Config, error) { return schema.Load(paths, opts) })
+	if typed && ctx.Err() != nil {
 		fmt.Fprintln(a.stderr) // behind the ^C
 	}
 	return cfg, err
@@ -55,60 +52,25 @@ func (f *planFlags) input() (in plan.Input, err error) {
 	return in, nil
 }
 
-// compute reads the YAML and the account at the same time, and plans. What the
-// YAML gives by name is looked up as soon as it is read.
-func (a *app) compute(paths []string, input *inputFlags, shape *planFlags, flags *accountFlags, parallelism int) (*plan.Plan, *state.Snapshot, *account, error) {
-	in, err := shape.input()
+// session reads the YAML and the account, and plans.
+func (f *planInput) session(ctx context.Context, a *app, parallelism int) (*session, error) {
+	in, err := f.planFlags.input()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
-	acct, connectErr := flags.connect(a, parallelism)
-	// What is under way ends with this function, whatever it ends with.
-	ctx, cancel := context.WithCancel(a.ctx)
-	defer cancel()
-	listings, listing := errgroup.WithContext(ctx)
-	var snap *state.Snapshot
-	dir := &state.Directory{}
-	if connectErr == nil {
-		listings.Go(func() (err error) {
-			snap, err = state.Read(listing, acct)
-			return err
-		})
-	}
-	// Input that is wrong is said before an account that cannot be reached.
-	if in.Config, err = input.load(a, paths, false); err != nil {
-		return nil, nil, nil, err
-	}
-	if connectErr != nil {
-		if sid := in.Config.AccountSID; sid != "" {
-			connectErr = fmt.Errorf("%w; the files are for account %s", connectErr, sid)
-		}
-		return nil, nil, nil, connectErr
-	}
-	if wanted := plan.References(in); !wanted.Empty() {
-		listings.Go(func() error {
-			return dir.Extend(listing, acct, wanted)
-		})
-	}
-	if err := listings.Wait(); err != nil {
-		return nil, nil, nil, err
-	}
-	in.Snapshot, in.Directory = snap, dir
-	if wanted := plan.LateReferences(in); !wanted.Empty() {
-		if err := dir.Extend(ctx, acct, wanted); err != nil {
-			return nil, nil, nil, err
-		}
-	}
-	in.ExpectAccount, in.BaseURL = acct.sid, acct.baseURL
 	in.FlexsyncVersion, in.CreatedAt = a.version, a.now()
-	p, err := plan.Compute(ctx, in)
-	if a.ctx.Err() != nil {
-		return nil, nil, nil, errInterrupted
+	s, connectErr := f.accountFlags.session(a, parallelism)
+	if connectErr == nil {
+		return s, s.compute(ctx, in, func() (*schema.Config, error) { return f.load(ctx, a, f.Paths, false) })
 	}
-	if err != nil {
-		return nil, nil, nil, err
+	cfg, err := f.load(ctx, a, f.Paths, false)
+	switch {
+	case err != nil: // wrong input is reported before an account that cannot be reached
+		return nil, err
+	case cfg.AccountSID != "":
+		return nil, fmt.Errorf("%w; the files are for account %s", connectErr, cfg.AccountSID)
 	}
-	return p, snap, acct, nil
+	return nil, connectErr
 }
 
 // written passes on an error of writing to stdout.

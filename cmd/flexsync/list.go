@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,29 +21,24 @@ type listCmd struct {
 	accountFlags
 }
 
-func (c *listCmd) Run(a *app) error {
-	acct, err := c.connect(a, 1)
+func (c *listCmd) Run(ctx context.Context, a *app) error {
+	s, err := c.accountFlags.session(a, 1)
 	if err != nil {
 		return err
 	}
-	snap, err := acct.read(a.ctx)
-	if err != nil {
+	if err := s.list(ctx); err != nil {
 		return err
 	}
 	switch c.Format {
 	case "json":
-		sid := snap.AccountSID
-		if sid == "" {
-			sid = acct.sid
-		}
-		return written(a.listJSON(snap, sid))
+		return written(a.listJSON(s.snapshot, s.owner()))
 	case "env":
-		return written(a.listEnv(snap))
+		return written(a.listEnv(s.snapshot))
 	}
 	rows := [][]string{{"NAME", "SID", "CHANNEL", "IDENTITY", "ENABLED", "INTEGRATION"}}
 	cutColumns := []int{0, 3} // names and identities: SIDs are copied, and stay whole
-	for i := range snap.Flows {
-		f := &snap.Flows[i]
+	for i := range s.snapshot.Flows {
+		f := &s.snapshot.Flows[i]
 		enabled := "no"
 		if f.Enabled {
 			enabled = "yes"

@@ -28,7 +28,7 @@ func main() {
 		if isTerminal(os.Stderr) {
 			last = takeBack + last // the line of an apply
 		}
-		_, _ = io.WriteString(&stream{ctx: ctx, w: os.Stderr}, last) // a reader that stalls does not hold it up
+		_, _ = io.WriteString(newStream(ctx, os.Stderr), last) // a reader that stalls does not hold it up
 		os.Exit(exitInterrupted)
 	}()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))

@@ -38,7 +38,7 @@ func nameFile(by, path string) named {
 	if abs, err := filepath.Abs(path); err == nil {
 		n.real = abs
 	}
-	if real, err := target(n.real); err == nil {
+	if real, err := resolve(n.real); err == nil {
 		n.real = real
 	}
 	if info, err := os.Stat(n.real); err == nil {
@@ -71,8 +71,7 @@ func (a *app) checkOutputs(command *kong.Node) error {
 			continue
 		case "profile":
 			if len(texts) > 0 {
-				env := func(name string) string { v, _ := a.lookupEnv(name); return v }
-				ins = append(ins, nameFile("--"+v.Name, profilePath(env)))
+				ins = append(ins, nameFile("--"+v.Name, a.profilePath()))
 			}
 			continue
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 
@@ -10,33 +11,30 @@ import (
 )
 
 type planCmd struct {
-	Paths            []string `arg:"" optional:"" name:"path" file:"yaml" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
-	Format           string   `default:"text" enum:"text,json,markdown" help:"text, json or markdown."`
-	Out              string   `placeholder:"FILE" file:"out" help:"Save the plan for apply --plan."`
-	DetailedExitcode bool     `help:"Exit with 2 when there are changes."`
-	MaxBytes         int      `default:"65000" help:"Longest Markdown; GitHub refuses comments over 65,536 characters."`
+	Format           string `default:"text" enum:"text,json,markdown" help:"text, json or markdown."`
+	Out              string `placeholder:"FILE" file:"out" help:"Save the plan for apply --plan."`
+	DetailedExitcode bool   `help:"Exit with 2 when there are changes."`
+	MaxBytes         int    `default:"65000" help:"Longest Markdown; GitHub refuses comments over 65,536 characters."`
 
-	inputFlags
-	planFlags
-	accountFlags
+	planInput
 	summaryFlag
 }
 
-func (c *planCmd) Run(a *app) error {
+func (c *planCmd) Run(ctx context.Context, a *app) error {
 	if err := errors.Join(checkMaxBytes(c.MaxBytes), c.summaryFlag.check(a)); err != nil {
 		return err
 	}
-	p, _, _, err := a.compute(c.Paths, &c.inputFlags, &c.planFlags, &c.accountFlags, 1)
+	s, err := c.planInput.session(ctx, a, 1)
 	if err != nil {
 		return err
 	}
-	a.annotatePlan(p)
-	saved := errors.Join(c.save(a, p), c.summaryFlag.plan(a, p, c.MaxBytes))
-	return a.planned(p, planExit(p, c.DetailedExitcode), saved, c.Format, "", c.MaxBytes)
+	a.annotatePlan(s.plan)
+	saved := errors.Join(c.save(ctx, s.plan), c.summaryFlag.plan(ctx, a, s.plan, c.MaxBytes))
+	return a.planned(ctx, s.plan, planExit(s.plan, c.DetailedExitcode), saved, c.Format, "", c.MaxBytes)
 }
 
 // save writes the plan for apply --plan.
-func (c *planCmd) save(a *app, p *plan.Plan) error {
+func (c *planCmd) save(ctx context.Context, p *plan.Plan) error {
 	if c.Out == "" {
 		return nil
 	}
@@ -44,7 +42,7 @@ func (c *planCmd) save(a *app, p *plan.Plan) error {
 	if err := p.WriteJSON(&doc, ""); err != nil {
 		return err
 	}
-	if err := a.writeFile(c.Out, doc.Bytes()); err != nil {
+	if err := writeFile(ctx, c.Out, doc.Bytes()); err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
 	return nil
@@ -53,11 +51,11 @@ func (c *planCmd) save(a *app, p *plan.Plan) error {
 // planned shows a plan and ends a command that goes no further. saved is why
 // the plan could not be written elsewhere: when that decides the exit code, it
 // is all that is told, for with --format json there is one document.
-func (a *app) planned(p *plan.Plan, code int, saved error, format, status string, maxBytes int) error {
-	if !a.ranks(code, saved) {
+func (a *app) planned(ctx context.Context, p *plan.Plan, code int, saved error, format, status string, maxBytes int) error {
+	if !ranks(ctx, code, saved) {
 		return saved
 	}
-	return a.outcome(code, errors.Join(saved, a.show(p, format, status, maxBytes)))
+	return a.outcome(ctx, code, errors.Join(saved, a.show(p, format, status, maxBytes)))
 }
 
 // checkMaxBytes refuses a limit that Markdown could not be kept to.

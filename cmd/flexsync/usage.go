@@ -80,7 +80,11 @@ func usageError(program *kong.Application, err error) error {
 		return fail(hint, "%s %s: it is one of %s", name, m[3], strings.Join(words, ", "))
 	}
 	if m := wrongNumberRE.FindStringSubmatch(message); m != nil {
-		return fail(see, "%s %s: it is a %s", m[1], m[3], map[string]string{"int": "whole number", "float": "number"}[m[2]])
+		number := "number"
+		if m[2] == "int" {
+			number = "whole number"
+		}
+		return fail(see, "%s %s: it is a %s", m[1], m[3], number)
 	}
 	if m := wrongBoolRE.FindStringSubmatch(message); m != nil {
 		return fail(see, "%s %s: it is true or false, or nothing for true", m[1], m[2])

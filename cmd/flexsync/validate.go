@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -20,10 +21,10 @@ type validateCmd struct {
 	inputFlags
 }
 
-func (c *validateCmd) Run(a *app) error {
-	cfg, err := c.load(a, c.Paths, c.AllowUnset)
+func (c *validateCmd) Run(ctx context.Context, a *app) error {
+	cfg, err := c.load(ctx, a, c.Paths, c.AllowUnset)
 	if c.CodeQuality != "" {
-		if failed := c.codeQuality(a, cfg, err); !a.ranks(a.exitCode(err), failed) {
+		if failed := c.codeQuality(ctx, a, cfg, err); !ranks(ctx, exitCode(ctx, err), failed) {
 			return failed
 		} else if failed != nil {
 			a.say("%s", safetext.Line(failed.Error())) // what is wrong with the YAML decides the exit code
@@ -57,15 +58,15 @@ func (c *validateCmd) Run(a *app) error {
 
 // codeQuality reports what there is to say of the YAML; when it could not be
 // read at all, there is no report.
-func (c *validateCmd) codeQuality(a *app, cfg *schema.Config, err error) error {
+func (c *validateCmd) codeQuality(ctx context.Context, a *app, cfg *schema.Config, err error) error {
 	var problems yamldoc.Problems
 	switch {
 	case errors.As(err, &problems):
-		return a.writeCodeQuality(c.CodeQuality, problems, nil)
+		return a.writeCodeQuality(ctx, c.CodeQuality, problems, nil)
 	case err != nil:
 		return nil
 	}
-	return a.writeCodeQuality(c.CodeQuality, nil, cfg.Warnings)
+	return a.writeCodeQuality(ctx, c.CodeQuality, nil, cfg.Warnings)
 }
 
 func (a *app) warn(w schema.Warning) {

@@ -19,10 +19,10 @@ var errInterrupted = errors.New("interrupted")
 // an apply has to come through, and a reader that stalls must not hold it up.
 const grace = time.Second
 
-// await runs f, and leaves it behind with errInterrupted when ctx ends and f is
-// not done within patience from then. f must not touch what the caller goes on
-// to use.
-func await[T any](ctx context.Context, patience time.Duration, f func() (T, error)) (T, error) {
+// await runs f, and leaves it behind with errInterrupted when interrupted is
+// closed (it is a context's Done) and f does not return within patience from
+// then. f must not touch what the caller goes on to use.
+func await[T any](interrupted <-chan struct{}, patience time.Duration, f func() (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
@@ -35,7 +35,7 @@ func await[T any](ctx context.Context, patience time.Duration, f func() (T, erro
 	select {
 	case r := <-done:
 		return r.value, r.err
-	case <-ctx.Done():
+	case <-interrupted:
 	}
 	select {
 	case r := <-done:
@@ -46,11 +46,16 @@ func await[T any](ctx context.Context, patience time.Duration, f func() (T, erro
 	}
 }
 
-// stream is stdout or stderr, whose writes are awaited.
+// stream is stdout or stderr, whose writes are awaited. An io.Writer gets no
+// context, so a stream is made with the end of one.
 type stream struct {
-	ctx  context.Context
-	w    io.Writer
-	left atomic.Bool // a write was left behind, and what follows cannot overtake it
+	interrupted <-chan struct{}
+	w           io.Writer
+	left        atomic.Bool // a write was left behind, and what follows cannot overtake it
+}
+
+func newStream(ctx context.Context, w io.Writer) *stream {
+	return &stream{interrupted: ctx.Done(), w: w}
 }
 
 func (s *stream) Write(p []byte) (int, error) {
@@ -58,7 +63,7 @@ func (s *stream) Write(p []byte) (int, error) {
 		return 0, errInterrupted
 	}
 	p = bytes.Clone(p)
-	n, err := await(s.ctx, grace, func() (int, error) { return s.w.Write(p) })
+	n, err := await(s.interrupted, grace, func() (int, error) { return s.w.Write(p) })
 	if errors.Is(err, errInterrupted) {
 		s.left.Store(true)
 	}

@@ -27,8 +27,8 @@ func TestHosts(t *testing.T) {
 		{"sydney", "", "sydney", "https://flex-api.sydney.au1.twilio.com"},
 	} {
 		env := map[string]string{"HOME": home, "TWILIO_ACCOUNT_SID": testAccount, "TWILIO_AUTH_TOKEN": testSecret, "TWILIO_REGION": test.region, "TWILIO_EDGE": test.edge}
-		a := &app{ctx: t.Context(), lookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok }}
-		acct, err := (&accountFlags{Profile: test.profile, Timeout: time.Second}).connect(a, 1)
+		a := &app{lookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok }}
+		acct, err := (&accountFlags{Profile: test.profile, Timeout: time.Second}).session(a, 1)
 		if err != nil {
 			t.Fatalf("%+v: %v", test, err)
 		}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"flexsync/internal/emulator"
+	"flexsync/internal/flexapi"
+	"flexsync/internal/safetext"
+	"flexsync/plan"
+	"flexsync/schema"
+	"flexsync/state"
+)
+
+// session is one account in one run: how to reach it, and what the run knows of
+// it so far. Two sessions share nothing, so a run can hold many.
+type session struct {
+	accountSID string // the account that the credentials are for
+	baseURL    string // as plans show it
+	client     state.Client
+
+	config    *schema.Config   // nil: the command reads no YAML
+	snapshot  *state.Snapshot  // nil: not listed
+	directory *state.Directory // nil: nothing was looked up
+	plan      *plan.Plan       // nil: none was made or read
+}
+
+// localURL is where the embedded API thinks it is; nothing is ever sent there.
+const localURL = "http://localhost"
+
+// session connects to the account that the flags name. It sends nothing.
+func (f *accountFlags) session(a *app, parallelism int) (*session, error) {
+	t, err := f.target(a)
+	if err != nil {
+		return nil, err
+	}
+	return t.session(a, parallelism)
+}
+
+// session makes the client of a target.
+func (t target) session(a *app, parallelism int) (*session, error) {
+	cfg := flexapi.Config{
+		BaseURL: t.baseURL, Edge: t.edge, Credentials: t.credentials,
+		Timeout: t.timeout, UserAgent: userAgent(a.version), Parallelism: parallelism, Logger: a.logger,
+	}
+	if t.local != "" {
+		server, err := emulator.New(emulator.Options{File: t.local})
+		if err != nil {
+			return nil, fmt.Errorf("--local: %w", err)
+		}
+		sid := server.AccountSID()
+		cfg.BaseURL, cfg.Transport = localURL, server.Transport()
+		cfg.Credentials = flexapi.Credentials{AccountSID: sid, Username: sid, Password: "local", Source: "--local"}
+	}
+	client, err := flexapi.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{accountSID: cfg.Credentials.AccountSID, baseURL: client.BaseURL(flexapi.Flex), client: state.Client{Client: client}}
+	if t.local != "" {
+		s.baseURL = "local"
+	}
+	return s, nil
+}
+
+// list reads the account's flows for a command that only shows them. A listing
+// of an account other than that of the credentials is refused: it would pass
+// for this one's.
+func (s *session) list(ctx context.Context) (err error) {
+	if s.snapshot, err = state.Read(ctx, s.client); err != nil {
+		return err
+	}
+	return s.owns("the flows belong", s.snapshot.AccountSID)
+}
+
+// owner is the account that the listed flows belong to.
+func (s *session) owner() string { return cmp.Or(s.snapshot.AccountSID, s.accountSID) }
+
+// lookup reads what flows refer to, for a command that only shows it.
+func (s *session) lookup(ctx context.Context, wanted state.Wanted) (err error) {
+	if s.directory, err = state.Lookup(ctx, s.client, wanted); err != nil {
+		return err
+	}
+	for _, owner := range s.directory.Owners() {
+		if err := s.owns("the "+owner.Noun+"s belong", owner.AccountSID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// owns refuses what belongs to another account.
+func (s *session) owns(what, sid string) error {
+	if why := s.foreign(what, sid); why != "" {
+		return &exitWith{code: exitRefused, err: errors.New(why), hint: checkCredentials}
+	}
+	return nil
+}
+
+const checkCredentials = "check TWILIO_ACCOUNT_SID and the API key"
+
+// foreign explains that something belongs to another account; "" if it does
+// not. An account of "" is unknown, and no reason to refuse.
+func (s *session) foreign(what, sid string) string {
+	if sid == "" || sid == s.accountSID {
+		return ""
+	}
+	return fmt.Sprintf("the credentials are for account %s, and %s to account %s", s.accountSID, what, safetext.Line(sid))
+}
+
+// compute plans what in asks for. It lists the account while load reads the
+// YAML, and looks up what the YAML gives by name as soon as that is known.
+func (s *session) compute(ctx context.Context, in plan.Input, load func() (*schema.Config, error)) error {
+	// Requests that are still open end with this function, however it returns.
+	requests, cancel := context.WithCancel(ctx)
+	defer cancel()
+	listings, listing := errgroup.WithContext(requests)
+	dir := &state.Directory{}
+	var snap *state.Snapshot
+	listings.Go(func() (err error) {
+		snap, err = state.Read(listing, s.client)
+		return err
+	})
+	cfg, err := load()
+	if err != nil { // wrong input is reported before an account that cannot be reached
+		return err
+	}
+	in.Config = cfg
+	if wanted := plan.References(in); !wanted.Empty() {
+		listings.Go(func() error { return dir.Extend(listing, s.client, wanted) })
+	}
+	if err := listings.Wait(); err != nil {
+		return err
+	}
+	in.Snapshot, in.Directory = snap, dir
+	if wanted := plan.LateReferences(in); !wanted.Empty() {
+		if err := dir.Extend(requests, s.client, wanted); err != nil {
+			return err
+		}
+	}
+	s.config, s.snapshot, s.directory = cfg, snap, dir
+	in.ExpectAccount, in.BaseURL = s.accountSID, s.baseURL
+	s.plan, err = plan.Compute(ctx, in)
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	return err
+}
