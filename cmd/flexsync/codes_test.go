@@ -37,7 +37,7 @@ func TestDocsCodes(t *testing.T) {
 		for _, row := range table(t, "docs/json.md", heading) {
 			documented = append(documented, firstCode(t, row[0]))
 		}
-		compareSets(t, "code of "+strings.ToLower(heading[4:]), documented, codes[kind])
+		compareSets(t, kind+" code", documented, codes[kind])
 	}
 }
 
