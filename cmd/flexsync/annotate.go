@@ -100,7 +100,7 @@ func (a *app) annotatePlan(p *plan.Plan) {
 
 // summaryFlag belongs to the commands that write Markdown.
 type summaryFlag struct {
-	StepSummary bool `help:"In a GitHub job: also write the Markdown to the step's summary."`
+	StepSummary bool `help:"In a GitHub job, also append the Markdown to the job summary."`
 }
 
 const summaryVariable = "GITHUB_STEP_SUMMARY"
@@ -108,7 +108,7 @@ const summaryVariable = "GITHUB_STEP_SUMMARY"
 // check refuses the flag outside of a GitHub job, before anything is done.
 func (f *summaryFlag) check(a *app) error {
 	if path, _ := a.lookupEnv(summaryVariable); f.StepSummary && path == "" {
-		return inputError(fmt.Errorf("--step-summary: %s is not set", summaryVariable), "GitHub sets it in a job; elsewhere leave the flag out")
+		return inputError(fmt.Errorf("--step-summary: %s is not set", summaryVariable), "GitHub sets it in a job; omit the flag elsewhere")
 	}
 	return nil
 }

@@ -16,14 +16,14 @@ import (
 )
 
 type applyCmd struct {
-	Plan             string `placeholder:"FILE" file:"plan" help:"Carry out a saved plan; takes no PATH and no flag that shapes a plan."`
-	DryRun           bool   `help:"Stop before asking."`
-	DetailedExitcode bool   `help:"With --dry-run: exit with 2 when there are changes."`
-	Yes              bool   `short:"y" help:"Do not ask."`
-	Parallelism      int    `default:"4" help:"Writes under way at once, 1 to 64."`
-	Backup           string `placeholder:"FILE" file:"out" help:"Before the first write, save the account as export would give it."`
-	Format           string `default:"text" enum:"text,json,markdown" help:"text, json or markdown."`
-	MaxBytes         int    `default:"65000" help:"Longest Markdown; GitHub refuses comments over 65,536 characters."`
+	Plan             string `placeholder:"FILE" file:"plan" help:"Apply a saved plan. Cannot be used with PATH or a flag that shapes a plan."`
+	DryRun           bool   `help:"Stop before asking for confirmation."`
+	DetailedExitcode bool   `help:"With --dry-run, exit with 2 if there are changes."`
+	Yes              bool   `short:"y" help:"Do not ask for confirmation."`
+	Parallelism      int    `default:"4" help:"Number of concurrent writes, 1 to 64."`
+	Backup           string `placeholder:"FILE" file:"out" help:"Before the first write, save the account as export writes it."`
+	Format           string `default:"text" enum:"text,json,markdown" help:"Output format: text, json or markdown."`
+	MaxBytes         int    `default:"65000" help:"Maximum length of the Markdown. GitHub rejects comments over 65,536 characters."`
 
 	planInput
 	summaryFlag
@@ -35,9 +35,9 @@ const maxPlanBytes = 1 << 30
 func (c *applyCmd) check() error {
 	switch {
 	case c.Parallelism < 1 || c.Parallelism > 64:
-		return inputError(fmt.Errorf("--parallelism %d: it is 1 to 64", c.Parallelism), "")
+		return inputError(errors.New("--parallelism must be between 1 and 64"), "")
 	case c.DetailedExitcode && !c.DryRun:
-		return inputError(errors.New("--detailed-exitcode goes with --dry-run"), "an apply that changed something exits with 0")
+		return inputError(errors.New("--detailed-exitcode needs --dry-run"), "without --dry-run, an apply that succeeds exits with 0")
 	}
 	if err := checkMaxBytes(c.MaxBytes); err != nil || c.Plan == "" {
 		return err
@@ -55,8 +55,8 @@ func (c *applyCmd) check() error {
 		}
 	}
 	if len(wrong) > 0 {
-		return inputError(fmt.Errorf("--plan does not go with %s: a saved plan is carried out as it was reviewed", strings.Join(wrong, ", ")),
-			"leave it out, or make the plan again with it")
+		return inputError(fmt.Errorf("--plan cannot be used with %s: a saved plan is applied exactly as it was reviewed", strings.Join(wrong, ", ")),
+			"omit it, or make a new plan with it")
 	}
 	return nil
 }
@@ -154,8 +154,8 @@ func (c *applyCmd) session(ctx context.Context, a *app) (*session, error) {
 		p.Refusals = append(p.Refusals, plan.Notice{Code: plan.RefuseWrongAccount, Message: why + ": " + hint})
 	}
 	if p.AccountSID != "" && p.AccountSID != s.accountSID {
-		wrong(fmt.Sprintf("the saved plan is for account %s, and the credentials are for account %s", safetext.Line(p.AccountSID), s.accountSID),
-			"use the other account's credentials, or its plan")
+		wrong(fmt.Sprintf("the saved plan is for account %s, but the credentials are for account %s", safetext.Line(p.AccountSID), s.accountSID),
+			"use the credentials of the plan's account, or a plan for this one")
 		return s, nil
 	}
 	if s.snapshot, err = state.Read(ctx, s.client); err != nil {
@@ -175,7 +175,7 @@ func (c *applyCmd) session(ctx context.Context, a *app) (*session, error) {
 func readPlan(ctx context.Context, path string) (*plan.Plan, error) {
 	data, err := readFile(ctx, path, maxPlanBytes)
 	if err != nil {
-		return nil, inputError(fmt.Errorf("read the saved plan: %w", err), "make it with `flexsync plan --out`")
+		return nil, inputError(fmt.Errorf("read the saved plan: %w", err), "create one with `flexsync plan --out FILE`")
 	}
 	return plan.Read(data)
 }
@@ -217,12 +217,12 @@ func (c *applyCmd) stale(ctx context.Context, a *app, p *plan.Plan, moved []plan
 	if c.Format == "json" {
 		err = written(a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "stale", AccountSID: p.AccountSID, Stale: moved}))
 	}
-	a.say("the saved plan is stale: the account is not as it was when the plan was made")
+	a.say("the saved plan is stale: the account has changed since the plan was made")
 	for _, m := range moved {
 		a.hint(m.String())
 		a.annotate("error", nil, "flexsync: the saved plan is stale", m.String())
 	}
-	a.hint("nothing was changed; make the plan again, and have it reviewed again")
+	a.hint("nothing was changed; make a new plan and have it reviewed")
 	return a.outcome(ctx, exitStale, err)
 }
 
@@ -232,7 +232,7 @@ func (c *applyCmd) confirm(ctx context.Context, a *app, p *plan.Plan) error {
 		return nil
 	}
 	if !isTerminal(a.stdin) {
-		return c.unconfirmed(ctx, a, p, errNoTerminal.Error(), "say --yes to apply without a question")
+		return c.unconfirmed(ctx, a, p, "cannot ask for confirmation without a terminal", "pass --yes to apply without confirmation")
 	}
 	if c.Format != "text" {
 		if err := render.Plan(a.stderr, p, a.style(a.stderr)); err != nil {
@@ -243,7 +243,7 @@ func (c *applyCmd) confirm(ctx context.Context, a *app, p *plan.Plan) error {
 	if n := p.Summary.Delete; n > 0 {
 		fmt.Fprintln(a.stderr, a.style(a.stderr).Paint(render.Error, fmt.Sprintf("This DELETES %s.", count(n, "flow"))))
 	}
-	fmt.Fprintf(a.stderr, "Apply this to account %s? [yes/no] ", safetext.Line(p.AccountSID))
+	fmt.Fprintf(a.stderr, "Apply these changes to account %s? [yes/no] ", safetext.Line(p.AccountSID))
 	answers := make(chan string)
 	go func() {
 		r := bufio.NewReader(a.stdin)
@@ -317,7 +317,7 @@ func writeReport(w io.Writer, style render.Style, r *apply.Report, shown func(*a
 		fmt.Fprintln(b, render.Mismatch(&r.Mismatches[i], style))
 	}
 	if r.ListErr != nil {
-		fmt.Fprintf(b, "! the account could not be listed after the writes, so they are not verified: %s\n", safetext.Line(r.ListErr.Error()))
+		fmt.Fprintf(b, "! cannot list the account after the writes, so they are not verified: %s\n", safetext.Line(r.ListErr.Error()))
 	}
 	if deleted := r.Deleted(); len(deleted) > 0 {
 		fmt.Fprintf(b, "\n%s\n", state.Restore(deleted, "What was deleted, to restore it:").Encode())

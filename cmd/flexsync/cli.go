@@ -19,44 +19,44 @@ import (
 
 // grammar is the whole command line.
 type grammar struct {
-	Plan     planCmd     `cmd:"" help:"Show what apply would change. Only reads."`
-	Apply    applyCmd    `cmd:"" help:"Make the account equal to the YAML."`
-	Validate validateCmd `cmd:"" help:"Check the YAML without the account."`
+	Plan     planCmd     `cmd:"" help:"Show what apply would change. Reads only."`
+	Apply    applyCmd    `cmd:"" help:"Make the account match the YAML."`
+	Validate validateCmd `cmd:"" help:"Check the YAML without reading the account."`
 	Export   exportCmd   `cmd:"" help:"Write the account as YAML."`
-	List     listCmd     `cmd:"" help:"List the account's flows: name and SID."`
+	List     listCmd     `cmd:"" help:"List the account's flows and their SIDs."`
 	Schema   schemaCmd   `cmd:"" help:"Print the JSON Schema of the YAML, for editors."`
 	Emulate  emulateCmd  `cmd:"" help:"Serve the embedded FlexFlows API on this machine."`
 
-	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`
+	Completion completionCmd `cmd:"" help:"Print a shell completion script."`
 	Complete   completeCmd   `cmd:"" hidden:"" help:"Answer a completion script."`
 	Version    versionCmd    `cmd:"" help:"Show version, commit and Go version."`
 
-	Verbose   bool   `short:"v" help:"Log each request on stderr."`
-	LogFormat string `default:"text" enum:"text,json" help:"Form of the log: text or json."`
-	Color     string `default:"auto" enum:"auto,always,never" help:"Colour: auto (on a terminal, without NO_COLOR), always or never."`
+	Verbose   bool   `short:"v" help:"Log each request to stderr."`
+	LogFormat string `default:"text" enum:"text,json" help:"Format of the log: text or json."`
+	Color     string `default:"auto" enum:"auto,always,never" help:"Colour: auto (on a terminal, unless NO_COLOR is set), always or never."`
 }
 
 // inputFlags belong to every command that reads YAML.
 type inputFlags struct {
-	Var     []string `sep:"none" placeholder:"NAME=VALUE" help:"Set a variable of the YAML (repeatable)."`
-	VarFile []string `sep:"none" placeholder:"FILE" file:"vars" help:"Read variables from a flat YAML file (repeatable, later wins)."`
+	Var     []string `sep:"none" placeholder:"NAME=VALUE" help:"Set a YAML variable (repeatable)."`
+	VarFile []string `sep:"none" placeholder:"FILE" file:"vars" help:"Read variables from a flat YAML file (repeatable; later files win)."`
 }
 
 // accountFlags belong to every command that asks the account.
 type accountFlags struct {
-	BaseURL string        `placeholder:"URL" help:"Address of the API (or FLEXSYNC_BASE_URL). Plain http to this machine only."`
-	Local   string        `placeholder:"FILE" file:"account" help:"Use the embedded API, its flows kept in FILE (or FLEXSYNC_LOCAL): no credentials, no network."`
-	Profile string        `placeholder:"NAME" file:"profile" help:"Take the credentials from a profile of twilio-cli."`
-	Timeout time.Duration `default:"30s" help:"Time for one request."`
+	BaseURL string        `placeholder:"URL" help:"Address of the API (or FLEXSYNC_BASE_URL). Plain http works only for this machine."`
+	Local   string        `placeholder:"FILE" file:"account" help:"Use the embedded API with its account in FILE (or FLEXSYNC_LOCAL). Needs no credentials and no network."`
+	Profile string        `placeholder:"NAME" file:"profile" help:"Take the credentials from a twilio-cli profile."`
+	Timeout time.Duration `default:"30s" help:"Time limit for one request."`
 }
 
 // planFlags shape a plan.
 type planFlags struct {
 	Ignore     []string `sep:"none" placeholder:"GLOB" help:"Leave these names or SIDs out of the run (repeatable)."`
-	Only       []string `sep:"none" placeholder:"GLOB" help:"Look at these names only (repeatable)."`
-	NoDelete   bool     `help:"Keep what would be deleted."`
+	Only       []string `sep:"none" placeholder:"GLOB" help:"Plan only these names (repeatable)."`
+	NoDelete   bool     `help:"Keep the flows that the run would delete."`
 	MaxDeletes string   `placeholder:"N|P%" help:"Refuse to delete more flows than this (default 25%)."`
-	CheckRefs  bool     `help:"Also look up the SIDs that flows refer to, and warn of missing ones and of draft Studio flows."`
+	CheckRefs  bool     `help:"Also look up the SIDs that flows refer to, and warn about missing resources and draft Studio flows."`
 }
 
 // planInput is all that a plan is made from.
@@ -171,7 +171,7 @@ func (e *emptyValueError) Error() string {
 	if e.value.Flag == nil {
 		name = strings.ToUpper(e.value.Name)
 	}
-	return name + ": its value is empty"
+	return name + " must not be empty"
 }
 
 func newLogger(w io.Writer, format string) *slog.Logger {

@@ -22,7 +22,7 @@ import (
 var completionScripts embed.FS
 
 type completionCmd struct {
-	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
+	Shell string `arg:"" enum:"bash,zsh,fish" help:"Shell: bash, zsh or fish."`
 }
 
 func (c *completionCmd) Run(a *app) error {
@@ -38,8 +38,8 @@ func (c *completionCmd) Run(a *app) error {
 // "words", which are the lines that follow, or "files", which the shell knows
 // best. It has nothing to say on errors: a person is in the middle of typing.
 type completeCmd struct {
-	Shell string   `arg:"" enum:"bash,zsh,fish" help:"The shell that asks."`
-	Words []string `arg:"" optional:"" typing:"" help:"The words behind the program's name, as they are typed; the last one is to be completed."`
+	Shell string   `arg:"" enum:"bash,zsh,fish" help:"Shell that asks."`
+	Words []string `arg:"" optional:"" typing:"" help:"Words typed after the program's name. The last one is completed."`
 }
 
 func (c *completeCmd) Run(ctx context.Context, a *app, k *kong.Kong) error {

@@ -95,13 +95,13 @@ flows:
 	if _, found := complete(t, "zsh", "plan", flows, "--only=T"); !slices.Equal(found, []string{`--only=Text\:one`}) {
 		t.Errorf("zsh: %q", found)
 	}
-	if _, found := complete(t, "zsh", "appl"); !slices.Equal(found, []string{"apply:Make the account equal to the YAML."}) {
+	if _, found := complete(t, "zsh", "appl"); !slices.Equal(found, []string{"apply:Make the account match the YAML."}) {
 		t.Errorf("zsh: %q", found)
 	}
 	if _, found := complete(t, "fish", "plan", flows, "--only=T"); !slices.Equal(found, []string{"--only=Text:one"}) {
 		t.Errorf("fish: %q", found)
 	}
-	if _, found := complete(t, "fish", "appl"); !slices.Equal(found, []string{"apply\tMake the account equal to the YAML."}) {
+	if _, found := complete(t, "fish", "appl"); !slices.Equal(found, []string{"apply\tMake the account match the YAML."}) {
 		t.Errorf("fish: %q", found)
 	}
 }

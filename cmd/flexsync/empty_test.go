@@ -46,7 +46,7 @@ func TestEmptyValues(t *testing.T) {
 			refused(name, append(arguments, name, "")...)
 			refused(name, append(arguments, name+"=")...)
 			if flag.Target.Kind() == reflect.String || flag.IsSlice() {
-				refused(name+": its value is empty", append(arguments, name+"=")...)
+				refused(name+" must not be empty", append(arguments, name+"=")...)
 			}
 			if flag.IsSlice() {
 				refused(name, append(arguments, name+"=a=b", name+"=")...)

@@ -12,17 +12,17 @@ import (
 )
 
 type emulateCmd struct {
-	Addr              string        `default:"127.0.0.1:0" help:"Address to listen on: a loopback address; port 0 takes a free one."`
-	Seed              string        `placeholder:"FILE" file:"in" help:"Start from the account in FILE, which is not written."`
+	Addr              string        `default:"127.0.0.1:0" help:"Loopback address to listen on. Port 0 picks a free port."`
+	Seed              string        `placeholder:"FILE" file:"in" help:"Start from the account in FILE. FILE is not written."`
 	Local             string        `placeholder:"FILE" file:"account" help:"Keep the account in FILE."`
 	AccountSID        string        `name:"account-sid" placeholder:"SID" help:"SID of the account."`
 	AuthToken         string        `placeholder:"TOKEN" help:"The only password that is accepted (default: any)."`
-	Collisions        bool          `help:"Refuse a second enabled flow of one identity and integration type, as error 45210."`
-	CollisionsAnyType bool          `help:"The same, whatever the integration types of the two."`
-	Latency           time.Duration `help:"How long each answer takes."`
-	RateLimit         float64       `placeholder:"N" help:"Requests a second beyond which 429 is answered."`
-	Documented        bool          `name:"documented-limits" help:"Answer 429 beyond Twilio's documented limits of each endpoint."`
-	RetryAfter        time.Duration `help:"The Retry-After of a 429 (default: none)."`
+	Collisions        bool          `help:"Refuse a second enabled flow with the same identity and integration type, with error 45210."`
+	CollisionsAnyType bool          `help:"Like --collisions, regardless of the integration type."`
+	Latency           time.Duration `help:"Delay of each response."`
+	RateLimit         float64       `placeholder:"N" help:"Requests per second above which the response is 429."`
+	Documented        bool          `name:"documented-limits" help:"Respond with 429 above Twilio's documented limits for each endpoint."`
+	RetryAfter        time.Duration `help:"Retry-After of a 429 response (default: none)."`
 }
 
 // maxSeedBytes bounds a seed: 100,000 flows take about 50 MB.
@@ -34,7 +34,7 @@ func (c *emulateCmd) Run(ctx context.Context, a *app) error {
 		return inputError(fmt.Errorf("--addr: %w", err), "write 127.0.0.1:PORT")
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return inputError(fmt.Errorf("--addr %s is not on loopback", c.Addr), "the emulated account is for this machine only: use 127.0.0.1:PORT")
+		return inputError(fmt.Errorf("--addr must be a loopback address, not %s", c.Addr), "the emulated account is for this machine only: use 127.0.0.1:PORT")
 	}
 	opts := emulator.Options{
 		File: c.Local, AccountSID: c.AccountSID, AuthToken: c.AuthToken, Latency: c.Latency, RateLimit: c.RateLimit, RetryAfter: c.RetryAfter,

@@ -58,7 +58,7 @@ func (a *app) fail(ctx context.Context, err error, asJSON bool) int {
 	}
 	if asJSON {
 		if werr := a.writeError(code, err, problems); werr != nil {
-			a.say("the result could not be written: %v", werr)
+			a.say("cannot write the result: %v", werr)
 		}
 	}
 	return code
@@ -97,7 +97,7 @@ func hintOf(err error) string {
 			hints = append(hints, "see "+safetext.Line(api.MoreInfo))
 		}
 		if api.RequestID != "" {
-			hints = append(hints, "Twilio's request ID is "+safetext.Line(api.RequestID))
+			hints = append(hints, "Twilio request ID: "+safetext.Line(api.RequestID))
 		}
 		if api.Hint != "" {
 			hints = append(hints, api.Hint)

@@ -16,9 +16,9 @@ import (
 )
 
 type exportCmd struct {
-	Names    bool   `help:"Write names in place of SIDs, so that the files serve every account that has these names."`
-	Split    string `placeholder:"DIR" file:"out" help:"Write a file for each channel into DIR, which has no YAML yet, in place of stdout."`
-	Snapshot string `placeholder:"FILE" file:"out" help:"Write the account for --local in place of YAML, so that plan needs no credentials."`
+	Names    bool   `help:"Write names instead of SIDs, so that the files work for every account with these names."`
+	Split    string `placeholder:"DIR" file:"out" help:"Write one file for each channel to DIR instead of stdout. DIR must not contain YAML files."`
+	Snapshot string `placeholder:"FILE" file:"out" help:"Write the account to FILE, for --local, instead of YAML."`
 
 	accountFlags
 }
@@ -63,9 +63,9 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 func (c *exportCmd) check() error {
 	switch {
 	case c.Snapshot != "" && c.Names:
-		return inputError(errors.New("--snapshot does not go with --names: a snapshot always has both, SIDs and names"), "")
+		return inputError(errors.New("--snapshot cannot be used with --names: a snapshot always holds both SIDs and names"), "")
 	case c.Snapshot != "" && c.Split != "":
-		return inputError(errors.New("--snapshot does not go with --split: it writes no YAML"), "run export twice")
+		return inputError(errors.New("--snapshot cannot be used with --split: a snapshot is not YAML"), "run export twice")
 	case c.Split != "":
 		return checkFree(c.Split)
 	}
@@ -93,14 +93,14 @@ func checkFree(dir string) error {
 		case path == dir && errors.Is(err, fs.ErrNotExist):
 			parent := filepath.Dir(filepath.Clean(dir))
 			if info, err := os.Stat(parent); err != nil || !info.IsDir() {
-				return inputError(fmt.Errorf("--split %s: %s is not a directory", dir, parent), "make it first")
+				return inputError(fmt.Errorf("--split %s: %s is not a directory", dir, parent), "create it first")
 			}
 			return nil
 		case err != nil:
 			return fmt.Errorf("--split: %w", err)
 		case path == dir && !d.IsDir():
 			if info, err := os.Stat(dir); err != nil || !info.IsDir() { // a link may lead to one
-				return inputError(fmt.Errorf("--split %s: it is not a directory", dir), "give the directory that the files go to")
+				return inputError(fmt.Errorf("--split %s: not a directory", dir), "name the directory to write the files to")
 			}
 			return checkFree(dir + string(filepath.Separator))
 		case path != dir && strings.HasPrefix(d.Name(), "."):
@@ -110,8 +110,8 @@ func checkFree(dir string) error {
 			return nil
 		}
 		if path != dir && yamldoc.IsYAML(path) {
-			return inputError(fmt.Errorf("--split %s: %s is there already", dir, path),
-				"give a directory without YAML files, or remove them first: what is exported would add up with them")
+			return inputError(fmt.Errorf("--split %s: %s already exists", dir, path),
+				"name a directory without YAML files, or remove them first: a run would read them together with the exported ones")
 		}
 		return nil
 	})
@@ -140,7 +140,7 @@ func splitByChannel(e schema.Export) (files []splitFile) {
 		}
 	}
 	if len(e.Ignore) > 0 {
-		part := schema.Export{Header: []string{"What flexsync leaves alone, for YAML cannot declare it."}, AccountSID: e.AccountSID, Ignore: e.Ignore}
+		part := schema.Export{Header: []string{"Flows that flexsync ignores, because YAML cannot declare them."}, AccountSID: e.AccountSID, Ignore: e.Ignore}
 		files = append(files, splitFile{name: "ignore.yaml", what: count(len(e.Ignore), "ignored flow"), yaml: part.Encode()})
 	}
 	if len(files) == 0 {

@@ -62,7 +62,7 @@ func readFile(ctx context.Context, path string, limit int64) ([]byte, error) {
 		defer f.Close()
 		data, err := io.ReadAll(io.LimitReader(f, limit+1))
 		if err == nil && int64(len(data)) > limit {
-			err = &fs.PathError{Op: "read", Path: path, Err: errors.New("it is too large")}
+			err = &fs.PathError{Op: "read", Path: path, Err: errors.New("file is too large")}
 		}
 		return data, err
 	})

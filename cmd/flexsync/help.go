@@ -4,25 +4,25 @@ package main
 
 func (planCmd) Help() string {
 	return `
-Exits with 4 when apply would be refused, so that the pull request turns red and not the deploy job.
+Exits with 4 if apply would be refused, so that the pull request fails and not the deploy job.
 
 Examples:
 
 	flexsync plan                                # flows.yaml, flows.yml or flows/
 	flexsync plan flows/ --var-file prod.yaml --out prod.plan
 	flexsync plan --format markdown > comment.md
-	flexsync plan --detailed-exitcode            # exits with 2 when there are changes`
+	flexsync plan --detailed-exitcode            # exits with 2 on changes`
 }
 
 func (applyCmd) Help() string {
 	return `
-A second run after a failure, or beside another one, ends in the same account.
+Safe to run again after a failure, or at the same time as another run: the account ends up the same.
 
 Examples:
 
 	flexsync apply                               # shows the plan and asks
 	flexsync apply --yes --backup before.yaml
-	flexsync apply --plan prod.plan --yes        # what was reviewed, or nothing
+	flexsync apply --plan prod.plan --yes        # only what was reviewed
 	flexsync apply --dry-run --only 'Support *'`
 }
 
@@ -31,7 +31,7 @@ func (validateCmd) Help() string {
 Examples:
 
 	flexsync validate
-	flexsync validate flows/ --allow-unset       # without the values of variables
+	flexsync validate flows/ --allow-unset       # without values for the variables
 	flexsync validate --code-quality gl-code-quality-report.json`
 }
 
@@ -41,7 +41,7 @@ Examples:
 
 	flexsync export > flows.yaml
 	flexsync export --names > flows.yaml         # for other accounts too
-	flexsync export --split flows                # a file for each channel
+	flexsync export --split flows                # one file for each channel
 	flexsync export --snapshot account.json      # for plan --local account.json`
 }
 
@@ -56,7 +56,7 @@ Examples:
 
 func (schemaCmd) Help() string {
 	return `
-For an editor with yaml-language-server (VS Code, Neovim): save it, and name it in the first line of each file.
+For editors with yaml-language-server (VS Code, Neovim): save it, and name it in the first line of each file.
 
 Examples:
 
@@ -66,7 +66,7 @@ Examples:
 
 func (emulateCmd) Help() string {
 	return `
-For one command, --local FILE does without a server.
+For a single command, use --local FILE instead of a server.
 
 Examples:
 
@@ -76,7 +76,7 @@ Examples:
 
 func (completionCmd) Help() string {
 	return `
-Completes commands, flags, their values, paths, and for --only and --ignore the names of the flows in the YAML.
+Completes commands, flags and their values, paths and, for --only and --ignore, the names of the flows in the YAML.
 
 Examples:
 

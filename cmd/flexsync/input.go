@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,14 +18,14 @@ func (f *inputFlags) load(ctx context.Context, a *app, paths []string, allowUnse
 	for _, v := range f.Var {
 		name, value, ok := strings.Cut(v, "=")
 		if !ok || name == "" {
-			return nil, inputError(fmt.Errorf("--var %s: it has no value", safetext.Quote(v)), "write --var NAME=VALUE")
+			return nil, inputError(fmt.Errorf("--var %s has no value", safetext.Quote(v)), "write --var NAME=VALUE")
 		}
 		vars[name] = value
 	}
 	opts := schema.Options{Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, AllowUnset: allowUnset, Stdin: a.stdin}
 	typed := slices.Contains(paths, "-") && isTerminal(a.stdin)
 	if typed {
-		a.say("the YAML is read from the terminal: Ctrl-D ends it")
+		a.say("reading YAML from the terminal; press Ctrl-D to end")
 	}
 	cfg, err := await(ctx.Done(), 0, func() (*schema.Config, error) { return schema.Load(paths, opts) })
 	if typed && ctx.Err() != nil {
@@ -76,9 +75,7 @@ func (f *planInput) session(ctx context.Context, a *app, parallelism int) (*sess
 // written passes on an error of writing to stdout.
 func written(err error) error {
 	if err != nil {
-		return fmt.Errorf("the result could not be written: %w", err)
+		return fmt.Errorf("cannot write the result: %w", err)
 	}
 	return nil
 }
-
-var errNoTerminal = errors.New("there is no terminal to ask on, and no --yes")

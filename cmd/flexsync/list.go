@@ -16,7 +16,7 @@ import (
 )
 
 type listCmd struct {
-	Format string `default:"table" enum:"table,json,env" help:"table, json or env."`
+	Format string `default:"table" enum:"table,json,env" help:"Output format: table, json or env."`
 
 	accountFlags
 }
@@ -81,8 +81,8 @@ func (a *app) listEnv(snap *state.Snapshot) error {
 	b := bufio.NewWriter(a.stdout)
 	for _, key := range slices.Sorted(maps.Keys(sids)) {
 		if group := sids[key]; len(group) > 1 {
-			fmt.Fprintf(b, "# %s: %d flows come to this name: %s\n", key, len(group), strings.Join(group, " "))
-			a.say("%s is left out: %s come to this name", key, count(len(group), "flow"))
+			fmt.Fprintf(b, "# %s is left out: %d flows map to it: %s\n", key, len(group), strings.Join(group, " "))
+			a.say("%s is left out: %s map to it", key, count(len(group), "flow"))
 			continue
 		}
 		fmt.Fprintf(b, "%s=%s\n", key, sids[key][0])

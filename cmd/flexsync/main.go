@@ -24,7 +24,7 @@ func main() {
 		<-signals
 		cancel()
 		<-signals
-		last := "flexsync: ended at once: a write that was under way may be done; run again to see\n"
+		last := "flexsync: stopped immediately; a write in progress may still take effect: run `flexsync plan` to see\n"
 		if isTerminal(os.Stderr) {
 			last = takeBack + last // the line of an apply
 		}

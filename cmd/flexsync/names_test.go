@@ -366,7 +366,7 @@ func TestCheckRefsFlag(t *testing.T) {
 	if doc.Names[nsid("FW", 1, 2)] != "Next IVR" || doc.Names[nsid("FW", 1, 1)] != "Messaging IVR" {
 		t.Errorf("names %v", doc.Names)
 	}
-	if _, stderr := acct.run(exitInput, "apply", "--plan", saved, "--check-refs", "--yes"); !strings.Contains(stderr, "--plan does not go with --check-refs") {
+	if _, stderr := acct.run(exitInput, "apply", "--plan", saved, "--check-refs", "--yes"); !strings.Contains(stderr, "--plan cannot be used with --check-refs") {
 		t.Errorf("stderr:\n%s", stderr)
 	}
 	// The saved plan shows the names without asking again.

@@ -119,8 +119,8 @@ func (a *app) checkOutputs(command *kong.Node) error {
 		}
 		for _, dir := range dirsOf(paths) {
 			if reads && out.becomesYAML(dir) {
-				return inputError(fmt.Errorf("%s %s lies in %s: the next run would read it as YAML of flows", out.by, out.path, dir),
-					"write to another directory, or under a name that does not end in .yaml or .yml")
+				return inputError(fmt.Errorf("%s %s is in %s: the next run would read it as flows", out.by, out.path, dir),
+					"write to another directory, or to a name that does not end in .yaml or .yml")
 			}
 		}
 	}

@@ -11,10 +11,10 @@ import (
 )
 
 type planCmd struct {
-	Format           string `default:"text" enum:"text,json,markdown" help:"text, json or markdown."`
-	Out              string `placeholder:"FILE" file:"out" help:"Save the plan for apply --plan."`
-	DetailedExitcode bool   `help:"Exit with 2 when there are changes."`
-	MaxBytes         int    `default:"65000" help:"Longest Markdown; GitHub refuses comments over 65,536 characters."`
+	Format           string `default:"text" enum:"text,json,markdown" help:"Output format: text, json or markdown."`
+	Out              string `placeholder:"FILE" file:"out" help:"Save the plan to FILE, for apply --plan."`
+	DetailedExitcode bool   `help:"Exit with 2 if there are changes."`
+	MaxBytes         int    `default:"65000" help:"Maximum length of the Markdown. GitHub rejects comments over 65,536 characters."`
 
 	planInput
 	summaryFlag
@@ -61,7 +61,7 @@ func (a *app) planned(ctx context.Context, p *plan.Plan, code int, saved error, 
 // checkMaxBytes refuses a limit that Markdown could not be kept to.
 func checkMaxBytes(n int) error {
 	if n < render.MinMarkdownBytes {
-		return inputError(fmt.Errorf("--max-bytes %d: it is %d or more", n, render.MinMarkdownBytes), "the verdict and the count of what was cut need that much")
+		return inputError(fmt.Errorf("--max-bytes must be at least %d", render.MinMarkdownBytes), "the verdict and the number of omitted changes need that much")
 	}
 	return nil
 }

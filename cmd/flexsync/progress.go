@@ -84,7 +84,7 @@ func (p *progress) text() string {
 	}
 	perSecond := float64(p.done) / elapsed.Seconds()
 	left := time.Duration(float64(p.total-p.done) / perSecond * float64(time.Second))
-	return s + fmt.Sprintf(", %.1f a second, %s left", perSecond, left.Round(time.Second))
+	return s + fmt.Sprintf(", %.1f per second, %s left", perSecond, left.Round(time.Second))
 }
 
 // clear takes the line of counts away.

@@ -342,8 +342,8 @@ func TestScreenProgress(t *testing.T) {
 		live  string // what the line has to match at some moment; "" is no line
 		until string // what Ctrl-C is typed at
 	}{
-		{80, "apply --yes", `^\d+ of 24, \d+\.\d a second, \d+s left$`, ""},
-		{120, "apply --yes --format json", `^\d+ of 24, \d+\.\d a second, \d+s left$`, ""},
+		{80, "apply --yes", `^\d+ of 24, \d+\.\d per second, \d+s left$`, ""},
+		{120, "apply --yes --format json", `^\d+ of 24, \d+\.\d per second, \d+s left$`, ""},
 		{16, "apply --yes", `^\d+ of 24, \d.*…$`, ""},
 		{80, "apply --yes", `^0 of 24$`, "5 of 24"},
 		{80, "apply --yes -v", "", ""},
@@ -433,7 +433,7 @@ func TestScreenInterrupted(t *testing.T) {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()
 			x, unchanged := start(t, strings.Fields(args)...)
-			x.await("\x1b[1;31mThis DELETES 1 flow.\x1b[0m\r\nApply this to account AC00000000000000000000000000000001? [yes/no] ")
+			x.await("\x1b[1;31mThis DELETES 1 flow.\x1b[0m\r\nApply these changes to account AC00000000000000000000000000000001? [yes/no] ")
 			x.typed(ctrlC)
 			if have := x.ends(exitInterrupted); !strings.Contains(have, "\nflexsync: interrupted; nothing was changed\n") {
 				t.Errorf("it says:\n%s", have)
@@ -445,7 +445,7 @@ func TestScreenInterrupted(t *testing.T) {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()
 			x, unchanged := start(t, strings.Fields(args)...)
-			x.await("Ctrl-D ends it")
+			x.await("press Ctrl-D to end")
 			x.typed("version: 1\rflows: [")
 			x.typed(ctrlC)
 			if have := x.ends(exitInterrupted); !strings.Contains(have, "\nflexsync: interrupted; nothing was changed\n") {
@@ -457,7 +457,7 @@ func TestScreenInterrupted(t *testing.T) {
 	t.Run("the end", func(t *testing.T) {
 		t.Parallel()
 		x, unchanged := start(t, "validate", "-")
-		x.await("Ctrl-D ends it")
+		x.await("press Ctrl-D to end")
 		x.typed("version: 1\rflows: []\r" + ctrlD)
 		x.ends(exitOK)
 		unchanged()

@@ -109,7 +109,7 @@ func (s *session) foreign(what, sid string) string {
 	if sid == "" || sid == s.accountSID {
 		return ""
 	}
-	return fmt.Sprintf("the credentials are for account %s, and %s to account %s", s.accountSID, what, safetext.Line(sid))
+	return fmt.Sprintf("the credentials are for account %s, but %s to account %s", s.accountSID, what, safetext.Line(sid))
 }
 
 // compute plans what in asks for. It lists the account while load reads the

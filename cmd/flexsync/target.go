@@ -33,7 +33,7 @@ func (f *accountFlags) place(a *app) (baseURL, local string, err error) {
 		var set bool
 		if *v.value, set = a.lookupEnv(v.name); set && *v.value == "" {
 			return "", "", inputError(fmt.Errorf("%s is empty", v.name),
-				"unset it if Twilio's API is meant: a variable that a job forgot to fill must not lead to the real account")
+				"unset it to use Twilio's API: a variable that is empty by mistake must not lead to the real account")
 		}
 	}
 	return baseURL, local, nil
@@ -49,9 +49,9 @@ func (f *accountFlags) target(a *app) (target, error) {
 	case err != nil:
 		return t, err
 	case baseURL != "" && local != "":
-		return t, inputError(errors.New("a base URL and a local file are both given"), "give one of --base-url (FLEXSYNC_BASE_URL) and --local (FLEXSYNC_LOCAL)")
+		return t, inputError(errors.New("a base URL and a local file cannot be used together"), "give only one of --base-url (FLEXSYNC_BASE_URL) and --local (FLEXSYNC_LOCAL)")
 	case f.Timeout <= 0:
-		return t, inputError(fmt.Errorf("--timeout %s: it has to be more than zero", f.Timeout), "")
+		return t, inputError(errors.New("--timeout must be more than zero"), "")
 	case local != "":
 		return t, nil
 	}
@@ -66,9 +66,9 @@ func (f *accountFlags) target(a *app) (target, error) {
 	switch {
 	case errors.Is(err, flexapi.ErrNotSet):
 		return t, &exitWith{code: exitError, err: err,
-			hint: "set them, or take them from twilio-cli with --profile NAME; --local FILE needs none: it is an embedded API, without Twilio"}
+			hint: "set them, or use --profile NAME to take them from twilio-cli; --local FILE needs none, because it uses an embedded API instead of Twilio"}
 	case errors.Is(err, fs.ErrNotExist):
-		return t, &exitWith{code: exitError, err: err, hint: "twilio-cli makes that file: `twilio profiles:create`"}
+		return t, &exitWith{code: exitError, err: err, hint: "twilio-cli creates that file: run `twilio profiles:create`"}
 	case err != nil:
 		return t, err
 	}

@@ -49,7 +49,7 @@ func usageError(program *kong.Application, err error) error {
 	message := err.Error()
 	var empty *emptyValueError
 	if errors.As(err, &empty) {
-		return inputError(empty, "is a variable of the shell not set? leave it out if nothing is meant")
+		return inputError(empty, "is a shell variable unset? to use the default, omit it")
 	}
 	fail := func(hint, format string, args ...any) error { return inputError(fmt.Errorf(format, args...), hint) }
 	if m := unknownFlagRE.FindStringSubmatch(message); m != nil {
@@ -77,28 +77,37 @@ func usageError(program *kong.Application, err error) error {
 		if !strings.HasPrefix(name, "-") {
 			name = strings.ToUpper(strings.Trim(name, "<>"))
 		}
-		return fail(hint, "%s %s: it is one of %s", name, m[3], strings.Join(words, ", "))
+		return fail(hint, "%s must be %s, not %s", name, alternatives(words), m[3])
 	}
 	if m := wrongNumberRE.FindStringSubmatch(message); m != nil {
 		number := "number"
 		if m[2] == "int" {
 			number = "whole number"
 		}
-		return fail(see, "%s %s: it is a %s", m[1], m[3], number)
+		return fail(see, "%s must be a %s, not %s", m[1], number, m[3])
 	}
 	if m := wrongBoolRE.FindStringSubmatch(message); m != nil {
-		return fail(see, "%s %s: it is true or false, or nothing for true", m[1], m[2])
+		return fail(see, "%s must be true or false, not %s", m[1], m[2])
 	}
 	if m := wrongPeriodRE.FindStringSubmatch(message); m != nil {
-		return fail("write it like 30s or 2m", "%s %s: it is a duration", m[1], m[2])
+		return fail("write it as 30s or 2m", "%s must be a duration, not %s", m[1], m[2])
 	}
 	if m := missingArgRE.FindStringSubmatch(message); m != nil {
-		return fail(see, "%s needs its %s", node.Name, strings.ToUpper(m[1]))
+		return fail(see, "%s needs the argument %s", node.Name, strings.ToUpper(m[1]))
 	}
 	if node == program.Node && strings.HasPrefix(message, "expected one of ") {
-		return fail("the commands are "+strings.Join(commandNames(program.Node), ", ")+"; "+see, "no command is given")
+		return fail("the commands are "+strings.Join(commandNames(program.Node), ", ")+"; "+see, "no command given")
 	}
 	return inputError(err, see)
+}
+
+// alternatives is "a", "a or b" or "a, b or c".
+func alternatives(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 func commandNames(program *kong.Node) (names []string) {
@@ -121,14 +130,14 @@ func unknownCommand(program *kong.Node, word string) error {
 		}
 	}
 	if word == "help" {
-		return inputError(errors.New(`there is no command "help"`), "write `flexsync --help`, or `flexsync COMMAND --help`")
+		return inputError(errors.New(`unknown command "help"`), "write `flexsync --help`, or `flexsync COMMAND --help`")
 	}
 	if to, ok := meantCommands[strings.ToLower(word)]; ok && len(meant) == 0 {
 		meant = []string{to}
 	}
-	err := fmt.Errorf("there is no command %s", safetext.Quote(word))
+	err := fmt.Errorf("unknown command %s", safetext.Quote(word))
 	if len(meant) > 0 {
-		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(meant, " or "))
+		err = fmt.Errorf("%w; did you mean %s?", err, alternatives(meant))
 	}
 	return inputError(err, "the commands are "+strings.Join(names, ", ")+"; see `flexsync --help`")
 }
@@ -145,7 +154,7 @@ func unknownFlag(program, node *kong.Node, word, see string) error {
 		}
 		return names
 	}
-	what := "there is no flag " + safetext.Quote(word)
+	what := "unknown flag " + safetext.Quote(word)
 	if node != program {
 		what = fmt.Sprintf("%s has no flag %s", node.Name, safetext.Quote(word))
 	}
@@ -157,7 +166,7 @@ func unknownFlag(program, node *kong.Node, word, see string) error {
 	}
 	switch near := nearest.Find(word, flagsOf(node), 1); {
 	case len(owners) > 0 && node == program:
-		return inputError(errors.New(what+" before the command"), "write it behind the command: "+strings.Join(owners, ", "))
+		return inputError(errors.New(what+" before the command"), "write it after the command: "+strings.Join(owners, ", "))
 	case len(owners) > 0:
 		return inputError(errors.New(what), fmt.Sprintf("%s belongs to %s; %s", word, strings.Join(owners, ", "), see))
 	case len(near) > 0 && len(word) > 3:

@@ -14,9 +14,9 @@ import (
 
 type validateCmd struct {
 	Paths       []string `arg:"" optional:"" name:"path" file:"yaml" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
-	Format      string   `default:"text" enum:"text,json" help:"text or json."`
-	CodeQuality string   `placeholder:"FILE" file:"out" help:"Also write what is found to FILE as GitLab's code-quality report."`
-	AllowUnset  bool     `help:"Accept variables that are not set; what holds one is checked no further."`
+	Format      string   `default:"text" enum:"text,json" help:"Output format: text or json."`
+	CodeQuality string   `placeholder:"FILE" file:"out" help:"Also write the problems to FILE as a GitLab code quality report."`
+	AllowUnset  bool     `help:"Accept variables without a value. Values that contain one are not checked further."`
 
 	inputFlags
 }
