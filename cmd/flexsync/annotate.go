@@ -25,7 +25,7 @@ import (
 // annotate writes a workflow command, in a GitHub job: at a place in a file if
 // there is one. Whatever the texts hold, it is this one command.
 func (a *app) annotate(level string, pos *yamldoc.Pos, title, message string) {
-	if on, _ := a.lookupEnv("GITHUB_ACTIONS"); on != "true" {
+	if a.env("GITHUB_ACTIONS") != "true" {
 		return
 	}
 	var properties []string
@@ -48,11 +48,7 @@ func (a *app) annotate(level string, pos *yamldoc.Pos, title, message string) {
 // escapeData escapes a command's message, which may have several lines
 // (actions/toolkit, packages/core/src/command.ts).
 func escapeData(s string) string {
-	parts := strings.Split(s, "\n")
-	for i := range parts {
-		parts[i] = safetext.Line(parts[i])
-	}
-	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(strings.Join(parts, "\n"))
+	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(lines(s, ""))
 }
 
 func escapeProperty(s string) string {
@@ -62,7 +58,7 @@ func escapeProperty(s string) string {
 // fromRoot is a path as the job's platform knows it: from the root of the
 // repository, which an environment variable names.
 func (a *app) fromRoot(path, variable string) string {
-	if root, ok := a.lookupEnv(variable); ok && root != "" {
+	if root := a.env(variable); root != "" {
 		if abs, err := filepath.Abs(path); err == nil {
 			if rel, err := filepath.Rel(root, abs); err == nil && filepath.IsLocal(rel) {
 				path = rel
@@ -84,17 +80,17 @@ func (a *app) annotateProblem(p yamldoc.Problem) {
 	a.annotate("error", &p.Pos, title, message)
 }
 
-func (a *app) annotateWarning(w schema.Warning) {
-	a.annotate("warning", &w.Pos, "flexsync: "+w.Code, w.Message)
-}
-
-// annotatePlan says what a plan warns of and is refused for.
+// annotatePlan shows a plan's warnings and refusals.
 func (a *app) annotatePlan(p *plan.Plan) {
-	for _, n := range p.Warnings {
-		a.annotate("warning", n.Source, "flexsync: "+n.Code, n.Message)
-	}
+	a.annotateWarnings(p.Warnings)
 	for _, n := range p.Refusals {
 		a.annotate("error", n.Source, "flexsync: refused ("+n.Code+")", n.Message)
+	}
+}
+
+func (a *app) annotateWarnings(warnings []plan.Notice) {
+	for _, w := range warnings {
+		a.annotate("warning", w.Source, "flexsync: "+w.Code, w.Message)
 	}
 }
 
@@ -107,7 +103,7 @@ const summaryVariable = "GITHUB_STEP_SUMMARY"
 
 // check refuses the flag outside of a GitHub job, before anything is done.
 func (f *summaryFlag) check(a *app) error {
-	if path, _ := a.lookupEnv(summaryVariable); f.StepSummary && path == "" {
+	if f.StepSummary && a.env(summaryVariable) == "" {
 		return inputError(fmt.Errorf("--step-summary: %s is not set", summaryVariable), "GitHub sets it in a job; omit the flag elsewhere")
 	}
 	return nil
@@ -122,8 +118,7 @@ func (f *summaryFlag) write(ctx context.Context, a *app, markdown func(io.Writer
 	if err := markdown(&text); err != nil {
 		return err
 	}
-	path, _ := a.lookupEnv(summaryVariable)
-	if err := writeTo(ctx, path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, []byte(text.String())); err != nil {
+	if err := writeTo(ctx, a.env(summaryVariable), os.O_APPEND|os.O_CREATE|os.O_WRONLY, []byte(text.String())); err != nil {
 		return fmt.Errorf("write the step summary: %w", err)
 	}
 	return nil

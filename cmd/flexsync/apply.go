@@ -61,6 +61,18 @@ func (c *applyCmd) check() error {
 	return nil
 }
 
+func (applyCmd) Help() string {
+	return `
+Safe to run again after a failure, or at the same time as another run: the account ends up the same.
+
+Examples:
+
+	flexsync apply                               # shows the plan and asks
+	flexsync apply --yes --backup before.yaml
+	flexsync apply --plan prod.plan --yes        # only what was reviewed
+	flexsync apply --dry-run --only 'Support *'`
+}
+
 func (c *applyCmd) Run(ctx context.Context, a *app) error {
 	if err := errors.Join(c.check(), c.summaryFlag.check(a)); err != nil {
 		return err
@@ -188,6 +200,10 @@ type refusedDocument struct {
 	Stale         []plan.Moved  `json:"stale,omitempty"`
 }
 
+func (a *app) writeRefused(p *plan.Plan, why []plan.Notice) error {
+	return a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "refused", AccountSID: p.AccountSID, Refusals: why})
+}
+
 // refuse ends an apply that a guard stopped.
 func (c *applyCmd) refuse(ctx context.Context, a *app, p *plan.Plan) error {
 	var err error
@@ -195,11 +211,11 @@ func (c *applyCmd) refuse(ctx context.Context, a *app, p *plan.Plan) error {
 	case c.Format == "json" && c.DryRun:
 		err = a.show(p, c.Format, "dry-run", c.MaxBytes)
 	case c.Format == "json":
-		err = a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "refused", AccountSID: p.AccountSID, Refusals: p.Refusals})
+		err = a.writeRefused(p, p.Refusals)
 	default:
 		err = a.show(p, c.Format, "", c.MaxBytes)
 	}
-	err = errors.Join(written(err), c.summaryFlag.plan(ctx, a, p, c.MaxBytes))
+	err = errors.Join(err, c.summaryFlag.plan(ctx, a, p, c.MaxBytes))
 	codes := make([]string, len(p.Refusals))
 	for i, r := range p.Refusals {
 		codes[i] = r.Code
@@ -215,7 +231,7 @@ func (c *applyCmd) refuse(ctx context.Context, a *app, p *plan.Plan) error {
 func (c *applyCmd) stale(ctx context.Context, a *app, p *plan.Plan, moved []plan.Moved) error {
 	var err error
 	if c.Format == "json" {
-		err = written(a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "stale", AccountSID: p.AccountSID, Stale: moved}))
+		err = a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "stale", AccountSID: p.AccountSID, Stale: moved})
 	}
 	a.say("the saved plan is stale: the account has changed since the plan was made")
 	for _, m := range moved {
@@ -284,9 +300,7 @@ func (c *applyCmd) confirm(ctx context.Context, a *app, p *plan.Plan) error {
 func (c *applyCmd) unconfirmed(ctx context.Context, a *app, p *plan.Plan, what, hint string) error {
 	var err error
 	if c.Format == "json" {
-		doc := refusedDocument{FormatVersion: plan.FormatVersion, Status: "refused", AccountSID: p.AccountSID,
-			Refusals: []plan.Notice{{Code: "not-confirmed", Message: what}}}
-		err = written(a.writeDocument(doc))
+		err = a.writeRefused(p, []plan.Notice{{Code: "not-confirmed", Message: what}})
 	}
 	a.say("%s; nothing was changed", what)
 	a.hint(hint)

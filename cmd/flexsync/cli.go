@@ -2,19 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"log/slog"
 	"reflect"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
-
-	"flexsync/internal/render"
-	"flexsync/internal/safetext"
 )
 
 // grammar is the whole command line.
@@ -66,32 +60,6 @@ type planInput struct {
 	inputFlags
 	planFlags
 	accountFlags
-}
-
-// The exit codes.
-const (
-	exitOK          = 0
-	exitError       = 1
-	exitChanges     = 2
-	exitInput       = 3
-	exitRefused     = 4
-	exitStale       = 5
-	exitPartial     = 6
-	exitMismatch    = 7
-	exitInterrupted = 130
-)
-
-// app is what the commands have of the world. It is bound by run.
-type app struct {
-	stdin     io.Reader
-	stdout    io.Writer
-	stderr    io.Writer
-	lookupEnv func(string) (string, bool)
-	now       func() time.Time
-	version   string
-
-	logger *slog.Logger // nil without -v
-	color  string
 }
 
 // run is the program: it parses args, carries the command out and returns the
@@ -174,22 +142,6 @@ func (e *emptyValueError) Error() string {
 	return name + " must not be empty"
 }
 
-func newLogger(w io.Writer, format string) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
-		// Headers, links and errors come from the API, and neither form of the
-		// log escapes what a terminal or a job's runner obeys.
-		switch v := attr.Value.Any().(type) {
-		case string, error:
-			attr.Value = slog.StringValue(safetext.Line(fmt.Sprint(v)))
-		}
-		return attr
-	}}
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts))
-	}
-	return slog.New(slog.NewTextHandler(w, opts))
-}
-
 // wantsJSON looks for the format in arguments that may not have parsed.
 func wantsJSON(args []string) bool {
 	for i, arg := range args {
@@ -201,78 +153,4 @@ func wantsJSON(args []string) bool {
 		}
 	}
 	return false
-}
-
-// style is the style of a stream: stdout or stderr.
-func (a *app) style(w io.Writer) render.Style {
-	switch a.color {
-	case "always":
-		return render.Style{Color: true}
-	case "never":
-		return render.Style{}
-	}
-	noColor, _ := a.lookupEnv("NO_COLOR")
-	return render.Style{Color: noColor == "" && isTerminal(w)}
-}
-
-// env is a variable of the environment, "" when it is not set.
-func (a *app) env(name string) string {
-	value, _ := a.lookupEnv(name)
-	return value
-}
-
-// say writes a line of conversation.
-func (a *app) say(format string, args ...any) {
-	fmt.Fprintf(a.stderr, "flexsync: "+format+"\n", args...)
-}
-
-// exitWith is an error that ends the program with a code.
-type exitWith struct {
-	code int
-	err  error // nil: everything has been said
-	hint string
-}
-
-func (e *exitWith) Error() string {
-	if e.err == nil {
-		return fmt.Sprintf("exit %d", e.code)
-	}
-	return e.err.Error()
-}
-
-func (e *exitWith) Unwrap() error { return e.err }
-
-// inputError is an error of exit code 3.
-func inputError(err error, hint string) error {
-	return &exitWith{code: exitInput, err: err, hint: hint}
-}
-
-// ranking is the contract's order of exit codes: of several, the first counts.
-var ranking = []int{exitInterrupted, exitPartial, exitMismatch, exitStale, exitRefused, exitInput, exitError, exitChanges, exitOK}
-
-// ranks reports whether a command's own exit code counts, and not the one of an
-// error of telling it; nil is none.
-func ranks(ctx context.Context, code int, err error) bool {
-	return slices.Index(ranking, code) <= slices.Index(ranking, exitCode(ctx, err))
-}
-
-// outcome ends a command whose own exit code is code, and of which not all may
-// have been told.
-func (a *app) outcome(ctx context.Context, code int, err error) error {
-	if !ranks(ctx, code, err) {
-		return err
-	}
-	if err != nil {
-		a.say("%s", lines(err.Error()))
-		a.hint(hintOf(err))
-	}
-	return silent(code)
-}
-
-// silent ends the program with a code after everything has been said.
-func silent(code int) error {
-	if code == exitOK {
-		return nil
-	}
-	return &exitWith{code: code}
 }

@@ -25,6 +25,17 @@ type completionCmd struct {
 	Shell string `arg:"" enum:"bash,zsh,fish" help:"Shell: bash, zsh or fish."`
 }
 
+func (completionCmd) Help() string {
+	return `
+Completes commands, flags and their values, paths and, for --only and --ignore, the names of the flows in the YAML.
+
+Examples:
+
+	source <(flexsync completion bash)           # in ~/.bashrc
+	source <(flexsync completion zsh)            # in ~/.zshrc, after compinit
+	flexsync completion fish | source            # in ~/.config/fish/config.fish`
+}
+
 func (c *completionCmd) Run(a *app) error {
 	script, err := completionScripts.ReadFile("completion/flexsync." + c.Shell)
 	if err != nil {

@@ -28,6 +28,16 @@ type emulateCmd struct {
 // maxSeedBytes bounds a seed: 100,000 flows take about 50 MB.
 const maxSeedBytes = 1 << 30
 
+func (emulateCmd) Help() string {
+	return `
+For a single command, use --local FILE instead of a server.
+
+Examples:
+
+	flexsync emulate --local account.json
+	flexsync emulate --addr 127.0.0.1:8080 --seed account.json --collisions`
+}
+
 func (c *emulateCmd) Run(ctx context.Context, a *app) error {
 	host, _, err := net.SplitHostPort(c.Addr)
 	if err != nil {

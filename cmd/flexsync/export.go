@@ -23,6 +23,16 @@ type exportCmd struct {
 	accountFlags
 }
 
+func (exportCmd) Help() string {
+	return `
+Examples:
+
+	flexsync export > flows.yaml
+	flexsync export --names > flows.yaml         # for other accounts too
+	flexsync export --split flows                # one file for each channel
+	flexsync export --snapshot account.json      # for plan --local account.json`
+}
+
 func (c *exportCmd) Run(ctx context.Context, a *app) error {
 	if err := c.check(); err != nil {
 		return err

@@ -71,11 +71,3 @@ func (f *planInput) session(ctx context.Context, a *app, parallelism int) (*sess
 	}
 	return nil, connectErr
 }
-
-// written passes on an error of writing to stdout.
-func written(err error) error {
-	if err != nil {
-		return fmt.Errorf("cannot write the result: %w", err)
-	}
-	return nil
-}

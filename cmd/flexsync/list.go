@@ -21,6 +21,15 @@ type listCmd struct {
 	accountFlags
 }
 
+func (listCmd) Help() string {
+	return `
+Examples:
+
+	flexsync list
+	flexsync list --format env >> .env           # FLEX_FLOW_SUPPORT_SMS=FO...
+	flexsync list --format json | jq -r '.flows[] | select(.enabled) | .sid'`
+}
+
 func (c *listCmd) Run(ctx context.Context, a *app) error {
 	s, err := c.accountFlags.session(a, 1)
 	if err != nil {

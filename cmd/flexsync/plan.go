@@ -20,6 +20,18 @@ type planCmd struct {
 	summaryFlag
 }
 
+func (planCmd) Help() string {
+	return `
+Exits with 4 if apply would be refused, so that the pull request fails and not the deploy job.
+
+Examples:
+
+	flexsync plan                                # flows.yaml, flows.yml or flows/
+	flexsync plan flows/ --var-file prod.yaml --out prod.plan
+	flexsync plan --format markdown > comment.md
+	flexsync plan --detailed-exitcode            # exits with 2 on changes`
+}
+
 func (c *planCmd) Run(ctx context.Context, a *app) error {
 	if err := errors.Join(checkMaxBytes(c.MaxBytes), c.summaryFlag.check(a)); err != nil {
 		return err

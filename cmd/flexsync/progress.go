@@ -27,11 +27,10 @@ type progress struct {
 type resultKey struct{ name, sid, step string }
 
 func newProgress(a *app, total int, report bool) *progress {
-	kind, _ := a.lookupEnv("TERM")
 	p := &progress{
 		a: a, total: total, report: report, begun: a.now(),
 		// A log would be written into the line.
-		live:    isTerminal(a.stderr) && kind != "dumb" && a.logger == nil,
+		live:    isTerminal(a.stderr) && a.env("TERM") != "dumb" && a.logger == nil,
 		printed: make(map[resultKey]apply.Status),
 	}
 	p.show()

@@ -21,6 +21,15 @@ type validateCmd struct {
 	inputFlags
 }
 
+func (validateCmd) Help() string {
+	return `
+Examples:
+
+	flexsync validate
+	flexsync validate flows/ --allow-unset       # without values for the variables
+	flexsync validate --code-quality gl-code-quality-report.json`
+}
+
 func (c *validateCmd) Run(ctx context.Context, a *app) error {
 	cfg, err := c.load(ctx, a, c.Paths, c.AllowUnset)
 	if c.CodeQuality != "" {
@@ -33,24 +42,22 @@ func (c *validateCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range cfg.Warnings {
-		a.annotateWarning(w)
+	warnings := make([]plan.Notice, len(cfg.Warnings))
+	for i := range cfg.Warnings {
+		w := &cfg.Warnings[i]
+		warnings[i] = plan.Notice{Code: w.Code, Message: w.Message, Source: &w.Pos}
 	}
+	a.annotateWarnings(warnings)
 	if c.Format == "json" {
-		doc := struct {
+		return a.writeDocument(struct {
 			FormatVersion int           `json:"format_version"`
 			Status        string        `json:"status"`
 			Flows         int           `json:"flows"`
 			Warnings      []plan.Notice `json:"warnings"`
-		}{plan.FormatVersion, "valid", len(cfg.Flows), []plan.Notice{}}
-		for _, w := range cfg.Warnings {
-			pos := w.Pos
-			doc.Warnings = append(doc.Warnings, plan.Notice{Code: w.Code, Message: w.Message, Source: &pos})
-		}
-		return written(a.writeDocument(doc))
+		}{plan.FormatVersion, "valid", len(cfg.Flows), warnings})
 	}
 	for _, w := range cfg.Warnings {
-		a.warn(w)
+		a.say("%s (%s): %s: %s", a.style(a.stderr).Paint(render.Warning, "warning"), w.Code, safetext.Line(w.Pos.String()), safetext.Line(w.Message))
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s in %s: valid\n", count(len(cfg.Flows), "flow"), count(cfg.Files, "file"))
 	return written(err)
@@ -67,8 +74,4 @@ func (c *validateCmd) codeQuality(ctx context.Context, a *app, cfg *schema.Confi
 		return nil
 	}
 	return a.writeCodeQuality(ctx, c.CodeQuality, nil, cfg.Warnings)
-}
-
-func (a *app) warn(w schema.Warning) {
-	a.say("%s (%s): %s: %s", a.style(a.stderr).Paint(render.Warning, "warning"), w.Code, safetext.Line(w.Pos.String()), safetext.Line(w.Message))
 }

@@ -20,6 +20,13 @@ func version(info *debug.BuildInfo, ok bool) string {
 
 type versionCmd struct{}
 
+func (versionCmd) Help() string {
+	return `
+Examples:
+
+	flexsync version`
+}
+
 func (versionCmd) Run(a *app) error {
 	commit := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -36,7 +43,7 @@ func (versionCmd) Run(a *app) error {
 	}
 	_, err := fmt.Fprintf(a.stdout, "flexsync %s\ncommit %s\n%s %s/%s\n",
 		a.version, cmp.Or(commit, "unknown"), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return err
+	return written(err)
 }
 
 func userAgent(version string) string {

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"flexsync/apply"
@@ -15,8 +14,70 @@ import (
 	"flexsync/plan"
 )
 
-// exitCode says what an error is, in the order in which the contract ranks
-// them.
+// The exit codes.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitChanges     = 2
+	exitInput       = 3
+	exitRefused     = 4
+	exitStale       = 5
+	exitPartial     = 6
+	exitMismatch    = 7
+	exitInterrupted = 130
+)
+
+// exitWith is an error with the exit code that it causes.
+type exitWith struct {
+	code int
+	err  error // nil: everything is printed
+	hint string
+}
+
+func (e *exitWith) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitWith) Unwrap() error { return e.err }
+
+// inputError is an error of exit code 3.
+func inputError(err error, hint string) error {
+	return &exitWith{code: exitInput, err: err, hint: hint}
+}
+
+// ranking orders the exit codes: of several that apply, the first counts.
+var ranking = []int{exitInterrupted, exitPartial, exitMismatch, exitStale, exitRefused, exitInput, exitError, exitChanges, exitOK}
+
+// ranks reports whether a command's own exit code comes before the exit code of
+// err, an error of printing or saving its result; nil is none.
+func ranks(ctx context.Context, code int, err error) bool {
+	return slices.Index(ranking, code) <= slices.Index(ranking, exitCode(ctx, err))
+}
+
+// outcome ends a command whose own exit code is code. err is what went wrong when
+// its result was printed or saved.
+func (a *app) outcome(ctx context.Context, code int, err error) error {
+	if !ranks(ctx, code, err) {
+		return err
+	}
+	if err != nil {
+		a.sayError(err)
+	}
+	return silent(code)
+}
+
+// silent ends a command that has printed everything.
+func silent(code int) error {
+	if code == exitOK {
+		return nil
+	}
+	return &exitWith{code: code}
+}
+
+// exitCode is the exit code of an error.
 func exitCode(ctx context.Context, err error) int {
 	var with *exitWith
 	var problems yamldoc.Problems
@@ -50,41 +111,22 @@ func (a *app) fail(ctx context.Context, err error, asJSON bool) int {
 	var problems yamldoc.Problems
 	if errors.As(err, &problems) {
 		for _, p := range problems {
-			a.problem(p)
+			a.say("%s", safetext.Line(p.String()))
+			a.hint(p.Hint)
+			a.annotateProblem(p)
 		}
 	} else {
-		a.say("%s", lines(err.Error()))
-		a.hint(hintOf(err))
+		a.sayError(err)
 	}
 	if asJSON {
 		if werr := a.writeError(code, err, problems); werr != nil {
-			a.say("cannot write the result: %v", werr)
+			a.say("%v", werr)
 		}
 	}
 	return code
 }
 
-// lines makes an error safe that may have several lines of our own making.
-func lines(s string) string {
-	parts := strings.Split(s, "\n")
-	for i := range parts {
-		parts[i] = safetext.Line(parts[i])
-	}
-	return strings.Join(parts, "\n    ")
-}
-
-func (a *app) hint(hint string) {
-	if hint != "" {
-		fmt.Fprintf(a.stderr, "    %s\n", lines(hint))
-	}
-}
-
-func (a *app) problem(p yamldoc.Problem) {
-	a.say("%s", safetext.Line(p.String()))
-	a.hint(p.Hint)
-	a.annotateProblem(p)
-}
-
+// hintOf is what to do about an error, in lines; "" if there is nothing to say.
 func hintOf(err error) string {
 	var with *exitWith
 	if errors.As(err, &with) && with.hint != "" {
@@ -136,25 +178,4 @@ func (a *app) writeError(code int, err error, problems yamldoc.Problems) error {
 		doc.Problems = append(doc.Problems, jsonProblem{p.File, p.Line, p.Column, p.Path, p.Message, p.Hint})
 	}
 	return a.writeDocument(doc)
-}
-
-// writeDocument writes one JSON document on stdout.
-func (a *app) writeDocument(doc any) error {
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	if err := enc.Encode(doc); err != nil {
-		return err
-	}
-	_, err := a.stdout.Write(safetext.JSON(text.Bytes()))
-	return err
-}
-
-// count is "1 flow" or "2 flows".
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
