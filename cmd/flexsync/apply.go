@@ -111,8 +111,8 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	// What is done is done, whether or not it can be told on stdout: the exit
-	// code is about the account.
+	// The exit code is about the account, whether or not the report can be
+	// written to stdout.
 	code := applyExit(report.Status)
 	if err := c.report(a, report, progress); err != nil {
 		if exitCode(ctx, err) == exitInterrupted {
@@ -121,7 +121,7 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 		a.say("%v; the account: %s", err, render.ReportTotals(report))
 		shown := progress.shown
 		if c.Format == "text" {
-			shown = func(*apply.Result) bool { return false } // on stdout it is lost
+			shown = func(*apply.Result) bool { return false } // what went to stdout is lost
 		}
 		_ = writeReport(a.stderr, a.style(a.stderr), report, shown) // the last resort
 	}
@@ -219,7 +219,7 @@ func (c *applyCmd) refuse(ctx context.Context, a *app, p *plan.Plan) error {
 	codes := make([]string, len(p.Refusals))
 	for i, r := range p.Refusals {
 		codes[i] = r.Code
-		if c.Format != "text" { // which has them in the plan
+		if c.Format != "text" { // which shows them with the plan
 			a.say("refused (%s): %s", r.Code, safetext.Line(r.Message))
 		}
 	}
@@ -227,7 +227,7 @@ func (c *applyCmd) refuse(ctx context.Context, a *app, p *plan.Plan) error {
 	return a.outcome(ctx, exitRefused, err)
 }
 
-// stale ends an apply whose saved plan the account has moved away from.
+// stale ends an apply whose account has changed since its plan was saved.
 func (c *applyCmd) stale(ctx context.Context, a *app, p *plan.Plan, moved []plan.Moved) error {
 	var err error
 	if c.Format == "json" {
@@ -242,7 +242,7 @@ func (c *applyCmd) stale(ctx context.Context, a *app, p *plan.Plan, moved []plan
 	return a.outcome(ctx, exitStale, err)
 }
 
-// confirm asks, unless --yes answers.
+// confirm asks for confirmation unless --yes is given.
 func (c *applyCmd) confirm(ctx context.Context, a *app, p *plan.Plan) error {
 	if c.Yes {
 		return nil
@@ -282,7 +282,7 @@ func (c *applyCmd) confirm(ctx context.Context, a *app, p *plan.Plan) error {
 			return errInterrupted
 		case line := <-answers:
 			answer, whole := strings.CutSuffix(line, "\n")
-			if !whole { // the input has ended, and no answer is not a yes
+			if !whole { // the input has ended without an answer
 				fmt.Fprintln(a.stderr)
 				answer = "no"
 			}
@@ -318,8 +318,8 @@ func (c *applyCmd) report(a *app, r *apply.Report, seen *progress) error {
 	return written(writeReport(a.stdout, a.style(a.stdout), r, seen.shown))
 }
 
-// writeReport writes what was done as text, without the results that are shown
-// already.
+// writeReport writes the report as text, without the results that were printed
+// while the apply ran.
 func writeReport(w io.Writer, style render.Style, r *apply.Report, shown func(*apply.Result) bool) error {
 	b := bufio.NewWriter(w)
 	for i := range r.Results {
@@ -336,7 +336,7 @@ func writeReport(w io.Writer, style render.Style, r *apply.Report, shown func(*a
 	if deleted := r.Deleted(); len(deleted) > 0 {
 		fmt.Fprintf(b, "\n%s\n", state.Restore(deleted, "What was deleted, to restore it:").Encode())
 	}
-	if r.Status != apply.Unchanged { // the plan has said that already
+	if r.Status != apply.Unchanged { // then the plan says so
 		fmt.Fprintln(b, render.ReportTotals(r))
 	}
 	return b.Flush()

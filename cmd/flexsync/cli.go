@@ -36,7 +36,7 @@ type inputFlags struct {
 	VarFile []string `sep:"none" placeholder:"FILE" file:"vars" help:"Read variables from a flat YAML file (repeatable; later files win)."`
 }
 
-// accountFlags belong to every command that asks the account.
+// accountFlags belong to every command that reads the account.
 type accountFlags struct {
 	BaseURL string        `placeholder:"URL" help:"Address of the API (or FLEXSYNC_BASE_URL). Plain http works only for this machine."`
 	Local   string        `placeholder:"FILE" file:"account" help:"Use the embedded API with its account in FILE (or FLEXSYNC_LOCAL). Needs no credentials and no network."`
@@ -53,7 +53,7 @@ type planFlags struct {
 	CheckRefs  bool     `help:"Also look up the SIDs that flows refer to, and warn about missing resources and draft Studio flows."`
 }
 
-// planInput is all that a plan is made from.
+// planInput belongs to every command that makes a plan.
 type planInput struct {
 	Paths []string `arg:"" optional:"" name:"path" file:"yaml" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
 
@@ -62,8 +62,7 @@ type planInput struct {
 	accountFlags
 }
 
-// run is the program: it parses args, carries the command out and returns the
-// exit code.
+// run is the program: it parses args, runs the command and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lookupEnv func(string) (string, bool)) int {
 	a := &app{
 		stdin: stdin, stdout: newStream(ctx, stdout), stderr: newStream(ctx, stderr), lookupEnv: lookupEnv,
@@ -76,7 +75,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		a.say("%v", err)
 		return exitError
 	}
-	// Parsing prints the help, on a stdout that kong looks at for its width.
+	// Parsing prints the help, on the real stdout: kong asks it for its width.
 	kctx, err := await(ctx.Done(), grace, func() (kctx *kong.Context, err error) {
 		defer func() {
 			switch p := recover().(type) {
@@ -106,10 +105,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return a.fail(ctx, kctx.Run(a), wantsJSON(args))
 }
 
-// newParser makes the parser of a command line. A value that is empty is an
-// error wherever one is taken: it comes from a shell's variable that is not
-// set, and must not pass for a flag that is not given. Only a word that is
-// still being typed may be empty (the tag "typing").
+// newParser makes the parser of the command line. An empty value is an error for
+// every flag and argument: it comes from an unset shell variable, and must not
+// pass for a flag that was not given. Only a word that is still being typed may
+// be empty (the tag "typing").
 func newParser(cli *grammar, options ...kong.Option) (*kong.Kong, error) {
 	notEmpty := kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
 		var s string
@@ -131,7 +130,7 @@ func newParser(cli *grammar, options ...kong.Option) (*kong.Kong, error) {
 	}, options...)...)
 }
 
-// emptyValueError is a value that is given and empty.
+// emptyValueError is the error of a flag or argument whose value is empty.
 type emptyValueError struct{ value *kong.Value }
 
 func (e *emptyValueError) Error() string {
@@ -142,7 +141,7 @@ func (e *emptyValueError) Error() string {
 	return name + " must not be empty"
 }
 
-// wantsJSON looks for the format in arguments that may not have parsed.
+// wantsJSON finds the output format in arguments that may not parse.
 func wantsJSON(args []string) bool {
 	for i, arg := range args {
 		if arg == "--" {

@@ -14,9 +14,9 @@ import (
 	"flexsync/internal/glob"
 )
 
-// Completion: the scripts that `completion` prints are a few lines a shell.
-// They hand the words of the command line to the hidden command `complete`,
-// which answers from the grammar itself, so that a script never goes stale.
+// Completion: `completion` prints a script of a few lines for each shell. It
+// passes the words of the command line to the hidden command `complete`, which
+// answers from the grammar itself, so that a script never goes out of date.
 
 //go:embed completion
 var completionScripts embed.FS
@@ -45,9 +45,9 @@ func (c *completionCmd) Run(a *app) error {
 	return written(err)
 }
 
-// completeCmd answers a script. The first line says what is to be completed:
-// "words", which are the lines that follow, or "files", which the shell knows
-// best. It has nothing to say on errors: a person is in the middle of typing.
+// completeCmd answers a completion script. Its first line is "words" if the lines
+// that follow are the candidates, or "files" if the shell should complete a path.
+// It reports no errors: a person is in the middle of typing.
 type completeCmd struct {
 	Shell string   `arg:"" enum:"bash,zsh,fish" help:"Shell that asks."`
 	Words []string `arg:"" optional:"" typing:"" help:"Words typed after the program's name. The last one is completed."`
@@ -58,7 +58,7 @@ func (c *completeCmd) Run(ctx context.Context, a *app, k *kong.Kong) error {
 	if c.Shell == "bash" {
 		words = glue(words)
 	}
-	typed := "" // of the last word, as it is typed
+	typed := "" // the last word, with its quotes
 	if len(words) > 0 {
 		typed = words[len(words)-1]
 	} else {
@@ -84,10 +84,10 @@ func (c *completeCmd) Run(ctx context.Context, a *app, k *kong.Kong) error {
 	return written(err)
 }
 
-// candidate is one word that may be meant.
+// candidate is one possible completion.
 type candidate struct{ word, help string }
 
-// show writes a candidate such that the shell takes it as it is.
+// show quotes a candidate for the shell.
 func (c candidate) show(shell, typed string) string {
 	help := func(separator string) string {
 		if c.help == "" {
@@ -101,7 +101,7 @@ func (c candidate) show(shell, typed string) string {
 	case "fish":
 		return c.word + help("\t")
 	}
-	switch { // bash closes the quote
+	switch { // bash adds the closing quote
 	case strings.HasPrefix(typed, `"`):
 		return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(c.word)
 	case strings.HasPrefix(typed, "'"):
@@ -109,7 +109,7 @@ func (c candidate) show(shell, typed string) string {
 	}
 	word := c.word
 	if strings.HasPrefix(typed, "--") || strings.Contains(typed, ":") {
-		// bash replaces what comes behind its word breaks, see glue.
+		// bash replaces only what follows its last word break, see glue.
 		word = word[min(len(word), strings.LastIndexAny(unquote(typed), "=:")+1):]
 	}
 	var b strings.Builder
@@ -122,19 +122,19 @@ func (c candidate) show(shell, typed string) string {
 	return b.String()
 }
 
-// commandLine is what is typed so far.
+// commandLine is what has been typed so far.
 type commandLine struct {
 	node  *kong.Node          // the command, or the program
 	args  []string            // of the command
-	flags map[string][]string // the values of the flags before
-	value *kong.Value         // what the last word is a value of; nil: a flag or a command
+	flags map[string][]string // values of the flags before the last word
+	value *kong.Value         // the flag or argument that the last word is a value of; nil: the word is a flag or a command
 	last  string
 }
 
-// readLine reads words as the parser would, but for mistakes.
+// readLine reads words as the parser would, but skips mistakes.
 func readLine(program *kong.Node, words []string) *commandLine {
 	l := &commandLine{node: program, flags: map[string][]string{}, last: words[len(words)-1]}
-	var flag *kong.Flag // whose value is the next word
+	var flag *kong.Flag // the next word is its value
 	onlyArgs := false
 	for _, word := range words[:len(words)-1] {
 		switch {
@@ -180,7 +180,7 @@ func readLine(program *kong.Node, words []string) *commandLine {
 	return l
 }
 
-// flags are those that the command takes.
+// known returns the flags that the command takes.
 func (l *commandLine) known() (flags []*kong.Flag) {
 	for n := l.node; n != nil; n = n.Parent {
 		for _, f := range n.Flags {
@@ -201,7 +201,7 @@ func (l *commandLine) flag(word string) *kong.Flag {
 	return nil
 }
 
-// complete returns what the last word may become.
+// complete returns the completions of the last word.
 func (l *commandLine) complete(ctx context.Context, a *app) (files bool, found []candidate) {
 	if l.value == nil {
 		if !strings.HasPrefix(l.last, "-") {
@@ -244,12 +244,11 @@ func (l *commandLine) complete(ctx context.Context, a *app) (files bool, found [
 	return false, found
 }
 
-// names are the patterns of the flows that the YAML declares, as far as it can
-// be read.
+// names returns a pattern for each flow in the YAML; none if it is not valid.
 func (l *commandLine) names(ctx context.Context, a *app) (patterns []string) {
 	input := inputFlags{Var: l.flags["var"], VarFile: l.flags["var-file"]}
 	offline := *a
-	offline.stdin = nil // the shell's
+	offline.stdin = nil // it belongs to the shell
 	cfg, err := input.load(ctx, &offline, l.args, true)
 	if err != nil {
 		return nil
@@ -264,8 +263,8 @@ func (l *commandLine) names(ctx context.Context, a *app) (patterns []string) {
 	return slices.Compact(patterns)
 }
 
-// glue undoes bash's splitting of words at = and :, which it leaves as words
-// of their own.
+// glue joins the words that bash splits at = and :, which bash passes as words of
+// their own.
 func glue(words []string) (glued []string) {
 	open := false // the next word belongs to the one before
 	for _, word := range words {
@@ -280,8 +279,7 @@ func glue(words []string) (glued []string) {
 	return glued
 }
 
-// unquote is a shell's word without its quotes, the last of which may not be
-// typed yet.
+// unquote removes the quotes of a shell's word; the closing one may be missing.
 func unquote(word string) string {
 	var b strings.Builder
 	var quote rune

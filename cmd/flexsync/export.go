@@ -45,7 +45,7 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if c.Snapshot != "" {
-		return c.snapshot(ctx, a, s)
+		return c.writeSnapshot(ctx, a, s)
 	}
 	var opts state.ExportOptions
 	if c.Names {
@@ -68,8 +68,8 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// check refuses flags that do not go together, and a directory that is not
-// free, before the account is asked.
+// check refuses flags that exclude each other and a directory with YAML files,
+// before the account is read.
 func (c *exportCmd) check() error {
 	switch {
 	case c.Snapshot != "" && c.Names:
@@ -82,8 +82,8 @@ func (c *exportCmd) check() error {
 	return nil
 }
 
-// snapshot writes the account as a file for --local.
-func (c *exportCmd) snapshot(ctx context.Context, a *app, s *session) error {
+// writeSnapshot writes the account as a file for --local.
+func (c *exportCmd) writeSnapshot(ctx context.Context, a *app, s *session) error {
 	if err := s.lookup(ctx, state.Everything("for --snapshot")); err != nil {
 		return err
 	}
@@ -94,9 +94,9 @@ func (c *exportCmd) snapshot(ctx context.Context, a *app, s *session) error {
 	return nil
 }
 
-// checkFree refuses a directory that has YAML already: files of another export
-// would add up with these, and nobody's file is to be written over. A directory
-// that is not there is free.
+// checkFree refuses a directory that contains YAML files: a run would read them
+// together with the exported ones, and no file may be overwritten. A directory
+// that does not exist is free.
 func checkFree(dir string) error {
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -109,13 +109,13 @@ func checkFree(dir string) error {
 		case err != nil:
 			return fmt.Errorf("--split: %w", err)
 		case path == dir && !d.IsDir():
-			if info, err := os.Stat(dir); err != nil || !info.IsDir() { // a link may lead to one
+			if info, err := os.Stat(dir); err != nil || !info.IsDir() { // it may be a link to one
 				return inputError(fmt.Errorf("--split %s: not a directory", dir), "name the directory to write the files to")
 			}
 			return checkFree(dir + string(filepath.Separator))
 		case path != dir && strings.HasPrefix(d.Name(), "."):
 			if d.IsDir() {
-				return fs.SkipDir // plan does not look at it either
+				return fs.SkipDir // plan does not read it either
 			}
 			return nil
 		}
@@ -131,12 +131,12 @@ func checkFree(dir string) error {
 // splitFile is one of the files that --split writes.
 type splitFile struct {
 	name string
-	what string // it holds
+	what string // what it holds
 	yaml []byte
 }
 
-// splitByChannel takes an export apart: a file for each channel, and one for
-// what is ignored. An account without flows has one file that says so.
+// splitByChannel divides an export into one file for each channel and one for
+// ignored flows. An account without flows gets one file that says so.
 func splitByChannel(e schema.Export) (files []splitFile) {
 	for _, channel := range schema.ChannelTypes {
 		part := schema.Export{Header: e.Header, AccountSID: e.AccountSID, Names: e.Names}
@@ -159,9 +159,9 @@ func splitByChannel(e schema.Export) (files []splitFile) {
 	return files
 }
 
-// writeSplit writes an export to a directory, whole or not at all. The files
-// are made beside their place, where plan does not look, and then moved: a
-// directory that is new in one step, and file by file into one that is there.
+// writeSplit writes an export to a directory, whole or not at all. It creates the
+// files in a hidden directory, which plan does not read, and then moves them: a
+// new directory in one step, or file by file into an existing one.
 func writeSplit(ctx context.Context, a *app, dir string, e schema.Export) (err error) {
 	defer func() {
 		if err != nil {
@@ -199,7 +199,7 @@ func writeSplit(ctx context.Context, a *app, dir string, e schema.Export) (err e
 	return nil
 }
 
-// moveFiles moves files that are not there yet; after an error, none of them is.
+// moveFiles moves files and overwrites none. After an error, it has moved none.
 func moveFiles(from, to string, files []splitFile) error {
 	for i, f := range files {
 		path := filepath.Join(to, f.name)

@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 )
 
-// writeFile makes a file of mode 0600, whole or not at all, also where one of
-// another mode is. A link stays a link, even one to a file that does not exist.
-// What is not a regular file (a device, a pipe) is written to: a file in its
-// place would break it for everyone.
+// writeFile writes a file of mode 0600, whole or not at all; a file that it
+// replaces loses its mode. A link stays a link, even one to a file that does not
+// exist. A device or a pipe is written to and not replaced: that would break it
+// for everyone.
 func writeFile(ctx context.Context, path string, data []byte) (err error) {
 	if path, err = resolve(path); err != nil {
 		return err
@@ -23,7 +23,7 @@ func writeFile(ctx context.Context, path string, data []byte) (err error) {
 	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // of mode 0600
 	if err != nil {
 		if open := (*fs.PathError)(nil); errors.As(err, &open) {
-			open.Path = path // not a name that nobody gave
+			open.Path = path // not the temporary name, which nobody gave
 		}
 		return err
 	}
@@ -37,8 +37,8 @@ func writeFile(ctx context.Context, path string, data []byte) (err error) {
 	return nil
 }
 
-// writeTo opens a file and writes to it, and waits for neither when the command
-// is interrupted: it may be a FIFO without another end.
+// writeTo opens a file and writes to it. An interruption ends both: the file may
+// be a FIFO without another end.
 func writeTo(ctx context.Context, path string, flags int, data []byte) error {
 	_, err := await(ctx.Done(), grace, func() (struct{}, error) {
 		f, err := os.OpenFile(path, flags, 0o600)
@@ -51,8 +51,7 @@ func writeTo(ctx context.Context, path string, flags int, data []byte) error {
 	return err
 }
 
-// readFile reads a file of at most limit bytes, and does not wait for it when
-// the command is interrupted.
+// readFile reads a file of at most limit bytes. An interruption ends it.
 func readFile(ctx context.Context, path string, limit int64) ([]byte, error) {
 	return await(ctx.Done(), 0, func() ([]byte, error) {
 		f, err := os.Open(path)

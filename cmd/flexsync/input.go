@@ -29,12 +29,12 @@ func (f *inputFlags) load(ctx context.Context, a *app, paths []string, allowUnse
 	}
 	cfg, err := await(ctx.Done(), 0, func() (*schema.Config, error) { return schema.Load(paths, opts) })
 	if typed && ctx.Err() != nil {
-		fmt.Fprintln(a.stderr) // behind the ^C
+		fmt.Fprintln(a.stderr) // after the ^C
 	}
 	return cfg, err
 }
 
-// input reads the flags into a plan's input.
+// input turns the flags into the input of a plan.
 func (f *planFlags) input() (in plan.Input, err error) {
 	if in.Only, err = glob.CompileAll(f.Only); err != nil {
 		return in, inputError(fmt.Errorf("--only: %w", err), "")
@@ -51,7 +51,7 @@ func (f *planFlags) input() (in plan.Input, err error) {
 	return in, nil
 }
 
-// session reads the YAML and the account, and plans.
+// session reads the YAML and the account, and makes a plan.
 func (f *planInput) session(ctx context.Context, a *app, parallelism int) (*session, error) {
 	in, err := f.planFlags.input()
 	if err != nil {

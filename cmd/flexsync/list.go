@@ -45,7 +45,7 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 		return written(a.listEnv(s.snapshot))
 	}
 	rows := [][]string{{"NAME", "SID", "CHANNEL", "IDENTITY", "ENABLED", "INTEGRATION"}}
-	cutColumns := []int{0, 3} // names and identities: SIDs are copied, and stay whole
+	cutColumns := []int{0, 3} // names and identities; SIDs stay whole, because people copy them
 	for i := range s.snapshot.Flows {
 		f := &s.snapshot.Flows[i]
 		enabled := "no"
@@ -78,8 +78,8 @@ func (a *app) listJSON(snap *state.Snapshot, account string) error {
 	return d.Close()
 }
 
-// listEnv writes NAME=SID lines. Names that come to the same variable are
-// left out, each with a comment: a script must not pick one by chance.
+// listEnv writes NAME=SID lines. It leaves out flows whose names map to the same
+// variable, with a comment: a script must not pick one by chance.
 func (a *app) listEnv(snap *state.Snapshot) error {
 	sids := make(map[string][]string)
 	for i := range snap.Flows {
@@ -99,8 +99,8 @@ func (a *app) listEnv(snap *state.Snapshot) error {
 	return b.Flush()
 }
 
-// envName is FLEX_FLOW_ and the name in capitals, with _ for every run of
-// anything but letters and digits.
+// envName is FLEX_FLOW_ and the name in capitals, with one _ in place of each run
+// of other characters than letters and digits.
 func envName(name string) string {
 	var b strings.Builder
 	b.WriteString("FLEX_FLOW")

@@ -1,8 +1,8 @@
 // Command flexsync keeps the Flex Flows of a Twilio account equal to YAML files.
 //
-// This package is the command line: grammar, wiring, printing, exit codes; one
-// file a command. What it prints on stdout is the result, what it has to say
-// beside that goes to stderr. All decisions are made in the packages below.
+// This package is the command line: grammar, sessions, printing and exit codes,
+// with one file for each command. stdout gets the result; progress, warnings and
+// errors go to stderr. The packages below make all decisions about flows.
 package main
 
 import (
@@ -14,8 +14,8 @@ import (
 )
 
 func main() {
-	// A closed pipe behind stdout must not kill an apply half-way: the write
-	// fails with EPIPE instead.
+	// When the reader of stdout is gone, writes fail with EPIPE. The signal would
+	// kill an apply half-way.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -26,9 +26,9 @@ func main() {
 		<-signals
 		last := "flexsync: stopped immediately; a write in progress may still take effect: run `flexsync plan` to see\n"
 		if isTerminal(os.Stderr) {
-			last = takeBack + last // the line of an apply
+			last = takeBack + last // the progress line of an apply
 		}
-		_, _ = io.WriteString(newStream(ctx, os.Stderr), last) // a reader that stalls does not hold it up
+		_, _ = io.WriteString(newStream(ctx, os.Stderr), last) // not held up by a reader that stalls
 		os.Exit(exitInterrupted)
 	}()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))

@@ -15,22 +15,22 @@ import (
 	"flexsync/schema"
 )
 
-// What names a file on the command line says with the tag "file" what becomes
-// of it:
+// A flag or argument that names a file has the tag "file", which says what the
+// command does with it:
 //
-//	in       it is read
-//	vars     it is read, and is no YAML of flows
-//	plan     it is read in place of the YAML
-//	yaml     it is a file, a directory or "-", read as YAML; none is the default
-//	account  it is read and written; FLEXSYNC_LOCAL is the same
-//	profile  not a file: the name of a profile in twilio-cli's
-//	out      it is written
+//	in       reads it
+//	vars     reads variables from it
+//	plan     reads it instead of the YAML
+//	yaml     reads YAML from a file, a directory or "-"; without one, the default
+//	account  reads and writes it, as it does the file in FLEXSYNC_LOCAL
+//	profile  names a profile in the file of twilio-cli, which it reads
+//	out      writes it
 
-// named is a file that a command line names.
+// named is a file that the command line names.
 type named struct {
 	by, path string      // "--local", "account.json"
 	real     string      // absolute, without links
-	info     fs.FileInfo // nil: there is none yet
+	info     fs.FileInfo // nil: it does not exist
 }
 
 func nameFile(by, path string) named {
@@ -47,8 +47,8 @@ func nameFile(by, path string) named {
 	return n
 }
 
-// same reports whether two names lead to one file. What is no file that could
-// be replaced (a device, a FIFO) is never the same.
+// same reports whether two names lead to one file. Devices and FIFOs are never the
+// same: they are not replaced.
 func (n named) same(m named) bool {
 	if n.info == nil || m.info == nil {
 		return n.info == nil && m.info == nil && n.real == m.real
@@ -56,12 +56,12 @@ func (n named) same(m named) bool {
 	return n.info.Mode().IsRegular() && os.SameFile(n.info, m.info)
 }
 
-// checkOutputs refuses a command line of which an output would replace an
-// input, or become one of the next run. It opens nothing.
+// checkOutputs refuses a command line whose output would replace one of its inputs
+// or become an input of the next run. It opens no file.
 func (a *app) checkOutputs(command *kong.Node) error {
 	var ins, outs []named
 	var paths, varFiles []string
-	reads := false // YAML
+	reads := false // the command reads YAML
 	for _, v := range slices.Concat(command.Positional, valuesOf(command)) {
 		texts := textsOf(v)
 		kind := v.Tag.Get("file")
@@ -94,7 +94,7 @@ func (a *app) checkOutputs(command *kong.Node) error {
 	if f, ok := command.Target.Addr().Interface().(interface {
 		place(*app) (string, string, error)
 	}); ok {
-		// An error is the command's to say.
+		// The command reports the error.
 		if _, local, _ := f.place(a); local != "" && !slices.ContainsFunc(ins, func(n named) bool { return n.by == "--local" }) {
 			file := nameFile("FLEXSYNC_LOCAL", local)
 			ins, outs = append(ins, file), append(outs, file)
@@ -127,7 +127,7 @@ func (a *app) checkOutputs(command *kong.Node) error {
 	return nil
 }
 
-// valuesOf are the values of a command's flags.
+// valuesOf returns the values of a command's flags.
 func valuesOf(command *kong.Node) (values []*kong.Value) {
 	for _, flag := range command.Flags {
 		values = append(values, flag.Value)
@@ -135,7 +135,7 @@ func valuesOf(command *kong.Node) (values []*kong.Value) {
 	return values
 }
 
-// textsOf is what was given for a text or a list of texts.
+// textsOf returns what was given for a string or a list of strings.
 func textsOf(v *kong.Value) []string {
 	switch {
 	case v.IsSlice() && v.Target.Type().Elem().Kind() == reflect.String:
@@ -146,10 +146,10 @@ func textsOf(v *kong.Value) []string {
 	return nil
 }
 
-// dirsOf are the directories among the paths of a command that reads YAML.
+// dirsOf returns the directories among the paths to YAML.
 func dirsOf(paths []string) (dirs []string) {
 	if len(paths) == 0 {
-		paths = []string{"flows"} // the only one that is read without a path
+		paths = []string{"flows"} // the only directory that is read by default
 	}
 	for _, path := range paths {
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -159,7 +159,7 @@ func dirsOf(paths []string) (dirs []string) {
 	return dirs
 }
 
-// becomesYAML reports whether a file would be read with a directory.
+// becomesYAML reports whether a run that reads dir would read the file as YAML.
 func (n named) becomesYAML(dir string) bool {
 	rel, err := filepath.Rel(nameFile("", dir).real, n.real)
 	return err == nil && filepath.IsLocal(rel) && yamldoc.IsYAML(rel) &&

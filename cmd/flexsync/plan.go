@@ -60,9 +60,9 @@ func (c *planCmd) save(ctx context.Context, p *plan.Plan) error {
 	return nil
 }
 
-// planned shows a plan and ends a command that goes no further. saved is why
-// the plan could not be written elsewhere: when that decides the exit code, it
-// is all that is told, for with --format json there is one document.
+// planned shows a plan and ends a command that only plans. saved is the error of
+// writing the plan elsewhere. If it decides the exit code, only the error is
+// shown, because --format json prints one document.
 func (a *app) planned(ctx context.Context, p *plan.Plan, code int, saved error, format, status string, maxBytes int) error {
 	if !ranks(ctx, code, saved) {
 		return saved
@@ -70,7 +70,7 @@ func (a *app) planned(ctx context.Context, p *plan.Plan, code int, saved error, 
 	return a.outcome(ctx, code, errors.Join(saved, a.show(p, format, status, maxBytes)))
 }
 
-// checkMaxBytes refuses a limit that Markdown could not be kept to.
+// checkMaxBytes refuses a limit that is too small for the Markdown.
 func checkMaxBytes(n int) error {
 	if n < render.MinMarkdownBytes {
 		return inputError(fmt.Errorf("--max-bytes must be at least %d", render.MinMarkdownBytes), "the verdict and the number of omitted changes need that much")
@@ -89,7 +89,7 @@ func planExit(p *plan.Plan, detailed bool) int {
 	return exitOK
 }
 
-// show prints a plan on stdout.
+// show prints a plan to stdout.
 func (a *app) show(p *plan.Plan, format, status string, maxBytes int) error {
 	switch format {
 	case "json":

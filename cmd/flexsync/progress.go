@@ -8,19 +8,19 @@ import (
 	"flexsync/internal/render"
 )
 
-// progress shows an apply while it runs: a line of counts that is written over
-// on a terminal, and the changes themselves as they come to an end: with the
-// text format on stdout, where they are the report, otherwise on stderr.
-// Changes whose end is not clear yet are left to the report.
+// progress shows an apply while it runs: on a terminal, a line of counts that is
+// rewritten, and each change when it is done. With the text format, changes go to
+// stdout, where they are the report; otherwise to stderr. Changes whose outcome is
+// not clear yet are left to the report.
 type progress struct {
 	a      *app
 	total  int
-	live   bool // stderr is a terminal on which a line can be taken back
-	report bool // results go to stdout as they come
+	live   bool // stderr is a terminal that can clear a line
+	report bool // results go to stdout, as part of the report
 	begun  time.Time
 
 	done, failed int
-	onScreen     bool // the line of counts
+	onScreen     bool // the line of counts is
 	printed      map[resultKey]apply.Status
 }
 
@@ -29,7 +29,7 @@ type resultKey struct{ name, sid, step string }
 func newProgress(a *app, total int, report bool) *progress {
 	p := &progress{
 		a: a, total: total, report: report, begun: a.now(),
-		// A log would be written into the line.
+		// The log would break the line.
 		live:    isTerminal(a.stderr) && a.env("TERM") != "dumb" && a.logger == nil,
 		printed: make(map[resultKey]apply.Status),
 	}
@@ -37,7 +37,7 @@ func newProgress(a *app, total int, report bool) *progress {
 	return p
 }
 
-// observe is told of results one at a time.
+// observe gets the results, one at a time.
 func (p *progress) observe(res apply.Result) {
 	p.done++
 	if res.Status == apply.Failed || res.Status == apply.Unknown {
@@ -49,15 +49,15 @@ func (p *progress) observe(res apply.Result) {
 		if p.report {
 			w = p.a.stdout
 		}
-		if _, err := fmt.Fprintln(w, render.Result(&res, p.a.style(w))); err == nil { // else the report has it
+		if _, err := fmt.Fprintln(w, render.Result(&res, p.a.style(w))); err == nil { // otherwise the report shows it
 			p.printed[resultKey{res.FriendlyName, res.SID, res.Step}] = res.Status
 		}
 	}
 	p.show()
 }
 
-// show writes the line of counts, while there is something left to do. It is
-// cut to the terminal: a line that wrapped could not be taken back.
+// show writes the line of counts while there is something left to do, cut to the
+// width of the terminal: a line that wraps cannot be cleared.
 func (p *progress) show() {
 	if !p.live || p.done >= p.total {
 		return
@@ -66,12 +66,12 @@ func (p *progress) show() {
 	if width == 0 {
 		width = 80
 	}
-	fmt.Fprint(p.a.stderr, render.Cut(p.text(), width-1)) // the last cell is the cursor's
+	fmt.Fprint(p.a.stderr, render.Cut(p.text(), width-1)) // the last cell holds the cursor
 	p.onScreen = true
 }
 
-// text says how far it is, how fast it goes and how long it will take, as soon
-// as that is known.
+// text is the line of counts, with the rate and the time left as soon as they are
+// known.
 func (p *progress) text() string {
 	s := fmt.Sprintf("%d of %d", p.done, p.total)
 	if p.failed > 0 {
@@ -86,7 +86,7 @@ func (p *progress) text() string {
 	return s + fmt.Sprintf(", %.1f per second, %s left", perSecond, left.Round(time.Second))
 }
 
-// clear takes the line of counts away.
+// clear removes the line of counts.
 func (p *progress) clear() {
 	if p.onScreen {
 		fmt.Fprint(p.a.stderr, takeBack)
@@ -94,11 +94,10 @@ func (p *progress) clear() {
 	}
 }
 
-// takeBack empties the line that a terminal's cursor is in.
+// takeBack clears the line that the cursor of a terminal is in.
 const takeBack = "\r\x1b[K"
 
-// shown reports whether a result was printed as it is now, on stdout with the
-// text format and otherwise on stderr.
+// shown reports whether a result was printed with its present status.
 func (p *progress) shown(res *apply.Result) bool {
 	return p.printed[resultKey{res.FriendlyName, res.SID, res.Step}] == res.Status
 }

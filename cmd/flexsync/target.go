@@ -42,8 +42,8 @@ func (f *accountFlags) place(a *app) (baseURL, local string, err error) {
 // target reads the flags, the environment and a profile.
 func (f *accountFlags) target(a *app) (target, error) {
 	baseURL, local, err := f.place(a)
-	// As in twilio-cli: TWILIO_EDGE is about the way there and always counts; the
-	// region is where the credentials are known, and a profile has its own or none.
+	// As in twilio-cli, TWILIO_EDGE always counts: it is the way to the API. The
+	// region belongs to the credentials, and a profile has its own or none.
 	t := target{local: local, baseURL: baseURL, edge: a.env("TWILIO_EDGE"), timeout: f.Timeout}
 	switch {
 	case err != nil:
@@ -79,7 +79,7 @@ func (f *accountFlags) target(a *app) (target, error) {
 func (a *app) profilePath() string {
 	home := a.env("HOME")
 	if home == "" {
-		home, _ = os.UserHomeDir() // Windows has no HOME; without any the path does not exist, which is reported
+		home, _ = os.UserHomeDir() // Windows has no HOME; if there is none at all, reading the file fails
 	}
 	return filepath.Join(home, ".twilio-cli", "config.json")
 }

@@ -14,14 +14,14 @@ import (
 	"flexsync/internal/safetext"
 )
 
-// meantCommands are words of other tools for what a command does.
+// meantCommands maps the commands of other tools to ours.
 var meantCommands = map[string]string{
 	"diff": "plan", "preview": "plan", "show": "plan", "sync": "apply", "deploy": "apply", "push": "apply", "up": "apply",
 	"check": "validate", "lint": "validate", "test": "validate", "dump": "export", "pull": "export", "import": "export",
 	"ls": "list", "get": "list", "serve": "emulate", "server": "emulate",
 }
 
-// kong's own messages, which show a person the parser's types.
+// kong's messages, which speak of its types.
 var (
 	unknownFlagRE  = regexp.MustCompile(`(?s)^unknown flag (--?[^=\s,]+)`)
 	unexpectedRE   = regexp.MustCompile(`(?s)^unexpected argument (.*?)(?:, did you mean .*)?$`)
@@ -34,11 +34,11 @@ var (
 	quotedOrBareRE = regexp.MustCompile(`"([^"]*)"`)
 )
 
-// usageError says what is wrong with a command line, and what was meant.
+// usageError rewords an error of the parser, and adds what was probably meant.
 func usageError(program *kong.Application, err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) || errors.Is(err, errInterrupted) {
-		return written(err) // of --help
+		return written(err) // printing the help failed
 	}
 	node := program.Node
 	var parse *kong.ParseError
@@ -142,8 +142,8 @@ func unknownCommand(program *kong.Node, word string) error {
 	return inputError(err, "the commands are "+strings.Join(names, ", ")+"; see `flexsync --help`")
 }
 
-// unknownFlag finds the flag that was meant: one of the command's, or that one
-// of another command.
+// unknownFlag finds the flag that was meant: a similar one of this command, or the
+// same one of another command.
 func unknownFlag(program, node *kong.Node, word, see string) error {
 	flagsOf := func(n *kong.Node) (names []string) {
 		for _, f := range (&commandLine{node: n}).known() {

@@ -36,7 +36,7 @@ func (c *validateCmd) Run(ctx context.Context, a *app) error {
 		if failed := c.codeQuality(ctx, a, cfg, err); !ranks(ctx, exitCode(ctx, err), failed) {
 			return failed
 		} else if failed != nil {
-			a.say("%s", safetext.Line(failed.Error())) // what is wrong with the YAML decides the exit code
+			a.say("%s", safetext.Line(failed.Error())) // the problems in the YAML decide the exit code
 		}
 	}
 	if err != nil {
@@ -63,8 +63,8 @@ func (c *validateCmd) Run(ctx context.Context, a *app) error {
 	return written(err)
 }
 
-// codeQuality reports what there is to say of the YAML; when it could not be
-// read at all, there is no report.
+// codeQuality reports the problems and warnings of the YAML. There is no report if
+// the YAML cannot be read at all.
 func (c *validateCmd) codeQuality(ctx context.Context, a *app, cfg *schema.Config, err error) error {
 	var problems yamldoc.Problems
 	switch {

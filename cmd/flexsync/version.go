@@ -7,10 +7,10 @@ import (
 	"runtime/debug"
 )
 
-// release is the version of this source.
+// release is the version of this source tree.
 const release = "v0.1.0"
 
-// version is the release, or what the module was installed as.
+// version is the version that the module was installed as, or the release.
 func version(info *debug.BuildInfo, ok bool) string {
 	if ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version

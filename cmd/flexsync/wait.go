@@ -9,19 +9,20 @@ import (
 	"time"
 )
 
-// Ctrl-C ends whatever flexsync waits for. Requests know the context. What does
-// not (the other end of a FIFO, a terminal, a reader that stalls) is awaited.
+// Ctrl-C ends everything that flexsync waits for. Requests end with the context;
+// what takes no context (a FIFO, a terminal, a reader that stalls) goes through
+// await.
 
-// errInterrupted is the error of what was left behind.
+// errInterrupted is the error of what an interruption ended.
 var errInterrupted = errors.New("interrupted")
 
-// grace is how long a write may still take after an interruption: the report of
-// an apply has to come through, and a reader that stalls must not hold it up.
+// grace is the grace period of a write after an interruption: the report of an
+// apply still gets through, but a reader that stalls cannot hold up the exit.
 const grace = time.Second
 
-// await runs f, and leaves it behind with errInterrupted when interrupted is
-// closed (it is a context's Done) and f does not return within patience from
-// then. f must not touch what the caller goes on to use.
+// await runs f. When interrupted (a context's Done) is closed and f does not return
+// within patience from then, await returns errInterrupted and f goes on in the
+// background: it must not touch what the caller still uses.
 func await[T any](interrupted <-chan struct{}, patience time.Duration, f func() (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -46,12 +47,12 @@ func await[T any](interrupted <-chan struct{}, patience time.Duration, f func() 
 	}
 }
 
-// stream is stdout or stderr, whose writes are awaited. An io.Writer gets no
-// context, so a stream is made with the end of one.
+// stream is stdout or stderr. An interruption ends its writes: an io.Writer takes no
+// context, so it is made with the Done of one.
 type stream struct {
 	interrupted <-chan struct{}
 	w           io.Writer
-	left        atomic.Bool // a write was left behind, and what follows cannot overtake it
+	left        atomic.Bool // a write goes on in the background, and no other may overtake it
 }
 
 func newStream(ctx context.Context, w io.Writer) *stream {
