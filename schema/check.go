@@ -9,7 +9,7 @@ import (
 	"flexsync/internal/yamldoc"
 )
 
-// check holds what all files declare together against the rules across flows.
+// check applies the rules that hold across flows and files.
 func (c *contents) check() {
 	c.checkAccounts()
 	c.checkNames()
@@ -26,90 +26,91 @@ func (c *contents) checkAccounts() {
 	for _, a := range c.accounts {
 		if first := c.accounts[0]; a.value != first.value {
 			c.problem(a.pos, path{key: "account_sid"}, complaint{
-				fmt.Sprintf("account_sid is %s here and %s at %s", a.value, first.value, first.pos),
+				fmt.Sprintf("account_sid is %s, but %s at %s", a.value, first.value, first.pos),
 				"run flexsync once for each account"})
 		}
 	}
 }
 
-// claim is a name that a flow declares to be its own, now or before.
-type claim struct {
+// nameUse is a flow's use of a name, as its own or as an old one.
+type nameUse struct {
 	flow int
 	old  int // in renamed_from, counted from 1; 0 is the flow's name
 }
 
-func (cl claim) String() string {
-	if cl.old > 0 {
-		return "an old name"
+// what is what the flow uses the name for, for a message.
+func (u nameUse) what() string {
+	if u.old > 0 {
+		return "old name"
 	}
-	return "a flow"
+	return "name"
 }
 
-// claimed is the claims on one name that a later one is held against, as
-// indexes into the list of all claims; -1 is none.
-type claimed struct{ first, firstUnpinned int }
+// nameUses is the uses of one name that a later use is checked against, as indexes
+// into the list of all uses; -1 is none.
+type nameUses struct{ first, firstUnpinned int }
 
 // checkNames refuses two declarations of one name, unless both are pinned: an
 // unpinned one could not tell which resource is meant.
 func (c *contents) checkNames() {
-	claims := make([]claim, 0, len(c.flows))
-	names := make(map[string]claimed, len(c.flows))
-	add := func(name string, cl claim) {
-		claims = append(claims, cl)
-		pinned := c.facts[cl.flow].pinned
-		held, taken := names[name]
-		if !taken {
-			held = claimed{first: len(claims) - 1, firstUnpinned: -1}
+	var uses []nameUse
+	names := make(map[string]nameUses, len(c.flows))
+	add := func(name string, u nameUse) {
+		uses = append(uses, u)
+		pinned := c.facts[u.flow].pinned
+		known, used := names[name]
+		if !used {
+			known = nameUses{first: len(uses) - 1, firstUnpinned: -1}
 		}
-		rival := held.first
+		rival := known.first
 		if pinned {
-			rival = held.firstUnpinned
+			rival = known.firstUnpinned
 		}
-		if !pinned && held.firstUnpinned < 0 {
-			held.firstUnpinned = len(claims) - 1
+		if !pinned && known.firstUnpinned < 0 {
+			known.firstUnpinned = len(uses) - 1
 		}
-		names[name] = held
-		if taken && claims[held.first].flow == cl.flow {
-			c.repeated(name, claims[held.first], cl)
-		} else if taken && rival >= 0 {
-			c.problem(c.posOf(cl), c.pathOf(cl), complaint{
-				fmt.Sprintf("the name %s is declared twice: here as %s, and as %s at %s", yamldoc.Quote(name), cl, claims[rival], c.posOf(claims[rival])),
-				"keep one, or pin each of them to its resource with sid"})
+		names[name] = known
+		if used && uses[known.first].flow == u.flow {
+			c.repeated(name, uses[known.first], u)
+		} else if used && rival >= 0 {
+			c.problem(c.posOf(u), c.pathOf(u), complaint{
+				fmt.Sprintf("the %s %s is already the %s of the flow at %s", u.what(), yamldoc.Quote(name), uses[rival].what(), c.posOf(uses[rival])),
+				"remove one, or pin each flow to its resource with sid"})
 		}
 	}
 	for i := range c.flows {
 		if !c.facts[i].unsure.Has(FieldFriendlyName) {
-			add(c.flows[i].Flow.FriendlyName, claim{flow: i})
+			add(c.flows[i].Flow.FriendlyName, nameUse{flow: i})
 		}
 	}
 	for i := range c.flows {
 		for j, name := range c.flows[i].RenamedFrom {
-			add(name, claim{flow: i, old: j + 1})
+			add(name, nameUse{flow: i, old: j + 1})
 		}
 	}
 }
 
 // repeated reports a name that one flow has twice.
-func (c *contents) repeated(name string, first, again claim) {
-	message := fmt.Sprintf("renamed_from has %s, which is the flow's own name", yamldoc.Quote(name))
+func (c *contents) repeated(name string, first, again nameUse) {
+	message := fmt.Sprintf("renamed_from lists %s, the flow's own name", yamldoc.Quote(name))
 	if first.old > 0 {
-		message = fmt.Sprintf("renamed_from has %s twice, the first time at %s", yamldoc.Quote(name), c.posOf(first))
+		message = fmt.Sprintf("renamed_from lists %s twice, first at %s", yamldoc.Quote(name), c.posOf(first))
 	}
-	c.problem(c.posOf(again), c.pathOf(again), complaint{message, "remove one"})
+	c.problem(c.posOf(again), c.pathOf(again), complaint{message, "remove it"})
 }
 
-func (c *contents) posOf(cl claim) yamldoc.Pos {
-	if cl.old > 0 {
-		return c.facts[cl.flow].renamed[cl.old-1]
+func (c *contents) posOf(u nameUse) yamldoc.Pos {
+	if u.old > 0 {
+		return c.facts[u.flow].renamed[u.old-1]
 	}
-	return c.facts[cl.flow].name
+	return c.facts[u.flow].name
 }
 
-func (c *contents) pathOf(cl claim) path {
-	if cl.old > 0 {
-		return c.facts[cl.flow].path().at("renamed_from").entry(cl.old)
+func (c *contents) pathOf(u nameUse) path {
+	if u.old > 0 {
+		return c.facts[u.flow].path().at("renamed_from").entry(u.old)
 	}
-	return c.facts[cl.flow].path().at("friendly_name")
+	return c.facts[u.flow].path().at("friendly_name")
 }
 
 // checkPins refuses two flows that are pinned to one resource.
@@ -122,16 +123,15 @@ func (c *contents) checkPins() {
 		}
 		if first, taken := seen[sid]; taken {
 			c.problem(c.flows[i].Pos, c.facts[i].path().at("sid"), complaint{
-				fmt.Sprintf("%s is pinned twice: here and by the flow at %s", c.flows[i].SID, c.flows[first].Pos), "remove one of them"})
+				fmt.Sprintf("%s is already pinned by the flow at %s", c.flows[i].SID, c.flows[first].Pos), "remove one of the pins"})
 			continue
 		}
 		seen[sid] = i
 	}
 }
 
-// checkIdentities looks for flows that Twilio would not let be enabled side by
-// side. A flow whose declared values may not be those of the account, since
-// they are in ignore_changes, is only warned of.
+// checkIdentities looks for flows that Twilio does not let be enabled side by
+// side. Where ignore_changes may keep other values in the account, it only warns.
 func (c *contents) checkIdentities() {
 	relevant := fieldChannelType.Bit() | FieldContactIdentity.Bit() | FieldEnabled.Bit() | FieldIntegrationType.Bit()
 	first := make(map[TypedClaim]int, len(c.flows))
@@ -157,12 +157,12 @@ func (c *contents) checkIdentities() {
 		switch {
 		case collides && loose == 0:
 			c.problem(c.flows[i].Pos, c.facts[i].path(), complaint{
-				fmt.Sprintf("%s with integration_type %s: Twilio refuses that (error 45210)", pair, f.IntegrationType),
+				fmt.Sprintf("%s with integration_type %s: Twilio refuses this (error 45210)", pair, f.IntegrationType),
 				"disable one with enabled: false, or change its identity"})
 		case collides:
-			c.warn(i, fmt.Sprintf("%s with integration_type %s, and ignore_changes leaves open whether the account has them so: Twilio refuses that (error 45210)", pair, f.IntegrationType))
+			c.warn(i, fmt.Sprintf("%s with integration_type %s: Twilio refuses this (error 45210), unless ignore_changes keeps other values in the account", pair, f.IntegrationType))
 		default:
-			c.warn(i, fmt.Sprintf("%s, with integration_type %s and %s: Twilio delivers to one of them", pair, f.IntegrationType, c.flows[other].Flow.IntegrationType))
+			c.warn(i, fmt.Sprintf("%s, with integration_type %s and %s: Twilio delivers messages to only one of them", pair, f.IntegrationType, c.flows[other].Flow.IntegrationType))
 		}
 	}
 }
@@ -171,8 +171,8 @@ func (c *contents) warn(flow int, message string) {
 	c.warnings = append(c.warnings, Warning{Code: "identity-shared", Message: message, Pos: c.flows[flow].Pos})
 }
 
-// checkIgnored refuses a flow that is declared and ignored at once, and an old
-// name that could never be renamed.
+// checkIgnored refuses a flow that is both declared and ignored, and an old name
+// that can never be renamed.
 func (c *contents) checkIgnored() {
 	if len(c.ignore) == 0 {
 		return
@@ -181,8 +181,8 @@ func (c *contents) checkIgnored() {
 		i := slices.IndexFunc(c.ignore, func(g placed[glob.Glob]) bool { return matches(g.value) })
 		if i >= 0 {
 			g := c.ignore[i]
-			c.problem(pos, at, complaint{fmt.Sprintf("%s is declared, and ignore has %s at %s", what, yamldoc.Quote(g.value.String()), g.pos),
-				"remove one of them: an ignored flow is never changed"})
+			c.problem(pos, at, complaint{fmt.Sprintf("%s is declared, but ignore lists %s at %s", what, yamldoc.Quote(g.value.String()), g.pos),
+				"remove one: an ignored flow is never changed"})
 		}
 		return i >= 0
 	}

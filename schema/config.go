@@ -5,14 +5,14 @@ import (
 	"flexsync/internal/yamldoc"
 )
 
-// Config is everything that the YAML says, resolved and checked: variables
-// replaced, defaults merged, every rule held.
+// Config is everything that the YAML declares, resolved and checked: variables
+// are replaced, defaults are merged, and all rules hold.
 type Config struct {
-	// AccountSID is the only account that may be touched, or "".
+	// AccountSID is the only account that flexsync may write to, or "" for any.
 	AccountSID    string
 	AccountSIDPos yamldoc.Pos
 
-	Ignore   []glob.Glob // joined over all documents, in their order
+	Ignore   []glob.Glob // of all documents, in their order
 	Flows    []Declared  // in the order of files and documents
 	Warnings []Warning
 
@@ -22,27 +22,26 @@ type Config struct {
 
 // Declared is one flow as the YAML wants it.
 type Declared struct {
-	// Flow has every default filled in. Where the integration type is empty,
-	// the integration is left as the account has it; where CreationOnMessage
-	// is unset, that field is.
+	// Flow has every default filled in. An empty IntegrationType leaves the
+	// integration as it is in the account, an unset CreationOnMessage that field.
 	Flow Flow
 
 	Pos           yamldoc.Pos
 	SID           string    // pinned to this resource, or ""
-	RenamedFrom   []string  // old names, the most wanted first
-	IgnoreChanges FieldSet  // left as the account has them
-	Names         []NameRef // names that stand for SIDs, not looked up yet
+	RenamedFrom   []string  // old names, in order of preference
+	IgnoreChanges FieldSet  // fields that keep the account's value
+	Names         []NameRef // names instead of SIDs, not looked up yet
 }
 
-// NameRef is a name in place of a SID: the account has to be asked for it.
+// NameRef is a name instead of a SID, to be looked up in the account.
 type NameRef struct {
-	Field *Field // the SID's row
+	Field *Field // the one that the SID is for
 	Name  string
 	Pos   yamldoc.Pos
 }
 
-// Warning is something that is allowed and likely a mistake. Codes:
-// identity-format, identity-shared, long-name, long-timeout.
+// Warning is something that is allowed but likely a mistake. Its Code is one of
+// identity-format, identity-shared, long-name and long-timeout.
 type Warning struct {
 	Code    string
 	Message string

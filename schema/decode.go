@@ -9,8 +9,8 @@ import (
 )
 
 // decoder turns the documents of one file into declarations and problems.
-// Problems never stop it: a value that is wrong is left out and noted as
-// unsure, so that nothing else is concluded from it.
+// Problems never stop it: a wrong value is left out and marked as unsure, so that
+// nothing else is concluded from it.
 type decoder struct {
 	src  *yamldoc.Source
 	vars *yamldoc.Variables
@@ -40,7 +40,7 @@ type placed[T any] struct {
 	pos   yamldoc.Pos
 }
 
-// facts is what the checks across flows need to know of one beyond what it
+// facts is what the checks across flows need to know of a flow beyond what it
 // declares.
 type facts struct {
 	unsure  FieldSet // fields whose value has a problem or is not known
@@ -62,7 +62,7 @@ type layer struct {
 	names  []NameRef
 
 	integration *yamldoc.Node // its key
-	broken      bool          // what integration holds is no mapping
+	broken      bool          // integration is not a mapping
 	sid         string
 	pinned      bool
 	renamed     []string
@@ -107,7 +107,7 @@ func (d *decoder) document(root *yamldoc.Node) {
 	if e := top["version"]; !e.given() {
 		d.problem(root, path{key: "version"}, complaint{"version is missing", "write version: 1 at the top of the document"})
 	} else if version, ok := d.integer(e.value, path{key: "version"}); ok && version != 1 {
-		d.problem(e.value, path{key: "version"}, complaint{fmt.Sprintf("version %d is not known: this flexsync reads version 1", version), "write version: 1"})
+		d.problem(e.value, path{key: "version"}, complaint{fmt.Sprintf("version %d is not supported: this flexsync supports version 1", version), "write version: 1"})
 		return // its keys may mean anything
 	}
 	if e := top["account_sid"]; e.given() {
@@ -122,7 +122,7 @@ func (d *decoder) document(root *yamldoc.Node) {
 		d.texts(e.value, path{key: "ignore"}, func(s string, n *yamldoc.Node, at path) {
 			g, err := glob.Compile(s)
 			if err != nil {
-				d.problem(n, at, complaint{err.Error(), `escape a character that is meant as it is: \* \? \[`})
+				d.problem(n, at, complaint{err.Error(), `to match a special character itself, escape it: \* \? \[`})
 				return
 			}
 			d.out.ignore = append(d.out.ignore, placed[glob.Glob]{g, d.src.Pos(n)})
@@ -140,7 +140,7 @@ func (d *decoder) document(root *yamldoc.Node) {
 func (d *decoder) flows(list *yamldoc.Node) {
 	at := path{root: "flows"}
 	if !yamldoc.IsSequence(list) {
-		d.problem(list, at, complaint{fmt.Sprintf("flows is %s, and a list is due", yamldoc.KindOf(list)), "begin each flow with -"})
+		d.problem(list, at, complaint{fmt.Sprintf("flows must be a list, not %s", yamldoc.TypeOf(list)), "begin each flow with -"})
 		return
 	}
 	if yamldoc.HasTag(list) && list.Tag != "!!seq" {
@@ -160,7 +160,7 @@ func (d *decoder) flows(list *yamldoc.Node) {
 // mappings the first one wins. It is not ok for anything but a mapping.
 func (d *decoder) mapping(n *yamldoc.Node, at path, s *shape) (entries map[string]entry, ok bool) {
 	if !yamldoc.IsMapping(n) {
-		d.problem(n, at, complaint{fmt.Sprintf("this is %s, and %s is a mapping", yamldoc.KindOf(n), s.name), "its keys are " + strings.Join(s.names(), ", ")})
+		d.problem(n, at, complaint{fmt.Sprintf("%s must be a mapping, not %s", s.name, yamldoc.TypeOf(n)), fmt.Sprintf("the keys of %s are %s", s.name, strings.Join(s.names(), ", "))})
 		return nil, false
 	}
 	if yamldoc.HasTag(n) && n.Tag != "!!map" {
@@ -175,7 +175,7 @@ func (d *decoder) mapping(n *yamldoc.Node, at path, s *shape) (entries map[strin
 			continue
 		}
 		if first, twice := entries[key.Value]; twice {
-			d.problem(written, at.at(key.Value), complaint{fmt.Sprintf("the key %s is here twice, the first time at %s", key.Value, d.src.Pos(first.key)), "remove one"})
+			d.problem(written, at.at(key.Value), complaint{fmt.Sprintf("duplicate key %s; the first is at %s", key.Value, d.src.Pos(first.key)), "remove one"})
 			continue
 		}
 		entries[key.Value] = entry{written, yamldoc.Resolved(n.Content[i+1])}
@@ -193,20 +193,20 @@ func (d *decoder) isKey(written *yamldoc.Node, at path, s *shape) bool {
 	key := yamldoc.Resolved(written)
 	switch {
 	case !yamldoc.IsScalar(key):
-		d.problem(written, at, complaint{fmt.Sprintf("the key is %s", yamldoc.KindOf(key)), "a key is plain text"})
+		d.problem(written, at, complaint{fmt.Sprintf("a key must be a string, not %s", yamldoc.TypeOf(key)), ""})
 	case yamldoc.HasTag(key) && key.Tag != yamldoc.TagStr:
 		d.tagged(written, at)
 	case s.has(key.Value):
 		return true
-	case yamldoc.IsPlain(key) && key.Tag != yamldoc.TagStr && !yamldoc.HasTag(key) && yamldoc.KindOf(key) != "a string":
-		d.problem(written, at, complaint{fmt.Sprintf("the key %s is %s, not text", yamldoc.Quote(key.Value), yamldoc.KindOf(key)), fmt.Sprintf("the keys of %s are %s", s.name, strings.Join(s.names(), ", "))})
+	case yamldoc.IsPlain(key) && key.Tag != yamldoc.TagStr && !yamldoc.HasTag(key) && yamldoc.TypeOf(key) != "a string":
+		d.problem(written, at, complaint{fmt.Sprintf("the key %s must be a string, not %s", yamldoc.Quote(key.Value), yamldoc.TypeOf(key)), fmt.Sprintf("the keys of %s are %s", s.name, strings.Join(s.names(), ", "))})
 	default:
 		d.unknownKey(written, at, s, key.Value)
 	}
 	return false
 }
 
-// manyUnknown is how many unknown keys of a file are looked into.
+// manyUnknown is for how many unknown keys of a file a suggestion is looked for.
 const manyUnknown = 10_000
 
 // unknownKey reports a key that the shape does not have: once, however often
@@ -241,7 +241,7 @@ func (d *decoder) merge(n *yamldoc.Node, at path, s *shape, entries map[string]e
 	for _, source := range sources {
 		source = yamldoc.Resolved(source)
 		if !yamldoc.IsMapping(source) {
-			d.problem(source, at.at("<<"), complaint{fmt.Sprintf("<< merges mappings, and this is %s", yamldoc.KindOf(source)), "give an alias of a mapping, or a list of them"})
+			d.problem(source, at.at("<<"), complaint{fmt.Sprintf("<< takes a mapping or a list of mappings, not %s", yamldoc.TypeOf(source)), "write an alias of a mapping, or a list of such aliases"})
 			continue
 		}
 		below, _ := d.mapping(source, at, s)
@@ -263,7 +263,7 @@ func (d *decoder) layer(l *layer, n *yamldoc.Node, at path) bool {
 	if at.root == "defaults" {
 		for _, name := range []string{"friendly_name", "sid", "renamed_from"} {
 			if e, ok := entries[name]; ok {
-				d.problem(e.key, at.at(name), complaint{name + " belongs to one flow, and defaults is laid under all of them", "write " + name + " in the flow"})
+				d.problem(e.key, at.at(name), complaint{name + " belongs to a single flow, not to defaults", "write " + name + " in the flow"})
 				delete(entries, name)
 			}
 		}
@@ -319,7 +319,7 @@ func (d *decoder) fields(l *layer, entries map[string]entry, at path, s *shape) 
 		at, f := at.at(k.name), k.field
 		if l.given.Has(f) {
 			other := l.at[f].key
-			d.problem(e.key, at, complaint{fmt.Sprintf("%s and %s are one thing, and both are given", yamldoc.Resolved(other).Value, k.name), "remove one"})
+			d.problem(e.key, at, complaint{fmt.Sprintf("%s and %s cannot both be given", yamldoc.Resolved(other).Value, k.name), "remove one"})
 			l.unsure |= f.Bit()
 			continue
 		}
@@ -444,11 +444,11 @@ func (d *decoder) flow(item *yamldoc.Node, at path) {
 	d.out.facts = append(d.out.facts, f)
 }
 
-// checkType holds the integration's own keys against the integration type.
+// checkType refuses keys of the integration that its type does not have.
 func (d *decoder) checkType(own *layer, typ string, at path) {
 	if typ == "" {
 		if own.integration != nil {
-			c := complaint{"integration is given without integration_type", "write integration_type: " + strings.Join(IntegrationTypes, ", or ")}
+			c := complaint{"integration requires integration_type", "write integration_type: " + strings.Join(IntegrationTypes, ", or ")}
 			if types := typesOf(own.given); len(types) == 1 {
 				c.hint = "write integration_type: " + types[0]
 			}
@@ -461,7 +461,7 @@ func (d *decoder) checkType(own *layer, typ string, at path) {
 		key := own.at[f].key
 		name := yamldoc.Resolved(key).Value
 		d.problem(key, at.at(name), complaint{
-			fmt.Sprintf("%s belongs to integration_type %s, and this flow's is %s", name, strings.Join(f.Types, " or "), typ),
+			fmt.Sprintf("%s belongs to integration_type %s, but this flow's is %s", name, strings.Join(f.Types, " or "), typ),
 			fmt.Sprintf("remove %s, or change integration_type", name)})
 	}
 }
@@ -487,7 +487,7 @@ func (d *decoder) missing(flow *Declared, f *Field, at path) {
 		c.hint = fmt.Sprintf("write %s, or %s with its name", f.Path, f.Name)
 	}
 	if flow.Flow.IntegrationType != "" && f.Types != nil {
-		c.message += fmt.Sprintf(", which integration_type %s needs", flow.Flow.IntegrationType)
+		c.message += fmt.Sprintf(", which integration_type %s requires", flow.Flow.IntegrationType)
 	}
 	d.report(flow.Pos, at.at(f.Path), c)
 }

@@ -11,31 +11,31 @@ import (
 	"flexsync/internal/yamldoc"
 )
 
-// Export is flows to be written as YAML. What Encode writes, Load reads back
-// to the same flows, as long as each of them has no [Flow.Problems] and their
-// names differ or are pinned.
+// Export is a configuration to be written as YAML. Load reads what Encode writes
+// back to the same flows, if none of them has [Flow.Problems] and flows of one name
+// are pinned.
 type Export struct {
 	Header     []string // comment lines at the top
 	AccountSID string   // "" leaves it out
 	Ignore     []ExportIgnore
 	Flows      []ExportFlow // written in this order
 
-	// Names gives, by SID, names to write in place of SIDs, for the fields
-	// that have a key for that.
+	// Names maps SIDs to the names to write instead of them, for the fields that
+	// have a key for that.
 	Names map[string]string
 
-	// Channels puts the channel's name above each run of flows of one channel,
-	// if there are several runs.
+	// Channels writes the channel type above each run of flows of one channel,
+	// if the flows have several.
 	Channels bool
-	// Whole keeps every key in its flow, so that a flow can be copied to
-	// another file: nothing moves to defaults.
+	// Whole keeps every key in its flow and moves none to defaults, so that a
+	// flow can be copied to another file.
 	Whole bool
 }
 
-// ExportIgnore is one entry of ignore: a SID or a glob, see [glob.Quote].
+// ExportIgnore is an entry of ignore: a SID or a glob, see [glob.Quote].
 type ExportIgnore struct {
 	Pattern string
-	Comment string // may be empty
+	Comment string // above the entry; may be empty
 }
 
 // ExportFlow is one flow.
@@ -46,18 +46,18 @@ type ExportFlow struct {
 	Comment []string // lines above the flow
 }
 
-// spelledOut are the fields that a reader looks for in every flow: they are
-// neither left out as a default nor moved to defaults.
+// spelledOut are the fields that a reader expects in every flow: they are written
+// even with their default, and never move to defaults.
 var spelledOut = FieldFriendlyName.Bit() | fieldChannelType.Bit() | FieldContactIdentity.Bit() |
 	FieldEnabled.Bit() | FieldIntegrationType.Bit()
 
-// routing is where a flow's messages go: a reader looks for it in the flow, so
-// that it is not moved to defaults either.
+// routing is where a flow's messages go: a reader expects it in the flow, so it
+// does not move to defaults either.
 var routing = fieldByPath["integration.flow_sid"].Bit() | fieldByPath["integration.url"].Bit() |
 	fieldByPath["integration.workflow_sid"].Bit() | fieldByPath["integration.channel"].Bit()
 
-// Encode writes the YAML. Keys that have their documented default are left
-// out, and what all flows share moves to defaults.
+// Encode returns the YAML. It omits keys that have their documented default, and
+// moves what all flows share to defaults.
 func (e Export) Encode() []byte {
 	w := &encoder{names: e.Names}
 	w.comment("", e.Header)
@@ -105,9 +105,8 @@ func (e Export) Encode() []byte {
 	return w.text
 }
 
-// shared finds the fields that all flows have alike, and other than by default:
-// all that the field means something for, and two at least. of has one of those
-// flows for each.
+// shared returns the fields that have one value, not the default, in all flows to
+// which they apply, if those are two or more. of maps each to one of these flows.
 func (e Export) shared() (set FieldSet, of map[*Field]*Flow) {
 	of = make(map[*Field]*Flow)
 	for f := range ((fieldsOf[""] | IntegrationFields) &^ (spelledOut | routing)).all {
@@ -216,8 +215,8 @@ func (w *encoder) comment(indent string, lines []string) {
 	}
 }
 
-// scalar writes a text such that Load reads it back: plain where nobody could
-// take it for anything else, or else in double quotes.
+// scalar writes a text such that Load reads it back: plain where it is
+// unambiguous, otherwise in double quotes.
 func scalar(s string) string {
 	s = yamldoc.Escape(s)
 	if isSafePlain(s) {
@@ -226,9 +225,9 @@ func scalar(s string) string {
 	return quoted(s)
 }
 
-// isSafePlain reports whether no reader of YAML 1.1 or 1.2 would take the text
-// for anything but a string: it begins with a letter, and is words of letters,
-// digits and a few harmless characters, or one URL.
+// isSafePlain reports whether every reader of YAML 1.1 or 1.2 takes the text for a
+// string: it begins with a letter, and is words of letters, digits and a few
+// harmless characters, or one URL.
 func isSafePlain(s string) bool {
 	harmless := "_-./()"
 	if !strings.Contains(s, " ") && !strings.HasSuffix(s, ":") {

@@ -196,8 +196,8 @@ func TestDeclarable(t *testing.T) {
 func TestProblems(t *testing.T) {
 	flow := Flow{FriendlyName: "a\x00b", ChatServiceSID: "IS1", ChannelType: "fax", IntegrationType: Studio, RetryCount: 9}
 	want := []string{
-		`friendly_name: the name "a\x00b" has a control character`,
-		`chat_service_sid: "IS1" is not a SID of the kind IS (chat service)`,
+		`friendly_name: the name "a\x00b" contains a control character`,
+		`chat_service_sid: expected a SID of type IS (chat service), found "IS1"`,
 		`channel_type: "fax" is not one of web, sms, facebook, whatsapp, line, custom`,
 		`integration.flow_sid: is missing`,
 		`integration.retry_count: 9 is out of range`,
@@ -216,7 +216,7 @@ func TestEncodeGolden(t *testing.T) {
 	e := Export{
 		Header:     []string{"An account with everything", "", "two\nlines"},
 		AccountSID: "AC00000000000000000000000000000001",
-		Ignore:     []ExportIgnore{{"FO00000000000000000000000000000009", "\"a\x1b[31m\": the name has a control character"}, {glob.Quote("a*b?[c]"), ""}},
+		Ignore:     []ExportIgnore{{"FO00000000000000000000000000000009", "\"a\x1b[31m\": the name contains a control character"}, {glob.Quote("a*b?[c]"), ""}},
 		Names:      map[string]string{fw: "Messaging IVR"},
 		Flows: []ExportFlow{
 			{Flow: Flow{FriendlyName: "Support SMS", ChatServiceSID: is, ChannelType: "sms", ContactIdentity: "+15551230000", Enabled: true, JanitorEnabled: true,

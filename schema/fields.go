@@ -17,27 +17,27 @@ const (
 	Int
 )
 
+// String names the type with its article, for messages.
 func (k Kind) String() string {
-	return [...]string{"string", "bool", "integer"}[k]
+	return [...]string{"a string", "a bool", "an integer"}[k]
 }
 
 const integrationPrefix = "integration."
 
-// Field is one row of the table that drives everything that is done with a
-// flow field by field: parsing, comparing, encoding, the JSON Schema and the
-// reference. A new field of the API is one new row, and the struct field that
-// ref points to.
+// Field is one row of the table that drives everything done with a flow field by
+// field: parsing, comparing, encoding, the JSON Schema and the reference. A new
+// field of the API is one new row, and the struct field that ref points to.
 type Field struct {
 	Path string // key in the YAML and in the API's JSON, "integration.timeout"
 	Form string // parameter of the API's create and update
 	Kind Kind
 
-	// SID is the two letters that the field's value begins with when it is a
-	// SID, before 32 hex digits. SIDOrName fields also take any other name.
+	// SID is the two letters that begin the SIDs which the field takes; 32 hex
+	// digits follow them. A SIDOrName field also takes a name.
 	SID       string
 	SIDOrName bool
 
-	// Name is the key that gives a name in place of the SID, if there is one:
+	// Name is the key that takes a name instead of the SID, or "":
 	// "chat_service" for "chat_service_sid".
 	Name string
 
@@ -47,28 +47,29 @@ type Field struct {
 
 	Required bool     // in every flow, or in every flow of Types
 	Enum     []string // nil: any value
-	Default  Value    // what leaving the key out means; nil: unset
-	Min, Max int64    // bounds of an Int
-	Cleared  bool     // an update clears the value with an empty parameter
+	Default  Value    // the value when the key is omitted; nil: unset
+	Min, Max int64    // inclusive bounds of an Int
+	Cleared  bool     // an empty parameter of an update clears the value
 
 	Doc string // one sentence for the reference and for editors
 
 	index int
 	ref   func(*Flow) any
-	rule  func(string) complaint // beyond what the columns above say; may be nil
+	rule  func(string) complaint // a check beyond the columns above; may be nil
 }
 
-// AppliesTo reports whether the field means anything for an integration type.
+// AppliesTo reports whether the field belongs to flows of an integration type;
+// "" is a flow without one.
 func (f *Field) AppliesTo(integrationType string) bool {
 	return f.Types == nil || slices.Contains(f.Types, integrationType)
 }
 
-// integrationKey returns the key below `integration`, if the field is there.
+// integrationKey returns the field's key and whether it is below `integration`.
 func (f *Field) integrationKey() (string, bool) {
 	return strings.CutPrefix(f.Path, integrationPrefix)
 }
 
-// Bit is the field's place in a FieldSet.
+// Bit returns the set that holds the field alone.
 func (f *Field) Bit() FieldSet { return 1 << f.index }
 
 // FieldSet is a set of rows of Fields.
@@ -97,33 +98,32 @@ var IntegrationFields = func() FieldSet {
 	return set
 }()
 
-// maxInt bounds the integers that the API gives no bound for. Its reference calls
-// them int, and Twilio's SDKs hold them in 32 bits.
+// maxInt bounds the integers that the API documents no bound for. Its reference
+// calls them int, and Twilio's SDKs hold them in 32 bits.
 const maxInt = math.MaxInt32
 
-// Fields is the table, in the order in which flows are written and shown.
-// Sources: the API reference of FlexFlows for names, kinds, bounds and
-// defaults, except that an omitted `enabled` is true: the API documents no
-// default for it.
+// Fields is the table, in the order in which flows are written and shown. Names,
+// types, bounds and defaults are those of the API reference of FlexFlows, except
+// that an omitted `enabled` is true: the API documents no default for it.
 var Fields = []Field{
 	{Path: "friendly_name", Form: "FriendlyName", Kind: String, Required: true,
-		Doc:  "The flow's name, and its identity: exact and case-sensitive.",
+		Doc:  "The flow's name. It identifies the flow; case matters.",
 		ref:  func(f *Flow) any { return &f.FriendlyName },
 		rule: checkName},
 	{Path: "chat_service_sid", Form: "ChatServiceSid", Kind: String, SID: "IS", Name: "chat_service", Required: true,
 		Doc: "The SID of the chat service.",
 		ref: func(f *Flow) any { return &f.ChatServiceSID }},
 	{Path: "channel_type", Form: "ChannelType", Kind: String, Enum: ChannelTypes, Required: true,
-		Doc: "The channel that messages come in on.",
+		Doc: "The channel that messages arrive on.",
 		ref: func(f *Flow) any { return &f.ChannelType }},
 	{Path: "contact_identity", Form: "ContactIdentity", Kind: String, Cleared: true,
-		Doc: "The contact's identity on the channel: +15551230000 for sms, whatsapp:+15551230000, messenger:PAGE_ID, a free word for custom; none for web.",
+		Doc: "The contact's identity on the channel: +15551230000 for sms, whatsapp:+15551230000, messenger:PAGE_ID, any text for custom; none for web.",
 		ref: func(f *Flow) any { return &f.ContactIdentity }},
 	{Path: "enabled", Form: "Enabled", Kind: Bool, Default: true,
-		Doc: "Whether messages reach the flow.",
+		Doc: "Whether the flow receives messages.",
 		ref: func(f *Flow) any { return &f.Enabled }},
 	{Path: "integration_type", Form: "IntegrationType", Kind: String, Enum: IntegrationTypes,
-		Doc: "What handles inbound messages; when it is left out, the integration is left as the account has it.",
+		Doc: "What handles inbound messages; if omitted, the integration stays as it is in the account.",
 		ref: func(f *Flow) any { return &f.IntegrationType }},
 	{Path: "integration.flow_sid", Form: "Integration.FlowSid", Kind: String, SID: "FW", Name: "integration.studio_flow", Types: []string{Studio}, Required: true,
 		Doc: "The SID of the Studio flow.",
@@ -148,16 +148,16 @@ var Fields = []Field{
 		Doc: "The task's priority.",
 		ref: func(f *Flow) any { return &f.Priority }},
 	{Path: "integration.creation_on_message", Form: "Integration.CreationOnMessage", Kind: Bool, Types: []string{Task},
-		Doc: "Outbound only: true delays the task until the customer answers; when it is left out, it is left as the account has it.",
+		Doc: "Outbound only: true delays the task until the customer answers; if omitted, it stays as it is in the account.",
 		ref: func(f *Flow) any { return &f.CreationOnMessage }},
 	{Path: "integration.retry_count", Form: "Integration.RetryCount", Kind: Int, Max: 3, Types: []string{Studio, External}, Default: int64(3),
-		Doc: "How often the Studio flow or webhook is tried again after a failure, 0 to 3.",
+		Doc: "How often the Studio flow or webhook is retried after a failure, 0 to 3.",
 		ref: func(f *Flow) any { return &f.RetryCount }},
 	{Path: "long_lived", Form: "LongLived", Kind: Bool, Default: false,
-		Doc: "Whether the chat channel is kept for later conversations with the same contact.",
+		Doc: "Whether later conversations with the same contact reuse the chat channel.",
 		ref: func(f *Flow) any { return &f.LongLived }},
 	{Path: "janitor_enabled", Form: "JanitorEnabled", Kind: Bool, Default: false,
-		Doc: "Whether Proxy sessions are removed when their task is deleted outside of Flex.",
+		Doc: "Whether Proxy sessions are removed when their task is deleted outside Flex.",
 		ref: func(f *Flow) any { return &f.JanitorEnabled }},
 }
 
@@ -184,5 +184,5 @@ var (
 	fieldTimeout     = fieldByPath["integration.timeout"]
 )
 
-// FieldByPath returns the row of a key's path, or nil.
+// FieldByPath returns the row of a path such as "integration.timeout", or nil.
 func FieldByPath(path string) *Field { return fieldByPath[path] }

@@ -35,7 +35,7 @@ func TestTable(t *testing.T) {
 		if f.Kind == Int && f.Max <= f.Min {
 			t.Errorf("%s has no bounds", f.Path)
 		}
-		if f.SID != "" && sidKinds[f.SID] == "" {
+		if f.SID != "" && sidTypes[f.SID] == "" {
 			t.Errorf("%s: SIDs of the kind %s have no name", f.Path, f.SID)
 		}
 	}

@@ -78,7 +78,7 @@ func TestPaths(t *testing.T) {
 		{"stdin", []string{"-", "one.yaml", "-"}, "stdin one", 2},
 		{"absent", []string{"absent.yaml", "one.yaml/x"}, "absent.yaml: no such file or directory\none.yaml/x: not a directory", 0},
 		{"no YAML", []string{"empty"}, "empty: the directory has no *.yaml or *.yml file", 0},
-		{"only comments", []string{"only-comments.yaml"}, "only-comments.yaml: flows: there are no flows in the given files", 0},
+		{"only comments", []string{"only-comments.yaml"}, "only-comments.yaml: flows: the files declare no flows", 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -113,20 +113,20 @@ func TestPathsRefused(t *testing.T) {
 		t.Skip("needs symbolic links")
 	}
 	const link, fifo, socket, closed = "link", "fifo", "socket", "closed"
-	const leave = "\n    mend the link, or remove it"
+	const leave = "\n    fix the link, or remove it"
 	tests := []struct {
 		name, kind, path, target string
 		want                     string // path: message, and the hint
 	}{
-		{"broken link to a file", link, "d/b.yaml", "gone.yaml", "d/b.yaml: the link leads to gone.yaml, which cannot be read: no such file or directory" + leave},
-		{"broken link to a directory", link, "d/team", "../../team", "d/team: the link leads to ../../team, which cannot be read: no such file or directory" + leave},
-		{"link to itself", link, "d/b.yaml", "b.yaml", "d/b.yaml: the link leads to b.yaml, which cannot be read: too many levels of symbolic links" + leave},
-		{"cycle", link, "d/sub/up", "..", "d/sub/up: the link leads back to d, which it is below" + "\n    remove the link"},
-		{"cycle by way of the directory above", link, "d/up", "..", "d/up/d: this is d again, by way of a link above it" + "\n    remove the link"},
-		{"FIFO", fifo, "d/b.yaml", "", "d/b.yaml: this is a FIFO, not a file\n    remove it, or give it as a path of its own"},
-		{"FIFO in capitals", fifo, "d/b.YML", "", "d/b.YML: this is a FIFO, not a file\n    remove it, or give it as a path of its own"},
-		{"socket", socket, "d/b.yaml", "", "d/b.yaml: this is a socket, not a file\n    remove it, or give it as a path of its own"},
-		{"device", link, "d/b.yaml", os.DevNull, "d/b.yaml: this is a device, not a file\n    remove it, or give it as a path of its own"},
+		{"broken link to a file", link, "d/b.yaml", "gone.yaml", "d/b.yaml: the link points to gone.yaml, which cannot be read: no such file or directory" + leave},
+		{"broken link to a directory", link, "d/team", "../../team", "d/team: the link points to ../../team, which cannot be read: no such file or directory" + leave},
+		{"link to itself", link, "d/b.yaml", "b.yaml", "d/b.yaml: the link points to b.yaml, which cannot be read: too many levels of symbolic links" + leave},
+		{"cycle", link, "d/sub/up", "..", "d/sub/up: the link leads back to d, which contains it" + "\n    remove the link"},
+		{"cycle by way of the directory above", link, "d/up", "..", "d/up/d: this is d again, through a link above it" + "\n    remove the link"},
+		{"FIFO", fifo, "d/b.yaml", "", "d/b.yaml: expected a file, found a FIFO\n    remove it, or pass it as a path of its own"},
+		{"FIFO in capitals", fifo, "d/b.YML", "", "d/b.YML: expected a file, found a FIFO\n    remove it, or pass it as a path of its own"},
+		{"socket", socket, "d/b.yaml", "", "d/b.yaml: expected a file, found a socket\n    remove it, or pass it as a path of its own"},
+		{"device", link, "d/b.yaml", os.DevNull, "d/b.yaml: expected a file, found a device\n    remove it, or pass it as a path of its own"},
 		{"closed directory", closed, "d/sub", "", "d/sub: permission denied\n    make it readable for the user that runs flexsync"},
 		{"closed file", closed, "d/sub/c.yaml", "", "d/sub/c.yaml: permission denied\n    make it readable for the user that runs flexsync"},
 	}
@@ -200,9 +200,9 @@ func TestDefaultPath(t *testing.T) {
 		{"yml", []string{"flows.yml"}, "flows.yml"},
 		{"directory", []string{"flows/x.yaml"}, "flows/x.yaml"},
 		{"none", []string{"other.yaml", "flows"}, "none of flows.yaml, flows.yml, flows/"},
-		{"several", []string{"flows.yaml", "flows/x.yaml"}, "flows.yaml, flows are here"},
-		{"a broken link", []string{"flows.yml -> gone", "flows/x.yaml"}, "flows.yml, flows are here"},
-		{"a broken link alone", []string{"flows.yaml -> gone"}, "flows.yaml: the link leads to gone, which cannot be read"},
+		{"several", []string{"flows.yaml", "flows/x.yaml"}, "several exist: flows.yaml, flows"},
+		{"a broken link", []string{"flows.yml -> gone", "flows/x.yaml"}, "several exist: flows.yml, flows"},
+		{"a broken link alone", []string{"flows.yaml -> gone"}, "flows.yaml: the link points to gone, which cannot be read"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -244,12 +244,12 @@ func TestUnreadable(t *testing.T) {
 		{"NUL", "version: 1\r\n\x00", "<stdin>:2:1: control character U+0000 is not allowed in YAML"},
 		{"C1", "a: \u009b", "<stdin>:1:4: control character U+009B is not allowed in YAML"},
 		{"cut", "a: \xe2\x82", "<stdin>:1:4: byte 0xe2 is not valid UTF-8"},
-		{"NEL in quotes", "a: b\nc: \"d\u0085e\"\n", "<stdin>:2:6: the character U+0085 is a line break in YAML 1.1 and none in YAML 1.2"},
-		{"NEL in single quotes", "a: '\u0085'\n", "<stdin>:1:5: the character U+0085 is a line break in YAML 1.1 and none in YAML 1.2"},
-		{"NEL in a comment", "# x\u0085version: 1\n", "<stdin>:1:4: the character U+0085 is a line break in YAML 1.1 and none in YAML 1.2"},
-		{"NEL in a block", "a: |\r\n  x\r  y\u0085z\n", "<stdin>:3:4: the character U+0085 is a line break in YAML 1.1 and none in YAML 1.2"},
-		{"LS", "{\"a\": \"b \u2028 c\"}\n", "<stdin>:1:10: the character U+2028 is a line break in YAML 1.1 and none in YAML 1.2"},
-		{"PS", "a: b \u2029c: d\n", "<stdin>:1:6: the character U+2029 is a line break in YAML 1.1 and none in YAML 1.2"},
+		{"NEL in quotes", "a: b\nc: \"d\u0085e\"\n", "<stdin>:2:6: the character U+0085 is a line break in YAML 1.1 but not in YAML 1.2"},
+		{"NEL in single quotes", "a: '\u0085'\n", "<stdin>:1:5: the character U+0085 is a line break in YAML 1.1 but not in YAML 1.2"},
+		{"NEL in a comment", "# x\u0085version: 1\n", "<stdin>:1:4: the character U+0085 is a line break in YAML 1.1 but not in YAML 1.2"},
+		{"NEL in a block", "a: |\r\n  x\r  y\u0085z\n", "<stdin>:3:4: the character U+0085 is a line break in YAML 1.1 but not in YAML 1.2"},
+		{"LS", "{\"a\": \"b \u2028 c\"}\n", "<stdin>:1:10: the character U+2028 is a line break in YAML 1.1 but not in YAML 1.2"},
+		{"PS", "a: b \u2029c: d\n", "<stdin>:1:6: the character U+2029 is a line break in YAML 1.1 but not in YAML 1.2"},
 	}
 	for _, tt := range tests {
 		if _, err := loadText(tt.text, Options{}); err == nil || err.Error() != tt.want {
@@ -261,7 +261,7 @@ func TestUnreadable(t *testing.T) {
 	if config, err := loadText(flowNamed(`"a\u2028b"`), Options{}); err != nil || config.Flows[0].Flow.FriendlyName != "a\u2028b" {
 		t.Errorf("an escaped LS: got %v, %v", config, err)
 	}
-	if _, err := loadText(flowNamed(`"a\u0085b"`), Options{}); err == nil || !strings.Contains(err.Error(), "has a control character") {
+	if _, err := loadText(flowNamed(`"a\u0085b"`), Options{}); err == nil || !strings.Contains(err.Error(), "contains a control character") {
 		t.Errorf("an escaped NEL in a name: got %v", err)
 	}
 
@@ -299,10 +299,10 @@ func TestManyFiles(t *testing.T) {
 	})
 	_, err := Load([]string{dir}, Options{})
 	want := []string{
-		"b.yaml:2:14: account_sid: account_sid is AC00000000000000000000000000000002 here and AC00000000000000000000000000000001 at a.yaml:2:14",
-		"b.yaml:4:6: flows[0].friendly_name: flow \"B\" is declared, and ignore has \"B*\" at a.yaml:3:10",
+		"b.yaml:2:14: account_sid: account_sid is AC00000000000000000000000000000002, but AC00000000000000000000000000000001 at a.yaml:2:14",
+		"b.yaml:4:6: flows[0].friendly_name: flow \"B\" is declared, but ignore lists \"B*\" at a.yaml:3:10",
 		"d.yaml:3:5: flows[0].channel_type: flow \"A\" has no channel_type", // defaults are those of one document
-		"d.yaml:3:6: flows[0].friendly_name: the name \"A\" is declared twice: here as a flow, and as a flow at a.yaml:5:6",
+		"d.yaml:3:6: flows[0].friendly_name: the name \"A\" is already the name of the flow at a.yaml:5:6",
 	}
 	got := strings.Split(strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), ""), "\n")
 	if !slices.Equal(got, want) {

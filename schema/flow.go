@@ -14,20 +14,20 @@ import (
 // value, whether it was written in YAML or listed by the API, so two flows are
 // compared with ==.
 //
-// It holds neither the SID nor the dates: those belong to a resource, not to
-// its content. A field that does not apply to IntegrationType is zero.
+// It has neither the SID nor the dates: those belong to a resource, not to its
+// content. A field that does not apply to IntegrationType is zero.
 type Flow struct {
 	FriendlyName    string
 	ChatServiceSID  string // IS + 32 hex digits
 	ChannelType     string // one of ChannelTypes
-	ContactIdentity string // "" is none; the API's null and "" are one
+	ContactIdentity string // "" is none, as are the API's null and ""
 	Enabled         bool
 	LongLived       bool
 	JanitorEnabled  bool
 
-	// IntegrationType is one of IntegrationTypes. In the account "" is a flow
-	// without an integration; in a declaration it means that the integration
-	// is left as the account has it.
+	// IntegrationType is one of IntegrationTypes. In the account, "" is a flow
+	// without an integration; in a declaration, "" keeps the account's
+	// integration.
 	IntegrationType string
 
 	FlowSID           string  // studio: FW + 32 hex digits
@@ -46,18 +46,18 @@ type Flow struct {
 // https://www.twilio.com/docs/api/errors/45210). The zero Claim is none.
 //
 // Twilio's texts leave open whether flows of different integration types
-// collide; those of one type surely do, see [TypedClaim].
+// collide; those of one type do, see [TypedClaim].
 type Claim struct{ ChannelType, ContactIdentity string }
 
-// TypedClaim is a claim and the integration type that holds it: two enabled
-// flows of one TypedClaim are refused however Twilio's texts are read. The zero
+// TypedClaim is a claim with the integration type of its flow: by any reading of
+// Twilio's texts, the API refuses a second enabled flow of one TypedClaim. The zero
 // TypedClaim is none.
 type TypedClaim struct {
 	Claim
 	IntegrationType string
 }
 
-// Claim returns what the flow holds: nothing unless it is enabled and has an
+// Claim returns what the flow holds alone: nothing unless it is enabled and has an
 // identity.
 func (flow *Flow) Claim() Claim {
 	if !flow.Enabled || flow.ContactIdentity == "" {
@@ -135,8 +135,8 @@ func (f *Field) unset(flow *Flow) bool {
 	return false
 }
 
-// Get returns the field's value in the flow: nil where the field does not
-// apply to the flow's integration type, or is unset.
+// Get returns the field's value in the flow: nil if the field does not apply to
+// the flow's integration type, or is unset.
 func (f *Field) Get(flow *Flow) Value {
 	if f.unset(flow) {
 		return nil
@@ -151,14 +151,14 @@ func (f *Field) Get(flow *Flow) Value {
 	case *OptBool:
 		return *p == True
 	}
-	panic("schema: field " + f.Path + " has a kind that Get does not know")
+	panic("schema: field " + f.Path + " has a type that Get does not know")
 }
 
 // Equal reports whether the field is the same in both flows.
 func (f *Field) Equal(a, b *Flow) bool { return f.Get(a) == f.Get(b) }
 
-// Set stores v, of the field's kind, in the flow. A nil v unsets a string or
-// an optional bool.
+// Set stores v in the flow. A nil v unsets a string or an optional bool; a v of
+// another type than the field's is an error.
 func (f *Field) Set(flow *Flow, v Value) error {
 	switch p := f.ref(flow).(type) {
 	case *string:
@@ -190,7 +190,7 @@ func (f *Field) Set(flow *Flow, v Value) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s takes a %s, not %v", f.Path, f.Kind, v)
+	return fmt.Errorf("%s must be %s, not %v", f.Path, f.Kind, v)
 }
 
 // Copy copies the field from one flow to another.
@@ -207,13 +207,12 @@ func (f *Field) Copy(to, from *Flow) {
 	}
 }
 
-// Form encodes the whole flow as the API's parameters of an update of before,
-// or of a create, where before is nil. A contact_identity that is to be cleared
-// is sent empty, since leaving a parameter out of an update leaves the field
-// alone. Where before has none it is left out: whether the API takes an empty
-// one is not documented. Integration parameters
-// are sent with their type, all of that type's, so that the request means the
-// same whether the API merges or replaces inside the integration.
+// Form encodes the whole flow as the parameters of an update of before, or of a
+// create if before is nil. An update keeps the fields whose parameters are missing,
+// so it sends an empty contact_identity to clear one that before has; otherwise it
+// omits it, as the API does not document whether it accepts an empty one. It sends
+// the integration type with all parameters of that type, so that the request means
+// the same whether the API merges or replaces the integration.
 func (flow *Flow) Form(before *Flow) url.Values {
 	form := make(url.Values, len(Fields))
 	for i := range Fields {
@@ -307,8 +306,8 @@ func appendString(b []byte, s string) []byte {
 // MarshalJSON implements [json.Marshaler], see [Flow.JSON].
 func (flow Flow) MarshalJSON() ([]byte, error) { return flow.JSON().MarshalJSON() }
 
-// UnmarshalJSON reads what MarshalJSON wrote, and nothing else: an unknown
-// key or a value of another kind is an error.
+// UnmarshalJSON reads what MarshalJSON writes. An unknown key, a value of another
+// type and a key of another integration type are errors.
 func (flow *Flow) UnmarshalJSON(data []byte) error {
 	var top map[string]json.RawMessage
 	if err := json.Unmarshal(data, &top); err != nil {

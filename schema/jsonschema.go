@@ -14,17 +14,16 @@ import (
 // JSONSchema returns the JSON Schema (2020-12) of one YAML document, for
 // editors. It is made from [Fields].
 //
-// It accepts every document that Load may accept, whatever the values of its
-// variables, and refuses what no value of them makes right, as far as one
-// document and its JSON values can tell. What is beyond it: rules across flows
-// (names, identities, ignore), how a value is spelled (tags, 1.0 for 1, a key
-// that is twice in a mapping), and the inside of globs' classes and of URLs.
+// It accepts every document that Load accepts for some values of its variables,
+// and refuses the others as far as one document and its JSON values can tell. It
+// does not cover rules across flows (names, identities, ignore), spelling (tags,
+// 1.0 for 1, duplicate keys), and the inside of globs' classes and of URLs.
 //
-// It has no keyword but those of 2020-12: a strict validator refuses others, such
-// as those in which some editors look for words of their own for a mistake.
+// It has only keywords of 2020-12: a strict validator refuses others, such as
+// those from which some editors take error messages.
 //
-// YAML's anchors, aliases and << are not its business: what reads the YAML has
-// resolved them, editors included.
+// It does not cover YAML's anchors, aliases and <<: whatever reads the YAML,
+// editors included, has resolved them.
 func JSONSchema() []byte {
 	flow, defaults := flowKeys(), defaultsKeys()
 	nullable := func(o object) object { return o.with("type", []any{"object", "null"}) }
@@ -34,16 +33,16 @@ func JSONSchema() []byte {
 		{"type", []any{"object", "null"}},
 		{"properties", object{
 			{"version", object{
-				{"description", "The version of this format: 1 is the only one."},
+				{"description", "Version of this format. Must be 1."},
 				{"anyOf", []any{object{{"const", int64(1)}}, withVariable}},
 			}},
-			{"account_sid", sidSchema("AC").with("description", "The only account that may be touched.")},
+			{"account_sid", sidSchema("AC").with("description", "The only account that flexsync may write to.")},
 			{"ignore", listOf(globSchema).with("description",
-				"Flows that are never changed or deleted: names, globs (* ? [a-z]), or SIDs.")},
+				"Flows that flexsync never changes or deletes: names, globs (* ? [a-z]) or SIDs.")},
 			{"defaults", nullable(defaults).with("description",
-				"Keys that are laid under every flow of this document, key by key, those of integration too. A flow takes those that belong to its integration type.")},
+				"Default values for every flow of this document, merged key by key, `integration` included. A flow takes those that belong to its integration type.")},
 			{"flows", object{
-				{"description", "The flows. An empty list says that there are to be none."},
+				{"description", "The flows. An empty list means that the account has none."},
 				{"type", []any{"array", "null"}},
 				{"items", object{{"$ref", "#/$defs/flow"}}},
 			}},
@@ -53,7 +52,7 @@ func JSONSchema() []byte {
 		{"allOf", documentRules()},
 		{"$defs", object{
 			{"flow", flow.with("type", "object").with("description", "One Flex Flow.")},
-			{"integration", nullable(integrationKeys()).with("description", "What handles inbound messages: the keys of the flow's integration_type.")},
+			{"integration", nullable(integrationKeys()).with("description", "Settings of what handles inbound messages: the keys of the flow's integration_type.")},
 		}},
 	}
 	var out bytes.Buffer
@@ -117,8 +116,8 @@ var (
 	withVariable = object{{"type", "string"}, {"pattern", reVariable}}
 )
 
-// orVariable is a text that matches a pattern, or that may become anything. An
-// editor shows the first pattern to who meets neither.
+// orVariable is a text that matches a pattern or holds a variable. Editors show
+// the first pattern when neither matches.
 func orVariable(pattern string) object {
 	return textSchema.with("anyOf", []any{object{{"pattern", pattern}}, object{{"pattern", reVariable}}})
 }
@@ -183,7 +182,7 @@ func (f *Field) valueSchema() object {
 // referenceSchema is what the key for the field's name takes.
 func (f *Field) referenceSchema() object {
 	o := orNull(textSchema).with("minLength", int64(1)).with("not", object{{"type", "string"}, {"pattern", "^" + reSID(f.SID) + "$"}})
-	return append(object{{"description", fmt.Sprintf("The name in place of %s, looked up in the account.", f.Path)}}, o...)
+	return append(object{{"description", fmt.Sprintf("The name to use instead of %s; flexsync looks it up in the account.", f.Path)}}, o...)
 }
 
 // describe is the field's Doc, with what the other columns say.
@@ -196,7 +195,7 @@ func (f *Field) describe() string {
 		parts = append(parts, "A SID is "+sidForm(f.SID)+".")
 	}
 	if f.Name != "" {
-		parts = append(parts, "Or give "+f.Name+".")
+		parts = append(parts, "Alternatively, set "+f.Name+".")
 	}
 	if f.Default != nil {
 		parts = append(parts, fmt.Sprintf("Default: %v.", f.Default))
@@ -246,7 +245,7 @@ func layerKeys() (properties object, rules []any) {
 	properties = append(properties,
 		member{"integration", object{{"$ref", "#/$defs/integration"}}},
 		member{"ignore_changes", listOf(object{{"anyOf", []any{object{{"enum", paths}}, withVariable}}}).
-			with("description", "Fields that are left as the account has them, by path; integration is all of it.")},
+			with("description", "Keys that keep the account's value; `integration` means all of its keys.")},
 	)
 	return properties, rules
 }
@@ -254,9 +253,9 @@ func layerKeys() (properties object, rules []any) {
 func flowKeys() object {
 	properties, rules := layerKeys()
 	properties = append(properties,
-		member{"sid", sidSchema("FO").with("description", "Pins the flow to this resource: it wins over the name.")},
+		member{"sid", sidSchema("FO").with("description", "Pins the flow to the resource with this SID, whatever its name.")},
 		member{"renamed_from", listOf(nameSchema).with("uniqueItems", true).
-			with("description", "Old names: the flow is renamed in place, and keeps its SID.")},
+			with("description", "Old names of the flow: a flow with one of them is renamed in place and keeps its SID.")},
 	)
 	for _, typ := range IntegrationTypes {
 		rules = append(rules, object{{"if", isType(typ)}, {"then", onlyKeysOf(typ)}})
@@ -270,8 +269,8 @@ func defaultsKeys() object {
 	return object{{"properties", properties}, {"additionalProperties", false}, {"allOf", rules}}
 }
 
-// The conditions. A key that is null is the same as one that is left out, and
-// what is no mapping at all is the business of `type`.
+// The conditions. A key that is null counts as omitted; `type` refuses what is not
+// a mapping.
 
 func has(key string) object {
 	return object{{"required", []any{key}}, {"properties", object{{key, object{{"not", nullSchema}}}}}}
@@ -290,7 +289,7 @@ func hasOneOf(keys []string) object {
 
 func lacks(key string) object { return object{{"properties", object{{key, nullSchema}}}} }
 
-// within is a key that is there, with a value that meets a condition.
+// within is a key that is present with a value that meets a condition.
 func within(key string, condition object) object {
 	return object{{"required", []any{key}}, {"properties", object{{key, object{{"type", "object"}}.and(condition)}}}}
 }
@@ -307,7 +306,7 @@ func eachFlow(condition object) object {
 	return object{{"properties", object{{"flows", object{{"items", condition}}}}}}
 }
 
-// onlyKeysOf holds a flow's own integration against a type.
+// onlyKeysOf refuses keys of a flow's own integration that a type does not have.
 func onlyKeysOf(typ string) object {
 	var wrong object
 	for f := range (fieldsOf[""] | IntegrationFields).all {
@@ -321,7 +320,7 @@ func onlyKeysOf(typ string) object {
 	return object{{"properties", object{{"integration", object{{"properties", wrong}}}}}}
 }
 
-// documentRules are what a flow has to have, unless defaults has it.
+// documentRules are the keys that a flow requires, unless defaults has them.
 func documentRules() []any {
 	var rules []any
 	typePath := FieldIntegrationType.Path

@@ -49,13 +49,13 @@ var beyondSchema = map[string]string{
 // beyondDocument are the problems of one document with one flow that its JSON
 // value does not show, or that a pattern cannot tell.
 var beyondDocument = regexp.MustCompile(strings.Join([]string{
-	`the tag .* is not supported`,                       // tags are gone
-	`the key .* is here twice`,                          // so is the first of two keys
-	`"[-+]?[0-9][-+0-9_a-fox.]*" is not a whole number`, // a number, spelled in another way
-	`is declared, and ignore has`,                       // one value against another
-	`renamed_from has .*, which is the flow's own`,      // the same
-	`its \[class\] is not valid`,                        // [z-a]
-	`is not an absolute http or https URL .*[%\\^|<]`,   // the inside of a URL
+	`the tag .* is not supported`, // tags are gone
+	`duplicate key`,               // so is the first of two keys
+	`expected a whole number, found "[-+]?[0-9][-+0-9_a-fox.]*"`, // a number, spelled in another way
+	`is declared, but ignore lists`,                              // one value against another
+	`renamed_from lists .*, the flow's own`,                      // the same
+	`has an invalid \[class\]`,                                   // [z-a]
+	`is not an absolute http or https URL .*[%\\^|<]`,            // the inside of a URL
 }, "|"))
 
 func TestSchemaTestdata(t *testing.T) {

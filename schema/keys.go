@@ -53,9 +53,9 @@ func newShapes() (document, flow, integration *shape) {
 			s.keys = append(s.keys, key{name: strings.TrimPrefix(f.Name, cut), field: f, byName: true})
 		}
 	}
-	document.elsewhere = []neighbour{{flow, "in a flow, below flows or defaults"}, {integration, "below the integration of a flow"}}
-	flow.elsewhere = []neighbour{{integration, "below integration"}, {document, "at the top of the document"}}
-	integration.elsewhere = []neighbour{{flow, "in the flow, beside integration"}, {document, "at the top of the document"}}
+	document.elsewhere = []neighbour{{flow, "in a flow, under flows or defaults"}, {integration, "under a flow's integration"}}
+	flow.elsewhere = []neighbour{{integration, "under integration"}, {document, "at the top of the document"}}
+	integration.elsewhere = []neighbour{{flow, "in the flow, next to integration"}, {document, "at the top of the document"}}
 
 	document.synonyms = map[string]string{
 		"flexflows": "flows", "flow": "flows", "account": "account_sid", "default": "defaults", "ignored": "ignore",
@@ -104,7 +104,7 @@ func (s *shape) unknown(name string) complaint {
 			c := complaint{message: fmt.Sprintf("%s is read-only: the API sets it; remove it", k)}
 			switch k {
 			case "account_sid":
-				c.hint = "to name the account that may be touched, write account_sid at the top of the document"
+				c.hint = "to name the account that flexsync may write to, write account_sid at the top of the document"
 			case "url":
 				c.hint = "the URL of a webhook is integration.url"
 			}
@@ -160,7 +160,7 @@ func ignorable(path string) (FieldSet, complaint) {
 		return set, complaint{}
 	}
 	if path == FieldFriendlyName.Path {
-		return 0, complaint{"friendly_name cannot be ignored: it is what the flow is found by", "to rename a flow, give its old name in renamed_from"}
+		return 0, complaint{"friendly_name cannot be ignored: it identifies the flow", "to rename a flow, list its old name under renamed_from"}
 	}
 	bare := nearest.Fold(path)
 	for i := range Fields {

@@ -11,14 +11,14 @@ import (
 	"flexsync/internal/yamldoc"
 )
 
-// Beyond these a value is likely a mistake. The API documents neither; names
-// of Conversations end at 256 characters, tasks of TaskRouter at two weeks.
+// Values beyond these are likely mistakes. The API documents neither limit;
+// Conversations limits names to 256 characters, TaskRouter tasks to two weeks.
 const (
 	longName    = 256     // characters
 	longTimeout = 1209600 // seconds
 )
 
-// lint warns of what is allowed and likely a mistake in one flow.
+// lint warns of what is allowed in a flow but likely a mistake.
 func (d *decoder) lint(flow *Declared, unsure FieldSet, own *layer) {
 	warn := func(f *Field, code, message string) {
 		pos := flow.Pos // of the flow, when defaults has the value
@@ -30,12 +30,12 @@ func (d *decoder) lint(flow *Declared, unsure FieldSet, own *layer) {
 	for _, f := range []*Field{FieldFriendlyName, FieldContactIdentity} {
 		if s, _ := f.Get(&flow.Flow).(string); !unsure.Has(f) && len(s) > longName {
 			if n := utf8.RuneCountInString(s); n > longName {
-				warn(f, "long-name", fmt.Sprintf("%s has %d characters, and more than %d may be refused", f.Path, n, longName))
+				warn(f, "long-name", fmt.Sprintf("%s has %d characters; Twilio may refuse more than %d", f.Path, n, longName))
 			}
 		}
 	}
 	if n := flow.Flow.Timeout; n > longTimeout && !unsure.Has(fieldTimeout) {
-		warn(fieldTimeout, "long-timeout", fmt.Sprintf("a timeout of %d s is more than TaskRouter's two weeks (%d s)", n, longTimeout))
+		warn(fieldTimeout, "long-timeout", fmt.Sprintf("a timeout of %d s exceeds TaskRouter's two weeks (%d s)", n, longTimeout))
 	}
 	if (unsure & (FieldContactIdentity.Bit() | fieldChannelType.Bit())) == 0 {
 		if message := lintIdentity(flow.Flow.ChannelType, flow.Flow.ContactIdentity); message != "" {
@@ -53,9 +53,9 @@ var (
 // identityPrefixes are what the identities of some channels begin with.
 var identityPrefixes = map[string]string{"whatsapp": "whatsapp:", "facebook": "messenger:"}
 
-// lintIdentity says why an identity is not of the form that the channel's
-// identities have, or "". The API checks none of this: a flow with a wrong
-// identity is accepted, and no message ever reaches it.
+// lintIdentity says why an identity does not have the form of its channel's
+// identities; "" means that it does. The API does not check this: it accepts a
+// flow with a wrong identity, and no message ever reaches that flow.
 func lintIdentity(channel, identity string) string {
 	if identity == "" {
 		return ""
@@ -70,7 +70,7 @@ func lintIdentity(channel, identity string) string {
 			near = "messenger"
 		}
 		if near != "" && m[1] != near {
-			return fmt.Sprintf("contact_identity %s begins with %s:, which is likely meant to be %s:", yamldoc.Quote(identity), m[1], near)
+			return fmt.Sprintf("contact_identity %s begins with %s:; did you mean %s:?", yamldoc.Quote(identity), m[1], near)
 		}
 	}
 	switch channel {
@@ -84,7 +84,7 @@ func lintIdentity(channel, identity string) string {
 		case !ok:
 			return fmt.Sprintf("contact_identity %s does not begin with whatsapp:, as in whatsapp:+15551230000", yamldoc.Quote(identity))
 		case !e164RE.MatchString(number):
-			return fmt.Sprintf("contact_identity %s has no E.164 number behind whatsapp:, as in whatsapp:+15551230000", yamldoc.Quote(identity))
+			return fmt.Sprintf("contact_identity %s has no E.164 number after whatsapp:, as in whatsapp:+15551230000", yamldoc.Quote(identity))
 		}
 	case "facebook":
 		id, ok := strings.CutPrefix(identity, identityPrefixes[channel])
@@ -92,10 +92,10 @@ func lintIdentity(channel, identity string) string {
 		case !ok:
 			return fmt.Sprintf("contact_identity %s does not begin with messenger:, as in messenger:PAGE_ID", yamldoc.Quote(identity))
 		case strings.TrimSpace(id) == "":
-			return fmt.Sprintf("contact_identity %s has no page id behind messenger:", yamldoc.Quote(identity))
+			return fmt.Sprintf("contact_identity %s has no page ID after messenger:", yamldoc.Quote(identity))
 		}
 	case "web":
-		return fmt.Sprintf("contact_identity %s is set, and web chats have none", yamldoc.Quote(identity))
+		return fmt.Sprintf("contact_identity %s is set, but web chats have none", yamldoc.Quote(identity))
 	}
 	return ""
 }

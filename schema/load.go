@@ -11,40 +11,38 @@ import (
 	"flexsync/internal/yamldoc"
 )
 
-// defaultPaths are looked at when no path is given.
+// defaultPaths are tried when no path is given.
 var defaultPaths = []string{"flows.yaml", "flows.yml", "flows/"}
 
 // envPrefix begins the only environment variables that YAML can read.
 const envPrefix = "FLEXSYNC_VAR_"
 
-// Options is what Load takes beside the paths. The zero value has no
-// variables and no standard input.
+// Options are the options of [Load]. The zero value has no variables and no
+// standard input.
 type Options struct {
-	// Vars, then VarFiles (the later ones first), then LookupEnv give the
-	// values of variables. VarFiles are paths of flat YAML mappings.
+	// Variables are looked up in Vars, then in VarFiles (the last file first),
+	// then with LookupEnv. VarFiles are paths of flat YAML mappings.
 	Vars     map[string]string
 	VarFiles []string
-	// LookupEnv is asked for FLEXSYNC_VAR_<name> and nothing else, by several
+	// LookupEnv is called with FLEXSYNC_VAR_<name> and nothing else, by several
 	// goroutines at once. It may be nil.
 	LookupEnv func(string) (string, bool)
 
-	// AllowUnset accepts variables that are not set. Nothing is concluded from
-	// a value that holds one, so the Config is good for counting its flows and
-	// no more.
+	// AllowUnset accepts variables that are not set. Values that hold one are
+	// not checked, so the Config is only good for counting its flows.
 	AllowUnset bool
 
 	Stdin io.Reader // read for the path "-"
-	Dir   string    // where flows are looked for without a path; "" is the current directory
+	Dir   string    // searched when no path is given; "" is the current directory
 }
 
-// Load reads files, directories (every *.yaml and *.yml below, in small letters
-// or capitals, links followed, hidden ones and the files of variables left out,
-// sorted) and "-". A file that several paths lead to is read once. Without
-// paths it reads whichever one of flows.yaml, flows.yml and flows/ is in
-// opts.Dir.
+// Load reads files, directories (every *.yaml and *.yml below them in any case,
+// sorted; links are followed, hidden files and the variable files are skipped) and
+// "-". A file that several paths lead to is read once. Without paths it reads
+// flows.yaml, flows.yml or flows/ in opts.Dir, of which exactly one must exist.
 //
-// The error is yamldoc.Problems when the input is at fault, a path that is not there
-// included. Any other error is the machine's.
+// The error is yamldoc.Problems when the input is at fault; that includes a path
+// that does not exist. Any other error comes from the operating system.
 func Load(paths []string, opts Options) (*Config, error) {
 	varFiles, problems, err := yamldoc.ReadVarFiles(opts.VarFiles)
 	if err != nil {
@@ -83,7 +81,7 @@ func Load(paths []string, opts Options) (*Config, error) {
 	whole.problems = append(problems, whole.problems...)
 	whole.check()
 	if len(whole.problems) == 0 && len(whole.flows) == 0 && !whole.listsNone {
-		whole.problems = yamldoc.Problems{{Pos: yamldoc.Pos{File: inputs[0].Name}, Path: "flows", Message: "there are no flows in the given files",
+		whole.problems = yamldoc.Problems{{Pos: yamldoc.Pos{File: inputs[0].Name}, Path: "flows", Message: "the files declare no flows",
 			Hint: "write flows: [] if the account should have none"}}
 	}
 	if len(whole.problems) > 0 {
@@ -102,7 +100,7 @@ func Load(paths []string, opts Options) (*Config, error) {
 	return config, nil
 }
 
-// join puts the contents of several files behind one another.
+// join concatenates the contents of several files.
 func join(parts []contents) *contents {
 	if len(parts) == 1 {
 		return &parts[0]
@@ -121,9 +119,9 @@ func join(parts []contents) *contents {
 	return whole
 }
 
-// Files lists the files that [Load] would read, as it names and orders them, with
-// "-" for standard input. It opens none, and leaves out what it cannot find: Load
-// says that.
+// Files lists the files that [Load] would read, in its order and as it names
+// them, with "-" for standard input. It opens none, and leaves out what it cannot
+// find: Load reports that.
 func Files(paths []string, opts Options) (files []string) {
 	inputs, _ := yamldoc.FindInputs(paths, opts.Dir, defaultPaths, opts.VarFiles)
 	for _, in := range inputs {

@@ -16,8 +16,8 @@ import (
 // complaint is none.
 type complaint struct{ message, hint string }
 
-// checkString holds a string against the rules of its field. It knows neither
-// the other fields nor whether the field may be left out.
+// checkString applies the rules of the field to a string. It knows neither the
+// other fields nor whether the field may be omitted.
 func (f *Field) checkString(s string) complaint {
 	switch {
 	case !utf8.ValidString(s):
@@ -25,13 +25,13 @@ func (f *Field) checkString(s string) complaint {
 	case f.Enum != nil && !slices.Contains(f.Enum, s):
 		return f.wrongWord(s)
 	case f.SIDOrName && s == "":
-		return complaint{"an empty text is neither a SID nor a name", fmt.Sprintf("write a SID (%s), a unique name, or leave the key out", sidForm(f.SID))}
+		return complaint{"an empty string is neither a SID nor a name", fmt.Sprintf("write a SID (%s) or a unique name, or omit the key", sidForm(f.SID))}
 	case f.SIDOrName && isAnySID(s) && !IsSID(f.SID, s):
 		return wrongSID(f.SID, s)
 	case f.SID != "" && !f.SIDOrName && !IsSID(f.SID, s):
 		c := wrongSID(f.SID, s)
 		if f.Name != "" && !looksLikeSID(s) && s != "" {
-			c.hint = "to give the name in place of the SID, write " + f.Name
+			c.hint = "to use the name instead of the SID, write " + f.Name
 		}
 		return c
 	case f.rule != nil:
@@ -40,7 +40,7 @@ func (f *Field) checkString(s string) complaint {
 	return complaint{}
 }
 
-// checkInt holds an integer against the bounds of its field.
+// checkInt applies the bounds of the field to an integer.
 func (f *Field) checkInt(n int64) complaint {
 	if n < f.Min || n > f.Max {
 		return complaint{fmt.Sprintf("%d is out of range", n), fmt.Sprintf("write a number from %d to %d", f.Min, f.Max)}
@@ -48,8 +48,7 @@ func (f *Field) checkInt(n int64) complaint {
 	return complaint{}
 }
 
-// checkReference holds a name that stands for the field's SID against the
-// rules.
+// checkReference applies the rules to a name that stands for the field's SID.
 func (f *Field) checkReference(name string) complaint {
 	switch {
 	case name == "":
@@ -66,9 +65,9 @@ func (f *Field) checkReference(name string) complaint {
 func checkName(s string) complaint {
 	switch {
 	case s == "":
-		return complaint{"the name is empty", "a flow is found by its name: write one"}
+		return complaint{"the name is empty", "write a name: it identifies the flow"}
 	case strings.ContainsFunc(s, unicode.IsControl):
-		return complaint{fmt.Sprintf("the name %s has a control character", yamldoc.Quote(s)), "write it without line breaks, tabs and other control characters"}
+		return complaint{fmt.Sprintf("the name %s contains a control character", yamldoc.Quote(s)), "remove line breaks, tabs and other control characters"}
 	case !utf8.ValidString(s):
 		return complaint{yamldoc.Quote(s) + " is not valid UTF-8", ""}
 	}
@@ -107,17 +106,17 @@ func (f *Field) wrongWord(s string) complaint {
 		c.message += "; did you mean " + near + "?"
 		c.hint = "write " + near
 	case f.Path == "channel_type" && (bare == "voice" || bare == "phone" || bare == "call"):
-		c.hint = "calls do not go through Flex Flows"
+		c.hint = "Flex Flows do not handle calls"
 	case f.Path == "channel_type" && bare != "":
-		c.hint = "channels of another kind are custom"
+		c.hint = "use custom for any other channel"
 	case s == "":
-		c.hint = "write one of them, or leave the key out"
+		c.hint = "write one of them, or omit the key"
 	}
 	return c
 }
 
-// sidKinds names the SIDs that may be mistaken for one another.
-var sidKinds = map[string]string{
+// sidTypes names the SIDs that may be mistaken for one another.
+var sidTypes = map[string]string{
 	"AC": "account", "CH": "chat channel", "CR": "credential", "FN": "proxy or function", "FO": "Flex Flow", "FW": "Studio flow",
 	"IG": "address configuration", "IS": "chat service", "KS": "Proxy service", "MG": "messaging service", "PN": "phone number",
 	"SK": "API key", "TC": "task channel", "WK": "worker", "WQ": "task queue", "WS": "workspace", "WW": "workflow",
@@ -141,7 +140,7 @@ func IsSID(prefix, s string) bool {
 	return true
 }
 
-// isAnySID reports whether s has the form of a SID of whatever kind.
+// isAnySID reports whether s has the form of a SID of any type.
 func isAnySID(s string) bool { return looksLikeSID(s) && IsSID(s[:2], s) }
 
 // looksLikeSID reports whether s was meant to be a SID, well-formed or not.
@@ -149,28 +148,28 @@ func looksLikeSID(s string) bool {
 	return len(s) > 20 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z' && !strings.ContainsAny(s, " .-/:")
 }
 
-// wrongSID says why s is not a SID of this kind.
+// wrongSID says why s is not a SID that begins with prefix.
 func wrongSID(prefix, s string) complaint {
-	kind := fmt.Sprintf("%s (%s)", prefix, sidKinds[prefix])
+	expected := fmt.Sprintf("expected a SID of type %s (%s), found ", prefix, sidTypes[prefix])
 	c := complaint{hint: "write " + sidForm(prefix)}
 	switch {
 	case isAnySID(s):
-		c.message = fmt.Sprintf("%s is a SID of the kind %s, not %s", s, s[:2], kind)
-		if other := sidKinds[s[:2]]; other != "" {
-			c.message = fmt.Sprintf("%s is a SID of the kind %s (%s), not %s", s, s[:2], other, kind)
+		c.message = expected + s
+		if other := sidTypes[s[:2]]; other != "" {
+			c.message += " (" + other + ")"
 		}
 	case looksLikeSID(s) && strings.HasPrefix(s, prefix) && len(s) != 34:
 		c.message = fmt.Sprintf("%s is not a SID: it has %d characters, not 34", yamldoc.Quote(s), utf8.RuneCountInString(s))
 	case looksLikeSID(s) && strings.HasPrefix(s, prefix):
-		c.message = fmt.Sprintf("%s is not a SID: not all of it is hex digits", yamldoc.Quote(s))
+		c.message = fmt.Sprintf("%s is not a SID: not all characters after %s are hex digits", yamldoc.Quote(s), prefix)
 	default:
-		c.message = fmt.Sprintf("%s is not a SID of the kind %s", yamldoc.Quote(s), kind)
+		c.message = expected + yamldoc.Quote(s)
 	}
 	return c
 }
 
-// Problems says why a flow of an account cannot be declared in YAML as it is:
-// one text a field, none for a flow that can.
+// Problems says why a flow of an account cannot be declared in YAML: one
+// "path: message" for each field that is at fault, none for a flow that can.
 func (flow *Flow) Problems() []string {
 	var texts []string
 	for i := range Fields {

@@ -51,14 +51,14 @@ func (p path) String() string {
 }
 
 // The readers of values. Each takes a node that is neither an alias nor null,
-// reports what is wrong with it, and says whether there is a value to go on
-// with. There is none, and no problem, for a value that holds a variable that
-// may be left unset.
+// reports what is wrong with it, and returns false when there is no value to go
+// on with. That is also so, without a problem, for a value that holds a variable
+// that may stay unset.
 
 // text reads a string.
 func (d *decoder) text(n *yamldoc.Node, at path) (string, bool) {
 	if !yamldoc.IsScalar(n) {
-		d.problem(n, at, complaint{fmt.Sprintf("this is %s, and a string is due", yamldoc.KindOf(n)), "write one text"})
+		d.problem(n, at, complaint{fmt.Sprintf("expected a string, found %s", yamldoc.TypeOf(n)), ""})
 		return "", false
 	}
 	if yamldoc.HasTag(n) && n.Tag != yamldoc.TagStr {
@@ -67,7 +67,7 @@ func (d *decoder) text(n *yamldoc.Node, at path) (string, bool) {
 	}
 	switch n.Tag { // those of these tags are made of letters, digits and + - . _
 	case yamldoc.TagBool, yamldoc.TagInt, yamldoc.TagFloat, yamldoc.TagNull:
-		d.problem(n, at, complaint{fmt.Sprintf("%s is %s, not a string: quote it", clip(n.Value), yamldoc.KindOf(n)), fmt.Sprintf("write %q", n.Value)})
+		d.problem(n, at, complaint{fmt.Sprintf("%s is %s, not a string: quote it", clip(n.Value), yamldoc.TypeOf(n)), fmt.Sprintf("write %q", n.Value)})
 		return "", false
 	}
 	s, _, ok := d.expand(n, at)
@@ -83,12 +83,12 @@ func (d *decoder) expand(n *yamldoc.Node, at path) (s string, whole, ok bool) {
 	return d.vars.Expand(d.src, n, func(pos yamldoc.Pos, message, hint string) { d.report(pos, at, complaint{message, hint}) })
 }
 
-// literal reads the text of a value that is no string: a plain scalar, or one
+// literal reads the text of a value that is not a string: a plain scalar, or one
 // variable and nothing else, quoted or not.
-func (d *decoder) literal(n *yamldoc.Node, at path, due complaint) (s string, ok bool) {
+func (d *decoder) literal(n *yamldoc.Node, at path, expected string) (s string, ok bool) {
 	switch {
 	case !yamldoc.IsScalar(n):
-		d.problem(n, at, complaint{"this is " + yamldoc.KindOf(n) + ": " + due.message, due.hint})
+		d.problem(n, at, complaint{fmt.Sprintf("expected %s, found %s", expected, yamldoc.TypeOf(n)), ""})
 		return "", false
 	case yamldoc.HasTag(n):
 		d.tagged(n, at)
@@ -96,7 +96,7 @@ func (d *decoder) literal(n *yamldoc.Node, at path, due complaint) (s string, ok
 	}
 	s, whole, ok := d.expand(n, at)
 	if ok && !whole && !yamldoc.IsPlain(n) {
-		d.problem(n, at, complaint{fmt.Sprintf("%q is a string: %s without quotes", clip(s), due.message), due.hint})
+		d.problem(n, at, complaint{fmt.Sprintf("%q is a string: write %s without quotes", clip(s), expected), ""})
 		return "", false
 	}
 	return s, ok
@@ -104,8 +104,7 @@ func (d *decoder) literal(n *yamldoc.Node, at path, due complaint) (s string, ok
 
 // boolean reads a bool.
 func (d *decoder) boolean(n *yamldoc.Node, at path) (value, ok bool) {
-	due := complaint{"write true or false", ""}
-	s, ok := d.literal(n, at, due)
+	s, ok := d.literal(n, at, "true or false")
 	if !ok {
 		return false, false
 	}
@@ -115,13 +114,14 @@ func (d *decoder) boolean(n *yamldoc.Node, at path) (value, ok bool) {
 	case "false", "False", "FALSE":
 		return false, true
 	}
+	c := complaint{"expected true or false, found " + yamldoc.Quote(s), ""}
 	switch strings.ToLower(s) {
 	case "yes", "on", "y", "1":
-		due.hint = "write true"
+		c.hint = "write true"
 	case "no", "off", "n", "0":
-		due.hint = "write false"
+		c.hint = "write false"
 	}
-	d.problem(n, at, complaint{fmt.Sprintf("%s is not a bool: write true or false", yamldoc.Quote(s)), due.hint})
+	d.problem(n, at, c)
 	return false, false
 }
 
@@ -130,13 +130,12 @@ var decimalRE = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 // integer reads a whole number. YAML's other notations (0x10, 0o7, 1_000) are
 // refused: its readers do not agree on them.
 func (d *decoder) integer(n *yamldoc.Node, at path) (int64, bool) {
-	due := complaint{"write a whole number", ""}
-	s, ok := d.literal(n, at, due)
+	s, ok := d.literal(n, at, "a whole number")
 	if !ok {
 		return 0, false
 	}
 	if !decimalRE.MatchString(s) {
-		c := complaint{fmt.Sprintf("%s is not a whole number in decimal digits", yamldoc.Quote(s)), "write it like 3"}
+		c := complaint{"expected a whole number, found " + yamldoc.Quote(s), "write decimal digits, as in 3"}
 		if x, err := strconv.ParseFloat(strings.ReplaceAll(s, "_", ""), 64); err == nil && x == float64(int64(x)) && x >= 0 && x < 1e15 && !leadingZero(s) {
 			c.hint = "write " + strconv.FormatInt(int64(x), 10)
 		}
@@ -145,14 +144,14 @@ func (d *decoder) integer(n *yamldoc.Node, at path) (int64, bool) {
 	}
 	value, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
-		d.problem(n, at, complaint{fmt.Sprintf("%s is too large a number", yamldoc.Quote(s)), ""})
+		d.problem(n, at, complaint{fmt.Sprintf("%s is too large", yamldoc.Quote(s)), ""})
 		return 0, false
 	}
 	return value, true
 }
 
-// leadingZero reports whether a number may be octal, so that nobody can say
-// what was meant.
+// leadingZero reports whether a number may be octal, so that its value is
+// ambiguous.
 func leadingZero(s string) bool {
 	s = strings.TrimLeft(s, "+-")
 	return len(s) > 1 && s[0] == '0' && s[1] >= '0' && s[1] <= '9'
@@ -161,7 +160,7 @@ func leadingZero(s string) bool {
 // texts visits the strings of a list.
 func (d *decoder) texts(n *yamldoc.Node, at path, visit func(s string, n *yamldoc.Node, at path)) {
 	if !yamldoc.IsSequence(n) {
-		c := complaint{fmt.Sprintf("this is %s, and a list is due", yamldoc.KindOf(n)), "write a list, each entry with -"}
+		c := complaint{fmt.Sprintf("expected a list, found %s", yamldoc.TypeOf(n)), "begin each entry with -"}
 		if yamldoc.IsScalar(n) && len(n.Value) <= 60 {
 			c.hint = fmt.Sprintf("write [%q]", n.Value)
 		}
@@ -176,7 +175,7 @@ func (d *decoder) texts(n *yamldoc.Node, at path, visit func(s string, n *yamldo
 		item = yamldoc.Resolved(item)
 		at := at.entry(i + 1)
 		if yamldoc.IsNull(item) {
-			d.problem(item, at, complaint{"the entry is empty", "write a text, or remove the entry"})
+			d.problem(item, at, complaint{"the entry is empty", "write a string, or remove the entry"})
 			continue
 		}
 		if s, ok := d.text(item, at); ok {

@@ -119,15 +119,15 @@ func TestVarFileProblems(t *testing.T) {
 	_, err := loadText(oneFlow+"    enabled: ${unset}\n", Options{VarFiles: files})
 	want := []string{
 		`absent.yaml: no such file or directory`,
-		`bad.yaml:2:7: variable "list" is a list`,
-		`bad.yaml:3:9: variable "nested" is a mapping`,
+		`bad.yaml:2:7: variable "list" must be a string, a number or a bool, not a list`,
+		`bad.yaml:3:9: variable "nested" must be a string, a number or a bool, not a mapping`,
 		`bad.yaml:4:9: variable "nothing" has no value`,
-		`bad.yaml:5:1: "1st" is not the name of a variable`,
-		`bad.yaml:6:1: variable "x" is here twice`,
-		`bad.yaml:7:4: variable "t" has the tag "!!binary"`,
-		`bad.yaml:8:3: the name of a variable is plain text`,
-		`bad.yaml:11:1: a file of variables is one document`,
-		`list.yaml:1:1: a file of variables is a mapping of names to values, not a list`,
+		`bad.yaml:5:1: "1st" is not a variable name`,
+		`bad.yaml:6:1: variable "x" is set twice`,
+		`bad.yaml:7:4: variable "t" has the tag "!!binary", which is not supported`,
+		`bad.yaml:8:3: a variable name must be a string`,
+		`bad.yaml:11:1: a variable file must be a single document`,
+		`list.yaml:1:1: a variable file must be a mapping of names to values, not a list`,
 		`not.yaml:1:1: not valid YAML: a quoted value is not closed`,
 	}
 	if diff := cmp.Diff(strings.Join(want, "\n"), strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), "")); diff != "" {
@@ -186,7 +186,7 @@ flows:
 	_, err := loadText(text, Options{AllowUnset: true})
 	want := []string{ // what holds no variable is still checked
 		`<stdin>:10:24: flows[0].integration.url: "x" is not an absolute http or https URL with a host`,
-		`<stdin>:18:5: flows[2].integration.flow_sid: flow "C" has no integration.flow_sid, which integration_type studio needs`,
+		`<stdin>:18:5: flows[2].integration.flow_sid: flow "C" has no integration.flow_sid, which integration_type studio requires`,
 	}
 	if diff := cmp.Diff(strings.Join(want, "\n"), err.Error()); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)

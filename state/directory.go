@@ -17,9 +17,9 @@ type Named struct {
 	Status string // a Studio flow's: "draft" or "published"
 }
 
-// Directory holds what was listed of those products, to turn names into SIDs
-// and SIDs into names. The zero value is empty, and so is a nil one. The hex
-// digits of SIDs are compared without regard to case.
+// Directory holds the listed resources of those products, to turn names into SIDs
+// and SIDs into names. The zero value and nil are empty. The hex digits of SIDs are
+// compared regardless of case.
 type Directory struct {
 	named  []Named
 	bySID  map[string]int
@@ -32,12 +32,12 @@ type Directory struct {
 // Owner is an account that a listing says its resources belong to.
 type Owner struct {
 	AccountSID string
-	Noun       string // what was listed: "chat service"
+	Noun       string // what was listed, as in "chat service"
 }
 
-// Owners returns whose the listed resources are, sorted. Listings that do not
-// say are left out; more than one account is somebody's mistake, and for the
-// caller to refuse.
+// Owners returns the owners of the listed resources, sorted. Listings without an
+// account are left out. More than one account is a mistake that the caller has to
+// refuse.
 func (d *Directory) Owners() []Owner {
 	if d == nil {
 		return nil
@@ -47,8 +47,8 @@ func (d *Directory) Owners() []Owner {
 	})
 }
 
-// begin reports whether a collection has not been listed yet, and notes that it
-// is from now on.
+// begin reports whether a collection has not been listed yet, and marks it as
+// listed.
 func (d *Directory) begin(kind, parent string) bool {
 	key := inside{kind, Workspace{SID: strings.ToLower(parent)}}
 	if d.listed[key] {
@@ -79,8 +79,9 @@ func (d *Directory) Add(n Named) {
 // Empty reports whether no resource is known.
 func (d *Directory) Empty() bool { return d == nil || len(d.named) == 0 }
 
-// Find returns the resources of exactly that name: of a kind, which is the two
-// letters its SIDs begin with, and below a workspace where the kind has one.
+// Find returns the resources of exactly that name: of a type, given by the two
+// letters its SIDs begin with, and in a workspace (parent) for workflows and task
+// channels.
 func (d *Directory) Find(prefix, parent, name string) []Named {
 	if d == nil {
 		return nil
@@ -104,8 +105,8 @@ func (d *Directory) Lookup(sid string) (Named, bool) {
 	return d.named[i], true
 }
 
-// Of returns every resource of a kind, by SID: of a workspace where the kind
-// is of one.
+// Of returns every resource of a type, sorted by SID, in a workspace for workflows
+// and task channels.
 func (d *Directory) Of(prefix, parent string) []Named {
 	if d == nil {
 		return nil
@@ -120,7 +121,7 @@ func (d *Directory) Of(prefix, parent string) []Named {
 	return found
 }
 
-// NamesOf returns every name of a kind, sorted, for messages.
+// NamesOf returns the names of all resources of a type, sorted, for messages.
 func (d *Directory) NamesOf(prefix, parent string) []string {
 	if d == nil {
 		return nil
@@ -135,7 +136,7 @@ func (d *Directory) NamesOf(prefix, parent string) []string {
 	return slices.Compact(names)
 }
 
-// Lacks reports whether a workspace was looked into and is not there.
+// Lacks reports whether a listing showed that the workspace does not exist.
 func (d *Directory) Lacks(workspaceSID string) bool {
 	return d != nil && d.lost[strings.ToLower(workspaceSID)]
 }

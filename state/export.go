@@ -13,35 +13,34 @@ import (
 
 // ExportOptions say how to write a snapshot as YAML.
 type ExportOptions struct {
-	// Names are written in place of SIDs, where they have one; see
-	// [Snapshot.Names]. Unless it is nil, nothing is written that belongs to
-	// one account, as long as a name says it as well: equal accounts export
-	// equal bytes.
+	// Names maps SIDs to the names to write instead of them; see
+	// [Snapshot.Names]. If it is not nil, SIDs are written only where no name
+	// will do: equal accounts export equal bytes.
 	Names map[string]string
-	// Gone has the SIDs of flows that are about to be deleted, for an export
-	// that can be applied before and after that. A pin of such a flow would be
-	// refused after it, so equal copies are written once, and a flow whose name
+	// Gone has the SIDs of flows that are about to be deleted, for an export that
+	// can be applied both before and after that. After it, a pin of such a flow
+	// is an error, so equal copies are written once, and a flow whose name
 	// another one keeps gets a number: "Support SMS (2)".
 	Gone map[string]bool
-	// Coming has names that other flows are about to get: a flow that has one
-	// of them, and stays, is pinned.
+	// Coming has names that other flows are about to get: a flow that has one of
+	// them and stays is pinned.
 	Coming map[string]bool
-	// Renamed has the SIDs of flows that are about to get another name: they
-	// are pinned, too, and so get their name back.
+	// Renamed has the SIDs of flows that are about to get another name: they are
+	// pinned too, so that the export gives them their name back.
 	Renamed map[string]bool
 }
 
-// exportHeader is what a reader has to know of the file.
+// exportHeader is what a reader has to know about the file.
 var exportHeader = []string{
 	"The Flex Flows of a Twilio account, as flexsync export found them.",
-	"A key that is left out has its documented default.",
-	"A flow that is in no file, and not ignored, is deleted by flexsync apply.",
+	"Omitted keys have their documented defaults.",
+	"flexsync apply deletes flows that are in no file and not ignored.",
 }
 
-// Export returns the account as a configuration that plans to no change: by
-// channel, and by name within a channel. SIDs of flows are left out, so that it rebuilds an empty account, except where
-// several flows have one name and only the SID tells them apart. A flow that
-// the YAML cannot declare is ignored by its SID, or with opts.Names by its name,
+// Export returns the account as a configuration whose plan is empty, sorted by
+// channel, then by name. It omits the SIDs of flows, so that it can also rebuild an
+// empty account, except where only the SID tells flows of one name apart. A flow
+// that the YAML cannot declare is ignored by its SID (with opts.Names by its name),
 // with the reason and its content in a comment.
 func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 	e := schema.Export{Header: exportHeader, Names: opts.Names, Channels: true}
@@ -104,19 +103,19 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 	for i := range e.Flows {
 		x := &e.Flows[i]
 		if fresh := names.renamed[x.SID]; fresh != "" {
-			x.Comment = []string{fmt.Sprintf("It was %q, a name that another flow has.", x.Flow.FriendlyName)}
+			x.Comment = []string{fmt.Sprintf("Was %q, a name that another flow has.", x.Flow.FriendlyName)}
 			x.Flow.FriendlyName = fresh
 		} else if n := count[x.Flow.FriendlyName]; opts.Gone[x.SID] {
 			continue
 		} else if n > 1 {
 			x.Pin = true
-			x.Comment = []string{fmt.Sprintf("%d flows have this name, and only the sid tells them apart.", n)}
+			x.Comment = []string{fmt.Sprintf("%d flows have this name; only the sid tells them apart.", n)}
 		} else if opts.Coming[x.Flow.FriendlyName] {
 			x.Pin = true
-			x.Comment = []string{"Another flow gets this name, and only the sid tells them apart."}
+			x.Comment = []string{"Another flow is about to get this name; only the sid tells them apart."}
 		} else if opts.Renamed[x.SID] {
 			x.Pin = true
-			x.Comment = []string{"It gets another name, and is told by its sid."}
+			x.Comment = []string{"This name is about to change, so the sid identifies the flow."}
 		}
 	}
 	channel := func(x *schema.ExportFlow) int { return slices.Index(schema.ChannelTypes, x.Flow.ChannelType) }
@@ -124,9 +123,9 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 	return e
 }
 
-// Restore returns flows that are gone as a configuration that makes them again,
-// each of them whole, so that one can be copied from it. What the YAML cannot
-// declare is in the comments at the top.
+// Restore returns deleted flows as a configuration that creates them again, each
+// complete, so that one can be copied from it. Flows that the YAML cannot declare
+// are in the comments at the top.
 func Restore(flows []Flow, header string) schema.Export {
 	s := &Snapshot{Flows: slices.Clone(flows)}
 	s.sort()
@@ -216,7 +215,7 @@ func references(flow *schema.Flow) func(yield func(*schema.Field, string) bool) 
 	}
 }
 
-// References returns what has to be looked up to name what the flows refer to.
+// References returns what to look up to know the names of what the flows refer to.
 func (s *Snapshot) References() Wanted {
 	var w Wanted
 	for i := range s.Flows {
@@ -234,9 +233,9 @@ func (s *Snapshot) References() Wanted {
 	return w
 }
 
-// Names returns, by SID, the names that say as much as the SIDs that the flows
-// refer to: those that nothing else of their kind has, in their workspace if
-// they are of one, and that fit on a line.
+// Names maps the SIDs that the flows refer to to names that can replace them: those
+// that are unique among resources of the type (in the workspace, for workflows and
+// task channels) and that fit on a line.
 func (s *Snapshot) Names(d *Directory) map[string]string {
 	names := make(map[string]string)
 	misplaced := make(map[string]bool)
@@ -260,8 +259,8 @@ func (s *Snapshot) Names(d *Directory) map[string]string {
 	return names
 }
 
-// isPortable reports whether a name can stand in a file that a person reads: on
-// one line, and without control characters.
+// isPortable reports whether a name fits on one line of a file that people read:
+// it has no line breaks and no control characters.
 func isPortable(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
 		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == unicode.ReplacementChar

@@ -16,13 +16,13 @@ func Everything(why string) Wanted {
 	return w
 }
 
-// EncodeFile writes the account as the embedded API keeps it in a file, so that
-// a plan against the file is the one against the account, names and references
-// included. The directory holds what [Everything] asks for.
+// EncodeFile returns the account as a JSON document that the embedded API loads, so
+// that a plan against the file equals a plan against the account, names and
+// references included. The directory must hold what [Everything] asks for.
 //
-// Of the flows it writes what plans look at, and of what they refer to SID, name
-// and status: a workflow's configuration, say, is no business of the file's
-// reader. Equal accounts give equal bytes.
+// Of the flows it writes what plans depend on, and of what they refer to only SID,
+// name and status: a workflow's configuration, say, does not belong in the file.
+// Equal accounts give equal bytes.
 func (s *Snapshot) EncodeFile(accountSID string, d *Directory) []byte {
 	flows := make([]jsondoc.Object, len(s.Flows))
 	for i := range s.Flows {

@@ -19,17 +19,17 @@ import (
 	"flexsync/schema"
 )
 
-// Catalog lists the collections of Twilio's products. It is called by several
-// goroutines at once.
+// Catalog lists collections of Twilio's products. It must be safe for concurrent
+// use.
 type Catalog interface {
-	// List hands each page's items to visit, in order, and returns nil only
-	// after the last page. A collection that is not there is a *flexapi.Error
-	// with Status 404.
+	// List calls visit with each page's items, in order, and returns nil only
+	// after the last page. The error for a collection that does not exist is a
+	// *flexapi.Error with Status 404.
 	List(ctx context.Context, of flexapi.Collection, visit func(items []json.RawMessage) error) error
 }
 
-// The kinds of resource that a flow refers to, by the two letters that their
-// SIDs begin with.
+// The types of resource that a flow refers to, by the two letters that their SIDs
+// begin with.
 const (
 	kindService     = "IS"
 	kindStudioFlow  = "FW"
@@ -38,7 +38,7 @@ const (
 	kindTaskChannel = "TC"
 )
 
-// collection is where a kind of resource is listed. In the path of what is in a
+// collection is where a type of resource is listed. In the path of what is in a
 // workspace, %s is the workspace's SID.
 type collection struct {
 	flexapi.Collection
@@ -55,16 +55,16 @@ var collections = map[string]collection{
 	kindTaskChannel: {flexapi.Collection{Product: flexapi.TaskRouter, Path: "/v1/Workspaces/%s/TaskChannels", Key: "channels", PageSize: 1000}, "task channel", "unique_name"},
 }
 
-// Noun is what a kind of resource is called: "chat service" for "IS".
+// Noun returns what a type of resource is called: "chat service" for "IS".
 func Noun(kind string) string { return collections[kind].noun }
 
-// inWorkspace reports whether a kind is listed workspace by workspace.
+// inWorkspace reports whether a type is listed workspace by workspace.
 func inWorkspace(kind string) bool { return kind == kindWorkflow || kind == kindTaskChannel }
 
-// Workspace tells a workspace by its SID or, when that is empty, by its name.
+// Workspace identifies a workspace by its SID or, if that is empty, by its name.
 type Workspace struct{ SID, Name string }
 
-// Wanted is what a [Lookup] has to list. The zero value is nothing.
+// Wanted is what [Lookup] has to list. The zero value is nothing.
 type Wanted struct {
 	whole  map[string]string // kind → why
 	inside map[inside]string // → why
@@ -76,9 +76,9 @@ type inside struct {
 	of   Workspace
 }
 
-// Add asks for every resource of a kind; for workflows (WW) and task channels
-// (TC), for those of a workspace. why ends the sentence "list workspaces …"
-// when that fails; the first one given is kept.
+// Add asks for every resource of a type, given by the two letters of its SIDs; for
+// workflows (WW) and task channels (TC), for those of a workspace. why ends the
+// error "list workspaces …"; the first one given is kept.
 func (w *Wanted) Add(kind string, of Workspace, why string) {
 	if w.whole == nil {
 		w.whole, w.inside = make(map[string]string), make(map[inside]string)
@@ -99,7 +99,7 @@ func (w *Wanted) Add(kind string, of Workspace, why string) {
 	}
 }
 
-// AddEverything asks for all kinds, in every workspace that there is.
+// AddEverything asks for all types, in every workspace of the account.
 func (w *Wanted) AddEverything(why string) {
 	for kind := range collections {
 		if !inWorkspace(kind) {
@@ -112,14 +112,13 @@ func (w *Wanted) AddEverything(why string) {
 // Empty reports whether nothing is wanted.
 func (w *Wanted) Empty() bool { return len(w.whole)+len(w.inside) == 0 }
 
-// maxListings bounds the workspaces that are listed at once.
+// maxListings bounds how many collections of workspaces are listed at once.
 const maxListings = 8
 
-// Lookup lists what is wanted, each collection once, at the same time; the
-// content of a workspace that is known by its name only, after the workspaces.
-// Every listing is whole or an error, as in [Read]. A workspace that the
-// account does not have is no error: the directory says so, see
-// [Directory.Lacks].
+// Lookup lists what is wanted, concurrently and each collection once; if a
+// workspace is known only by name, it lists the workspaces first. Every listing is
+// complete or an error, as in [Read]. A workspace that the account does not have is
+// not an error, see [Directory.Lacks].
 func Lookup(ctx context.Context, c Catalog, w Wanted) (*Directory, error) {
 	d := &Directory{}
 	if err := d.Extend(ctx, c, w); err != nil {
@@ -128,8 +127,8 @@ func Lookup(ctx context.Context, c Catalog, w Wanted) (*Directory, error) {
 	return d, nil
 }
 
-// Extend is a [Lookup] that adds to a directory: it lists what is wanted and
-// was not listed for it yet. After an error the directory is of no use.
+// Extend is a [Lookup] that adds to a directory: it lists what is wanted and not
+// listed yet. After an error the directory must not be used.
 func (d *Directory) Extend(ctx context.Context, c Catalog, w Wanted) error {
 	l := &lookup{catalog: c, dir: d}
 	g, ctx := errgroup.WithContext(ctx)
@@ -172,9 +171,8 @@ func (l *lookup) taskRouter(ctx context.Context, w Wanted) error {
 	return g.Wait()
 }
 
-// place finds the SIDs of the workspaces to look into. One whose name the
-// account does not have, or has several times, is left out: that name is a
-// problem of its own.
+// place finds the SIDs of the workspaces to list. It leaves out one whose name the
+// account does not have, or has several times: the plan reports that name.
 func (l *lookup) place(w Wanted) map[inside]string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -213,7 +211,7 @@ func (l *lookup) place(w Wanted) map[inside]string {
 	return placed
 }
 
-// list adds one collection to the directory, unless it is in there.
+// list adds one collection to the directory, unless it is there already.
 func (l *lookup) list(ctx context.Context, kind, parent, why string) error {
 	l.mu.Lock()
 	begun := l.dir.begin(kind, parent)
@@ -257,8 +255,8 @@ func (l *lookup) list(ctx context.Context, kind, parent, why string) error {
 	return nil
 }
 
-// decodeNamed reads one item of a listing: its SID, which it must have, its
-// name, which may be null, and whose it is.
+// decodeNamed reads one item of a listing: its SID, which is required, its name,
+// which may be null, and its account.
 func decodeNamed(kind, parent string, item json.RawMessage) (n Named, account string, err error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(item, &fields); err != nil || fields == nil {
@@ -270,14 +268,14 @@ func decodeNamed(kind, parent string, item json.RawMessage) (n Named, account st
 		to  *string
 	}{{"sid", &n.SID}, {"account_sid", &account}, {"workspace_sid", &workspace}, {"status", &n.Status}, {collections[kind].name, &n.Name}} {
 		if raw := fields[field.key]; !isNull(raw) && json.Unmarshal(raw, field.to) != nil {
-			return n, "", fmt.Errorf("%s: %s is not a string", field.key, safetext.Line(string(raw)))
+			return n, "", fmt.Errorf("%s: expected a string, found %s", field.key, safetext.Line(string(raw)))
 		}
 	}
 	switch {
 	case !schema.IsSID(kind, n.SID):
 		return n, "", fmt.Errorf("sid: %s is not the SID of a %s", safetext.Quote(n.SID), Noun(kind))
 	case parent != "" && workspace != "" && !strings.EqualFold(workspace, parent):
-		return n, "", fmt.Errorf("%s belongs to workspace %s, and %s was listed", n.SID, safetext.Line(workspace), parent)
+		return n, "", fmt.Errorf("%s belongs to workspace %s, but %s was listed", n.SID, safetext.Line(workspace), parent)
 	}
 	n.Parent = parent
 	return n, account, nil

@@ -175,7 +175,7 @@ func TestLookupErrors(t *testing.T) {
 		"null":          {map[string][]string{"/v1/Services": {`[null]`}}, "not a JSON object"},
 		"no SID":        {map[string][]string{"/v1/Services": {`[{"friendly_name": "a"}]`}}, `sid: "" is not the SID of a chat service`},
 		"other kind":    {map[string][]string{"/v1/Services": {"[" + item("FW", 1, "a") + "]"}}, "is not the SID of a chat service"},
-		"odd name":      {map[string][]string{"/v1/Services": {fmt.Sprintf(`[{"sid": %q, "friendly_name": 7}]`, testSID("IS", 1))}}, "friendly_name: 7 is not a string"},
+		"odd name":      {map[string][]string{"/v1/Services": {fmt.Sprintf(`[{"sid": %q, "friendly_name": 7}]`, testSID("IS", 1))}}, "friendly_name: expected a string, found 7"},
 		"other account": {map[string][]string{"/v1/Services": {"[" + item("IS", 1, "a") + "," + strings.ReplaceAll(item("IS", 2, "b"), accountA, accountB) + "]"}}, "mixes accounts"},
 		"no product":    {map[string][]string{}, "list chat services for the name at flows.yaml:1:2: GET /v1/Services: HTTP 404"},
 	} {

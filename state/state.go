@@ -1,12 +1,11 @@
 // Package state reads what a Twilio account holds now.
 //
-// A [Snapshot] is a whole listing or an error: a page that is missing, comes
-// twice or repeats a flow must never become a shorter list, since what is not
-// in the list looks as if it had to be created, and what is declared nowhere
-// is deleted. Flows are decoded leniently and normalised, so that they compare
+// A [Snapshot] is a complete listing or an error: a page that is missing or
+// repeated must never become a shorter list, since a plan would create again what
+// the list lacks. Flows are decoded leniently and normalised, so that they compare
 // with == to what the YAML declares.
 //
-// The package decides nothing: what a difference means is the plan's business.
+// The package decides nothing: package plan decides what a difference means.
 package state
 
 import (
@@ -29,14 +28,14 @@ import (
 // Flow is one Flex Flow resource of the account.
 type Flow struct {
 	SID         string
-	AccountSID  string // "" when the answer did not tell
+	AccountSID  string // "" if the answer has none
 	DateCreated string // RFC 3339, so that text order is time order; may be ""
 	schema.Flow
 }
 
-// Older reports whether f is the one of two copies that stays: the older, by
-// date_created, then the one of the lower SID. Every run computes the same.
-// A flow without a date counts as the youngest.
+// Older reports whether f, of two copies, is the one that stays: the older by
+// date_created, then the one with the lower SID. A flow without a date counts as
+// the youngest. The order is total, so that every run keeps the same copy.
 func (f *Flow) Older(g *Flow) bool {
 	switch {
 	case f.DateCreated == g.DateCreated:
@@ -49,29 +48,30 @@ func (f *Flow) Older(g *Flow) bool {
 	return f.DateCreated < g.DateCreated
 }
 
-// Digest identifies a flow's content, dates and URL left out, as "sha256:…".
+// Digest returns "sha256:" and 64 hex digits that identify a flow's content: two
+// flows have one Digest if they are equal.
 func Digest(f *schema.Flow) string {
 	sum := sha256.Sum256(f.AppendJSON(make([]byte, 0, 512)))
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// Snapshot is an account's flows at one moment, sorted by friendly name, then
-// SID, whatever order the API has.
+// Snapshot is an account's flows at one moment, sorted by friendly name, then by
+// SID.
 type Snapshot struct {
-	// AccountSID is the account that the flows say they belong to, or "" when
-	// there is none that says.
+	// AccountSID is the account that the flows belong to, or "" if no flow names
+	// one.
 	AccountSID string
 	Flows      []Flow
 }
 
-// Lister lists an account's flows: visit gets the pages' items in order, each
-// of them valid JSON. It returns nil only after the last page.
+// Lister lists an account's flows: it calls visit with each page's items in order,
+// each of them valid JSON, and returns nil only after the last page.
 type Lister interface {
 	ListFlows(ctx context.Context, visit func(items []json.RawMessage) error) error
 }
 
-// Read lists the account whole. Flows of several accounts in one listing, a
-// SID that comes twice, and an item that is not a flow are errors.
+// Read lists all flows of the account. A listing with flows of several accounts, a
+// SID that occurs twice, or an item that is not a flow is an error.
 func Read(ctx context.Context, l Lister) (*Snapshot, error) {
 	s := &Snapshot{}
 	var t tally
@@ -103,14 +103,14 @@ func (s *Snapshot) sort() {
 	})
 }
 
-// tally is what a listing, of whatever kind, has shown so far: enough to know
-// that it is whole and of one account.
+// tally is what a listing has shown so far: enough to know that it is complete and
+// of one account.
 type tally struct {
-	account string // "" until an item says
+	account string // "" until an item names one
 	seen    map[string]struct{}
 }
 
-// add counts an item in, unless the listing contradicts itself.
+// add counts an item, or says how the listing contradicts itself.
 func (t *tally) add(noun, sid, account string) error {
 	if _, twice := t.seen[sid]; twice {
 		return fmt.Errorf("the listing has %s %s twice, so other %ss may be missing from it; run again", noun, sid, noun)
@@ -218,7 +218,7 @@ func lenient(field *schema.Field, raw json.RawMessage) (schema.Value, error) {
 			return int64(x), nil
 		}
 	}
-	return nil, fmt.Errorf("%s is no %s", safetext.Line(string(raw)), field.Kind)
+	return nil, fmt.Errorf("expected %s, found %s", field.Kind, safetext.Line(string(raw)))
 }
 
 // text reads a JSON string; null and missing are "".
@@ -227,7 +227,7 @@ func text(raw json.RawMessage) (s string, err error) {
 		return "", nil
 	}
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return "", fmt.Errorf("%s is not a string", safetext.Line(string(raw)))
+		return "", fmt.Errorf("expected a string, found %s", safetext.Line(string(raw)))
 	}
 	return s, nil
 }

@@ -114,14 +114,14 @@ func TestReadRefuses(t *testing.T) {
 		{"no SID", pages{{listed(1, "A", `"sid": null`)}}, []string{"is not the SID of a flow"}},
 		{"another kind of SID", pages{{listed(1, "A", `"sid": "`+sidOf("FW", 1)+`"`)}}, []string{"is not the SID of a flow"}},
 		{"a SID that is a path", pages{{listed(1, "A", `"sid": "FO/../../x"`)}}, []string{"is not the SID of a flow"}},
-		{"a SID that is a number", pages{{listed(1, "A", `"sid": 1`)}}, []string{"sid: 1 is not a string"}},
+		{"a SID that is a number", pages{{listed(1, "A", `"sid": 1`)}}, []string{"sid: expected a string, found 1"}},
 		{"an integration that is a text", pages{{listed(1, "A", `"integration": "x"`)}}, []string{sidOf("FO", 1), "integration"}},
 		{"an integration that is a list", pages{{listed(1, "A", `"integration": []`)}}, []string{"integration"}},
-		{"a bool that is a number", pages{{listed(1, "A", `"enabled": 1`)}}, []string{"enabled: 1 is no bool"}},
+		{"a bool that is a number", pages{{listed(1, "A", `"enabled": 1`)}}, []string{"enabled: expected a bool, found 1"}},
 		{"a bool that is a word", pages{{listed(1, "A", `"enabled": "yes"`)}}, []string{"enabled"}},
 		{"a name that is a list", pages{{listed(1, "A", `"friendly_name": ["A"]`)}}, []string{"friendly_name"}},
 		{"an identity that is a number", pages{{listed(1, "A", `"contact_identity": 15551230000`)}}, []string{"contact_identity"}},
-		{"a number with a fraction", pages{{listed(1, "A", `"integration_type": "studio"`, `"integration": {"retry_count": 1.5}`)}}, []string{"integration.retry_count: 1.5 is no integer"}},
+		{"a number with a fraction", pages{{listed(1, "A", `"integration_type": "studio"`, `"integration": {"retry_count": 1.5}`)}}, []string{"integration.retry_count: expected an integer, found 1.5"}},
 		{"a number that is a word", pages{{listed(1, "A", `"integration_type": "task"`, `"integration": {"timeout": "soon"}`)}}, []string{"integration.timeout"}},
 		{"a number that is huge", pages{{listed(1, "A", `"integration_type": "task"`, `"integration": {"timeout": 1e300}`)}}, []string{"integration.timeout"}},
 		{"no number", pages{{listed(1, "A", `"integration_type": "task"`, `"integration": {"timeout": "NaN"}`)}}, []string{"integration.timeout"}},
@@ -376,7 +376,7 @@ func TestExportGone(t *testing.T) {
 				if f.Pin {
 					line += " " + strings.TrimLeft(f.SID, "FO0")
 				}
-				if len(f.Comment) > 0 && strings.HasPrefix(f.Comment[0], `It was "A"`) {
+				if len(f.Comment) > 0 && strings.HasPrefix(f.Comment[0], `Was "A"`) {
 					line += " was A"
 				}
 				got = append(got, line)

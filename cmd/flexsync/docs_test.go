@@ -347,7 +347,7 @@ func omitted(f *schema.Field) string {
 	case f.Cleared:
 		return "none; the account's value is cleared"
 	}
-	return "left as the account has it"
+	return "stays as it is in the account"
 }
 
 // TestDocsEnvironment holds the table of environment variables against those

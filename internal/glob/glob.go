@@ -1,5 +1,5 @@
-// Package glob matches patterns against whole names. It knows no files and no
-// paths: a slash is a character like any other.
+// Package glob matches patterns against whole names. It knows no paths: a slash is
+// a character like any other.
 package glob
 
 import (
@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// Glob is a pattern over a whole friendly name: `*` is any text (slashes and
-// line breaks too), `?` one character, `[a-z]` and `[!a-z]` a class, `\` takes
-// the next character as it is. It is case-sensitive. A pattern that is a
-// flow's SID matches that SID.
+// Glob is a case-sensitive pattern for a whole name: `*` matches any text (slashes
+// and line breaks included), `?` one character, `[a-z]` and `[!a-z]` one of a class,
+// and `\` makes the next character literal. A pattern that is a SID also matches
+// that SID.
 type Glob struct {
 	pattern string
 	prefix  string         // what every match begins with
 	re      *regexp.Regexp // nil when the prefix is all of the pattern
 }
 
-// Compile reads a pattern. The error says what is wrong with it.
+// Compile parses a pattern. The error quotes it and says what is wrong.
 func Compile(pattern string) (Glob, error) {
 	if pattern == "" {
 		return Glob{}, fmt.Errorf("an empty pattern matches nothing")
@@ -40,7 +40,7 @@ func Compile(pattern string) (Glob, error) {
 			re.WriteString(`.`)
 		case '\\':
 			if i++; i == len(rs) {
-				return Glob{}, fmt.Errorf(`pattern %q ends in a lone \`, pattern)
+				return Glob{}, fmt.Errorf(`pattern %q ends with a single \`, pattern)
 			}
 			re.WriteString(regexp.QuoteMeta(string(rs[i])))
 		case '[':
@@ -55,7 +55,7 @@ func Compile(pattern string) (Glob, error) {
 				end++
 			}
 			if end >= len(rs) {
-				return Glob{}, fmt.Errorf(`pattern %q has a [ without its ]; write \[ for the character itself`, pattern)
+				return Glob{}, fmt.Errorf(`pattern %q has an unclosed [; write \[ for a literal [`, pattern)
 			}
 			class := rs[i+1 : end]
 			re.WriteByte('[')
@@ -82,12 +82,12 @@ func Compile(pattern string) (Glob, error) {
 	re.WriteString(`\z`)
 	var err error
 	if g.re, err = regexp.Compile(re.String()); err != nil {
-		return Glob{}, fmt.Errorf("pattern %q is not a glob: its [class] is not valid", pattern)
+		return Glob{}, fmt.Errorf("pattern %q has an invalid [class]", pattern)
 	}
 	return g, nil
 }
 
-// CompileAll reads several patterns and stops at the first bad one.
+// CompileAll parses several patterns and stops at the first invalid one.
 func CompileAll(patterns []string) ([]Glob, error) {
 	globs := make([]Glob, 0, len(patterns))
 	for _, p := range patterns {
@@ -111,14 +111,14 @@ func (g Glob) MatchName(name string) bool {
 	return strings.HasPrefix(name, g.prefix) && g.re.MatchString(name)
 }
 
-// MatchSID reports whether the pattern is this SID. Hex digits of a SID are
-// compared without regard to case.
+// MatchSID reports whether the pattern is this SID. The hex digits are compared
+// regardless of case.
 func (g Glob) MatchSID(sid string) bool {
-	const kind = 2 // letters, which count as they are
-	return len(sid) == len(g.pattern) && len(sid) > kind && g.pattern[:kind] == sid[:kind] && strings.EqualFold(g.pattern, sid)
+	const prefix = 2 // letters, which are case-sensitive
+	return len(sid) == len(g.pattern) && len(sid) > prefix && g.pattern[:prefix] == sid[:prefix] && strings.EqualFold(g.pattern, sid)
 }
 
-// Quote returns the pattern that matches this name and no other.
+// Quote returns a pattern that matches this name and no other.
 func Quote(name string) string {
 	return quoter.Replace(name)
 }

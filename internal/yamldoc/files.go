@@ -19,27 +19,26 @@ type Input struct {
 }
 
 // finder turns paths into inputs, each file once, however many links lead to
-// it. Its maps are by real paths.
+// it. The keys of its maps are real paths.
 type finder struct {
 	inputs   []Input
 	problems Problems
 	seen     map[string]bool  // inputs
-	skip     map[string]bool  // files that are no inputs
+	skip     map[string]bool  // files that are not inputs
 	walked   map[string]*walk // directories
 }
 
-// walk is how far a directory is looked through, and what came of it.
+// walk is the state of a directory's search.
 type walk struct {
 	path  string // by which it was reached
 	done  bool
 	found bool // has YAML, new or not
 }
 
-// FindInputs lists the files that paths stand for, in their order: files,
-// directories (their YAML files, those below and behind links too, hidden ones
-// left out, sorted), and "-" for standard input. Those in except are left out of
-// directories. Without paths it is whichever one of defaults is in dir; a name
-// that ends in a slash is a directory.
+// FindInputs lists the files that paths name, in their order: files, directories
+// (all YAML files below them, sorted; links are followed, hidden files and those in
+// except are skipped), and "-" for standard input. Without paths, exactly one of
+// defaults must exist in dir; a default that ends in a slash is a directory.
 func FindInputs(paths []string, dir string, defaults, except []string) ([]Input, Problems) {
 	f := &finder{seen: map[string]bool{}, skip: map[string]bool{}, walked: map[string]*walk{}}
 	if len(paths) == 0 {
@@ -60,11 +59,11 @@ func FindInputs(paths []string, dir string, defaults, except []string) ([]Input,
 		info, err := os.Stat(path)
 		switch {
 		case err != nil:
-			f.unreadable(path, err, "give a file, a directory, or - for standard input")
+			f.unreadable(path, err, "pass a file, a directory, or - for standard input")
 		case info.IsDir():
 			problems := len(f.problems)
 			if found := f.walk(path); !found && len(f.problems) == problems {
-				f.problem(path, "the directory has no *.yaml or *.yml file", "hidden files and folders do not count")
+				f.problem(path, "the directory has no *.yaml or *.yml file", "hidden files and directories are skipped")
 			}
 		default:
 			f.add(Input{Name: path, Path: path})
@@ -94,17 +93,17 @@ func defaultPath(dir string, defaults []string) (string, *Problem) {
 	case 1:
 		return filepath.Join(dir, found[0]), nil
 	case 0:
-		return "", &Problem{Pos: Pos{File: filepath.Clean(dir)}, Message: fmt.Sprintf("no path is given, and none of %s is here", strings.Join(defaults, ", ")),
-			Hint: "name the files or directories to read"}
+		return "", &Problem{Pos: Pos{File: filepath.Clean(dir)}, Message: fmt.Sprintf("no path is given, and none of %s exists", strings.Join(defaults, ", ")),
+			Hint: "pass the files or directories to read"}
 	}
-	return "", &Problem{Pos: Pos{File: filepath.Clean(dir)}, Message: fmt.Sprintf("no path is given, and all of %s are here", strings.Join(found, ", ")),
-		Hint: "name the one to read, or all of them"}
+	return "", &Problem{Pos: Pos{File: filepath.Clean(dir)}, Message: fmt.Sprintf("no path is given, and several exist: %s", strings.Join(found, ", ")),
+		Hint: "pass the one to read, or all of them"}
 }
 
-// walk adds the YAML files below a directory, those behind links too, and
-// reports whether there are any. What may hold YAML and cannot be read is a
-// problem: what no file declares may be deleted, and so nothing is passed over in
-// silence but what has another name or a hidden one.
+// walk adds the YAML files below a directory, following links, and reports whether
+// there are any. What may hold YAML and cannot be read is a problem: flows that no
+// file declares may be deleted, so only hidden files and those with other names are
+// skipped silently.
 func (f *finder) walk(dir string) (found bool) {
 	real := realPath(dir)
 	if f.walked[real] != nil {
@@ -138,7 +137,7 @@ func (f *finder) walk(dir string) (found bool) {
 			here.found = f.walk(path) || here.found
 		case !IsYAML(path) || f.skip[realPath(path)]:
 		case !kind.IsRegular():
-			f.problem(path, fmt.Sprintf("this is a %s, not a file", typeName(kind)), "remove it, or give it as a path of its own")
+			f.problem(path, fmt.Sprintf("expected a file, found a %s", typeName(kind)), "remove it, or pass it as a path of its own")
 		default:
 			here.found = true
 			f.add(Input{Name: path, Path: path})
@@ -154,7 +153,7 @@ func IsYAML(path string) bool {
 	return ext == ".yaml" || ext == ".yml"
 }
 
-// typeName names what is no regular file and no directory.
+// typeName names anything but a regular file or a directory.
 func typeName(mode fs.FileMode) string {
 	switch {
 	case mode&fs.ModeNamedPipe != 0:
@@ -165,16 +164,16 @@ func typeName(mode fs.FileMode) string {
 	return "device"
 }
 
-// cycle reports a directory that is below itself, by a link or below one.
+// cycle reports a directory that a link puts below itself.
 func (f *finder) cycle(path, above string, isLink bool) {
-	message := fmt.Sprintf("this is %s again, by way of a link above it", above)
+	message := fmt.Sprintf("this is %s again, through a link above it", above)
 	if isLink {
-		message = fmt.Sprintf("the link leads back to %s, which it is below", above)
+		message = fmt.Sprintf("the link leads back to %s, which contains it", above)
 	}
 	f.problem(path, message, "remove the link")
 }
 
-// unreadable reports a path that the system gives an error for.
+// unreadable reports a path that the operating system refuses.
 func (f *finder) unreadable(path string, err error, hint string) {
 	f.problems = append(f.problems, unreadablePath(path, err, hint))
 }
@@ -182,7 +181,7 @@ func (f *finder) unreadable(path string, err error, hint string) {
 func unreadablePath(path string, err error, hint string) Problem {
 	message := reason(err)
 	if target, notLink := os.Readlink(path); notLink == nil {
-		message, hint = fmt.Sprintf("the link leads to %s, which cannot be read: %s", target, message), "mend the link, or remove it"
+		message, hint = fmt.Sprintf("the link points to %s, which cannot be read: %s", target, message), "fix the link, or remove it"
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		hint = "make it readable for the user that runs flexsync"
@@ -190,7 +189,7 @@ func unreadablePath(path string, err error, hint string) Problem {
 	return Problem{Pos: Pos{File: path}, Message: message, Hint: hint}
 }
 
-// add adds an input unless it is there, under whatever path.
+// add adds an input unless it is there already, under any path.
 func (f *finder) add(in Input) {
 	key := "-"
 	if !in.stdin {
@@ -249,7 +248,7 @@ func (in Input) read(stdin io.Reader) ([]byte, *Problem, error) {
 			return nil, nil, err
 		}
 		if info.IsDir() {
-			return nil, &Problem{Pos: Pos{File: in.Name}, Message: "this is a directory, not a file"}, nil
+			return nil, &Problem{Pos: Pos{File: in.Name}, Message: "expected a file, found a directory"}, nil
 		}
 		buf.Grow(int(min(info.Size(), maxFileSize)) + bytes.MinRead)
 		r = file

@@ -10,8 +10,8 @@ import (
 	"flexsync/internal/safetext"
 )
 
-// Pos is a place in the YAML. Line and Column count from 1; Line 0 is the
-// file as a whole.
+// Pos is a position in a file. Line and Column count from 1, columns in
+// characters; Line 0 is the file as a whole.
 type Pos struct {
 	File   string `json:"file"`
 	Line   int    `json:"line"`
@@ -28,15 +28,15 @@ func (p Pos) String() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
 
-// Compare orders places by file, line and column.
+// Compare orders positions by file, line and column.
 func (p Pos) Compare(q Pos) int {
 	return cmp.Or(cmp.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
 }
 
-// Problem is one reason why the YAML cannot be used.
+// Problem is one reason why a file cannot be used.
 type Problem struct {
 	Pos
-	Path    string // key path in the document, flows[2].integration.flow_sid
+	Path    string // key path in the document, as in flows[2].integration.flow_sid; may be empty
 	Message string
 	Hint    string // what to do about it; may be empty
 }
@@ -49,8 +49,7 @@ func (p Problem) String() string {
 	return s + p.Message
 }
 
-// Problems is every problem of every file, sorted by position once they are
-// tidy. It is the error of whoever reads files whose input is at fault.
+// Problems is every problem of every file. It is an error: one line a problem.
 type Problems []Problem
 
 func (ps Problems) Error() string {
@@ -67,8 +66,8 @@ func (ps Problems) sort() {
 	})
 }
 
-// Tidy sorts the problems and drops those that say the same of one place, as
-// happens where an alias is used several times.
+// Tidy sorts the problems by position and drops those that repeat another at the
+// same position, as happens where an alias is used several times.
 func (ps Problems) Tidy() Problems {
 	ps.sort()
 	return slices.CompactFunc(ps, func(a, b Problem) bool { return a.Pos == b.Pos && a.Message == b.Message && a.Line > 0 })
@@ -78,7 +77,7 @@ func (ps Problems) Tidy() Problems {
 // complaint is none.
 type complaint struct{ message, hint string }
 
-// Quote shows a value in a message.
+// Quote quotes a value for a message, safe to print and cut after 60 characters.
 func Quote(s string) string {
 	const limit = 60
 	if utf8.RuneCountInString(s) > limit {

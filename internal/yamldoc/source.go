@@ -10,20 +10,21 @@ import (
 // maxFileSize is how large a file may be, in bytes.
 const maxFileSize = 64 << 20
 
-// Source is the text of one file, for the positions in it.
+// Source is the text of one file. It gives the positions of nodes.
 type Source struct {
 	name  string
 	data  []byte
 	lines []int // offset of each line's start, see index
 }
 
-// NewSource checks that data can be YAML at all. A byte order mark is taken
-// off, so that columns count from what the author sees.
+// NewSource checks that data can be YAML at all: UTF-8 of at most 64 MiB, without
+// control characters. A byte order mark is removed, so that columns are those that
+// an editor shows. name is the file's name in positions.
 func NewSource(name string, data []byte) (*Source, *Problem) {
 	src := &Source{name: name, data: bytes.TrimPrefix(data, []byte("\ufeff"))}
 	if len(src.data) > maxFileSize {
 		return nil, &Problem{Pos: Pos{File: name}, Message: fmt.Sprintf("the file is larger than %d MiB", maxFileSize>>20),
-			Hint: "split it over several files"}
+			Hint: "split it into several files"}
 	}
 	if offset, what := unreadable(src.data); what.message != "" {
 		return nil, &Problem{Pos: src.posAt(offset), Message: what.message, Hint: what.hint}
@@ -48,7 +49,7 @@ func unreadable(data []byte) (offset int, what complaint) {
 		case r == utf8.RuneError && size == 1:
 			return i, complaint{fmt.Sprintf("byte 0x%02x is not valid UTF-8", c), save}
 		case r == 0x85, r == 0x2028, r == 0x2029:
-			return i, complaint{fmt.Sprintf("the character %U is a line break in YAML 1.1 and none in YAML 1.2", r),
+			return i, complaint{fmt.Sprintf("the character %U is a line break in YAML 1.1 but not in YAML 1.2", r),
 				fmt.Sprintf(`write \u%04x in double quotes, or remove it`, r)}
 		case r < 0xa0, r == 0xfffe, r == 0xffff:
 			return i, complaint{fmt.Sprintf("control character %U is not allowed in YAML", r), save}
@@ -58,7 +59,7 @@ func unreadable(data []byte) (offset int, what complaint) {
 	return 0, complaint{}
 }
 
-// Pos is where a node stands.
+// Pos returns the position of a node.
 func (src *Source) Pos(n *Node) Pos {
 	return Pos{File: src.name, Line: n.Line, Column: n.Column}
 }

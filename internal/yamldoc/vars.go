@@ -10,23 +10,23 @@ import (
 	"flexsync/internal/nearest"
 )
 
-// Variables is where ${name} is looked up: in Flags, then in Files, the last
-// first, then in the environment. It must not change once files are read, so that
-// it serves all of them at once.
+// Variables is where ${name} is looked up: in Flags, then in Files (the last file
+// first), then in the environment. It must not change while files are read, since
+// several are read at once.
 type Variables struct {
 	Flags map[string]string
 	Files []VarFile
-	// LookupEnv is asked for EnvPrefix and the name, and for nothing else. It may
+	// LookupEnv is called with EnvPrefix and the name, and nothing else. It may
 	// be nil.
 	LookupEnv func(string) (string, bool)
 	EnvPrefix string
 
-	// Lenient accepts a variable that is not set, without a word: because the
-	// caller asked for it, or because a file of variables could not be read.
+	// Lenient accepts a variable that is not set without reporting it: because the
+	// caller asked for that, or because a variable file could not be read.
 	Lenient bool
 }
 
-// VarFile is one file of variables.
+// VarFile is one variable file: a flat YAML mapping of names to values.
 type VarFile struct {
 	name   string
 	values map[string]string
@@ -56,8 +56,8 @@ func (v *Variables) unset(name string) complaint {
 		known = slices.AppendSeq(known, maps.Keys(f.values))
 	}
 	c := complaint{
-		fmt.Sprintf("variable %q is not set: it is in none of %s, %s%s", name, strings.Join(places, ", "), v.EnvPrefix, name),
-		fmt.Sprintf("give --var %s=VALUE, a --var-file that has it, or %s%s; a literal ${ is $${", name, v.EnvPrefix, name),
+		fmt.Sprintf("variable %q is not set: none of %s, %s%s has it", name, strings.Join(places, ", "), v.EnvPrefix, name),
+		fmt.Sprintf("set it with --var %s=VALUE, in a --var-file, or in %s%s; write $${ for a literal ${", name, v.EnvPrefix, name),
 	}
 	slices.Sort(known)
 	if near := nearest.Word(name, known); near != "" {
@@ -66,9 +66,9 @@ func (v *Variables) unset(name string) complaint {
 	return c
 }
 
-// Expand replaces the variables in a scalar, and reports those that are
-// malformed or not set, each at its position. It is not ok then. whole is true
-// when the scalar was one reference and nothing else.
+// Expand replaces the variables in a scalar. It reports each reference that is
+// malformed or not set, at its position, and then is not ok. whole is true when
+// the scalar is one reference and nothing else.
 func (v *Variables) Expand(src *Source, n *Node, report func(pos Pos, message, hint string)) (s string, whole, ok bool) {
 	refs := references(n.Value)
 	const many = 100 // finding the column of each would take too long
@@ -109,7 +109,7 @@ func (v *Variables) Expand(src *Source, n *Node, report func(pos Pos, message, h
 	return b.String(), whole, ok
 }
 
-// Escape makes a text literal: Expand gives it back as it is.
+// Escape makes a text literal: Expand returns it unchanged.
 func Escape(s string) string { return strings.ReplaceAll(s, "${", "$${") }
 
 // reference is one place of a text that stands for something else.
@@ -138,10 +138,10 @@ func references(s string) []reference {
 		length := strings.IndexByte(s[r.end:], '}')
 		switch {
 		case length < 0:
-			r.problem = complaint{"a ${ is not closed", "write ${name}; a literal ${ is $${"}
+			r.problem = complaint{"a ${ is not closed", "write ${name}, or $${ for a literal ${"}
 			return append(refs, r)
 		case length == 0:
-			r.problem = complaint{"${} names no variable", "write ${name}; a literal ${ is $${"}
+			r.problem = complaint{"${} names no variable", "write ${name}, or $${ for a literal ${"}
 		default:
 			r.name = s[r.end : r.end+length]
 			r.problem = checkVariable(r.name)
@@ -152,25 +152,25 @@ func references(s string) []reference {
 	}
 }
 
-// checkVariable is the rule on the names of variables.
+// checkVariable is the rule for variable names.
 func checkVariable(name string) complaint {
 	for i, c := range name {
 		switch {
 		case c == '_', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', i > 0 && c >= '0' && c <= '9':
 			continue
 		case i > 0 && strings.ContainsRune(":-=?+", c):
-			return complaint{fmt.Sprintf("%s is more than a name: a variable has no default in the YAML", Quote("${"+name+"}")),
-				fmt.Sprintf("write ${%s}, and put the default into a --var-file", name[:i])}
+			return complaint{fmt.Sprintf("%s is not supported: a variable has no default in the YAML", Quote("${"+name+"}")),
+				fmt.Sprintf("write ${%s}, and put the default in a --var-file", name[:i])}
 		}
-		return complaint{fmt.Sprintf("%s is not the name of a variable", Quote(name)),
-			"a name is letters, digits and _, and begins with no digit; a literal ${ is $${"}
+		return complaint{fmt.Sprintf("%s is not a variable name", Quote(name)),
+			"a variable name is letters, digits and _, and does not begin with a digit; write $${ for a literal ${"}
 	}
 	return complaint{}
 }
 
-// ReadVarFiles reads the files of variables: each a flat mapping of names to
-// values, which are taken as they are written. Kinds do not matter: 0123 and
-// +1555 are texts.
+// ReadVarFiles reads variable files, each a flat mapping of names to values. Values
+// are kept as they are written, whatever their type in YAML: 0123 and +1555 are
+// strings. The error is one of the operating system.
 func ReadVarFiles(paths []string) ([]VarFile, Problems, error) {
 	var files []VarFile
 	var problems Problems
@@ -194,7 +194,7 @@ func ReadVarFiles(paths []string) ([]VarFile, Problems, error) {
 				return
 			}
 			if count++; count > 1 {
-				complain(root, "a file of variables is one document", "give the other one in a --var-file of its own")
+				complain(root, "a variable file must be a single document", "put the other document in a --var-file of its own")
 				return
 			}
 			f.read(root, complain)
@@ -206,39 +206,39 @@ func ReadVarFiles(paths []string) ([]VarFile, Problems, error) {
 
 func (f *VarFile) read(root *Node, complain func(n *Node, message, hint string)) {
 	if !IsMapping(root) {
-		complain(root, fmt.Sprintf("a file of variables is a mapping of names to values, not %s", KindOf(root)), "write name: value, one a line")
+		complain(root, fmt.Sprintf("a variable file must be a mapping of names to values, not %s", TypeOf(root)), "write one name: value on each line")
 		return
 	}
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := Resolved(root.Content[i]), Resolved(root.Content[i+1])
 		if !IsScalar(key) {
-			complain(root.Content[i], "the name of a variable is plain text", "write name: value")
+			complain(root.Content[i], "a variable name must be a string", "write name: value")
 			continue
 		}
 		name := key.Value
 		if c := checkVariable(name); name == "" || c.message != "" {
-			complain(root.Content[i], fmt.Sprintf("%s is not the name of a variable", Quote(name)), "a name is letters, digits and _, and begins with no digit")
+			complain(root.Content[i], fmt.Sprintf("%s is not a variable name", Quote(name)), "a variable name is letters, digits and _, and does not begin with a digit")
 			continue
 		}
 		if _, twice := f.values[name]; twice {
-			complain(root.Content[i], fmt.Sprintf("variable %q is here twice", name), "remove one")
+			complain(root.Content[i], fmt.Sprintf("variable %q is set twice", name), "remove one")
 			continue
 		}
 		switch {
 		case !IsScalar(value):
-			complain(value, fmt.Sprintf("variable %q is %s", name, KindOf(value)), "the value of a variable is one text, number or bool")
+			complain(value, fmt.Sprintf("variable %q must be a string, a number or a bool, not %s", name, TypeOf(value)), "")
 		case HasTag(value):
-			complain(value, fmt.Sprintf("variable %q has the tag %s", name, Quote(value.Tag)), "write the value without a tag")
+			complain(value, fmt.Sprintf("variable %q has the tag %s, which is not supported", name, Quote(value.Tag)), "write the value without a tag")
 		case IsNull(value):
-			complain(value, fmt.Sprintf("variable %q has no value", name), `write "" for an empty one`)
+			complain(value, fmt.Sprintf("variable %q has no value", name), `write "" for an empty value`)
 		default:
 			f.values[name] = value.Value
 		}
 	}
 }
 
-// ReadSource reads one input whole. The problem is one of the input, the error
-// is one of the machine.
+// ReadSource reads one input to its end. The problem is one of the input, the error
+// one of the operating system.
 func ReadSource(in Input, stdin io.Reader) (*Source, *Problem, error) {
 	data, problem, err := in.read(stdin)
 	if problem != nil || err != nil {

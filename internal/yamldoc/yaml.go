@@ -14,12 +14,14 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// This file is all that knows the YAML parser. Files are read to nodes and no
-// further: the parser's own decoding loses columns and lets wrong kinds pass
-// (1.5 for an integer, yes for a bool, +1555 without its +).
+// Only this file knows the YAML parser. Files are read into nodes and no further:
+// the parser's own decoding loses columns and accepts wrong types (1.5 for an
+// integer, yes for a bool, +1555 without its +).
 
+// Node is a node of a document.
 type Node = yaml.Node
 
+// The tags of scalars, written out or resolved by the parser.
 const (
 	TagNull  = "!!null"
 	TagBool  = "!!bool"
@@ -29,14 +31,19 @@ const (
 	tagMerge = "!!merge"
 )
 
-func IsScalar(n *Node) bool   { return n.Kind == yaml.ScalarNode }
-func IsMapping(n *Node) bool  { return n.Kind == yaml.MappingNode }
+// IsScalar reports whether a node is a string, number, bool or null.
+func IsScalar(n *Node) bool { return n.Kind == yaml.ScalarNode }
+
+// IsMapping reports whether a node is a mapping.
+func IsMapping(n *Node) bool { return n.Kind == yaml.MappingNode }
+
+// IsSequence reports whether a node is a list.
 func IsSequence(n *Node) bool { return n.Kind == yaml.SequenceNode }
 
-// IsNull reports whether the value is the same as leaving the key out.
+// IsNull reports whether a value is null, which is the same as omitting its key.
 func IsNull(n *Node) bool { return IsScalar(n) && n.Tag == TagNull && !HasTag(n) }
 
-// IsPlain reports whether a scalar has no quotes and is no block of text.
+// IsPlain reports whether a scalar is neither quoted nor a block of text.
 func IsPlain(n *Node) bool { return n.Style&^(yaml.TaggedStyle|yaml.FlowStyle) == 0 }
 
 func isQuoted(n *Node) bool {
@@ -49,7 +56,7 @@ func HasTag(n *Node) bool { return n.Style&yaml.TaggedStyle != 0 }
 // IsMerge reports whether a key is <<, and not the string "<<".
 func IsMerge(n *Node) bool { return IsScalar(n) && n.Tag == tagMerge && !HasTag(n) }
 
-// Resolved is the node that an alias stands for.
+// Resolved returns the node that an alias stands for, and any other node as it is.
 func Resolved(n *Node) *Node {
 	if n.Kind == yaml.AliasNode {
 		return n.Alias
@@ -57,8 +64,9 @@ func Resolved(n *Node) *Node {
 	return n
 }
 
-// KindOf names what a node is, for messages.
-func KindOf(n *Node) string {
+// TypeOf names the type of a node for messages: "a mapping", "a list", "a string",
+// "a number", "a bool" or "null".
+func TypeOf(n *Node) string {
 	switch {
 	case IsMapping(n):
 		return "a mapping"
@@ -79,9 +87,8 @@ func KindOf(n *Node) string {
 }
 
 // Documents calls visit with the root of each document in the file that is not
-// empty, up to the first mistake in the YAML itself, which it returns. A
-// document whose aliases cannot be followed safely is not visited; it stops
-// nothing else. The roots are not kept.
+// empty, up to the first syntax error, which it returns. A document whose aliases
+// cannot be followed safely is a problem and is not visited; the others are.
 func (src *Source) Documents(visit func(root *Node)) Problems {
 	r := bytes.NewReader(src.data)
 	dec := yaml.NewDecoder(r)
@@ -125,8 +132,8 @@ const (
 	aliasBudgetFactor = 20 // times the nodes that are written out
 )
 
-// checkAliases refuses a document with an alias inside of what it stands for,
-// and one that grows beyond the budget. It looks at each written node once.
+// checkAliases refuses a document with an alias inside the value it stands for,
+// and one that grows beyond the budget. It visits each written node once.
 func (src *Source) checkAliases(root *Node) *Problem {
 	if !hasAnchor(root) {
 		return nil
@@ -139,15 +146,15 @@ func (src *Source) checkAliases(root *Node) *Problem {
 		if n.Kind == yaml.AliasNode {
 			total, complete := sizes[n.Alias]
 			if !complete && problem == nil {
-				problem = &Problem{Pos: src.Pos(n), Message: fmt.Sprintf("alias *%s stands inside of what it refers to", n.Value),
-					Hint: fmt.Sprintf("write out what *%s should be here", n.Value)}
+				problem = &Problem{Pos: src.Pos(n), Message: fmt.Sprintf("alias *%s is inside the value that it refers to", n.Value),
+					Hint: fmt.Sprintf("write out the value in place of *%s", n.Value)}
 			}
 			return total
 		}
 		total := 1
 		for _, child := range n.Content {
 			if total += size(child); total > budget && problem == nil {
-				problem = &Problem{Pos: src.Pos(child), Message: fmt.Sprintf("aliases make this document larger than %d values", budget),
+				problem = &Problem{Pos: src.Pos(child), Message: fmt.Sprintf("aliases expand this document to more than %d values", budget),
 					Hint: "use fewer aliases of aliases"}
 			}
 			if problem != nil {
@@ -183,12 +190,12 @@ var (
 
 var tabWords = complaint{"a tab cannot indent", "indent with spaces"}
 
-// syntaxWords puts the parser's messages into words that say what to write.
+// syntaxWords replaces the parser's messages by ones that say what to write.
 var syntaxWords = map[string]complaint{
 	"mapping values are not allowed in this context": {
 		"a second `: ` on this line, or a line that is indented too far", `quote a value that holds ": ", and indent keys of one mapping alike`},
 	"did not find expected key": {
-		"this line does not fit the mapping around it", "indent keys of one mapping alike, and put nothing behind a quoted value"},
+		"this line does not fit the mapping around it", "indent keys of one mapping alike, and put nothing after a quoted value"},
 	"did not find expected '-' indicator": {
 		"this line does not fit the list around it", "begin each entry of a list with - at the same column"},
 	"did not find expected ',' or ']'": {
@@ -210,7 +217,7 @@ var syntaxWords = map[string]complaint{
 	"could not find expected ':'": {
 		"this key has no colon", "write key: value"},
 	"found unknown escape character": {
-		`a backslash sequence that YAML does not know`, `write \\ for a backslash and / as it is, or use single quotes`},
+		"unknown escape sequence", `write \\ for a backslash, or use single quotes`},
 	"found incompatible YAML document": {
 		"this version of YAML is not supported", "remove the %YAML line"},
 	"block sequence entries are not allowed in this context": {
@@ -237,9 +244,9 @@ var (
 	)
 )
 
-// syntaxProblem turns a mistake in the YAML itself into words and a position:
-// the parser's own line is missing or wrong by some lines for many of them. It
-// had read the first `read` bytes of the file.
+// syntaxProblem turns a syntax error into a message and a position: for many
+// errors the parser's own line is missing or off by some lines. The parser had read
+// the first `read` bytes of the file.
 func (src *Source) syntaxProblem(err error, read int) Problem {
 	found := parserErrorRE.FindStringSubmatch(err.Error())
 	if found == nil {
@@ -247,8 +254,8 @@ func (src *Source) syntaxProblem(err error, read int) Problem {
 	}
 	message := found[2]
 	if m := unknownAnchorRE.FindStringSubmatch(message); m != nil {
-		return Problem{Pos: src.findAlias(m[1]), Message: fmt.Sprintf("alias *%s refers to no anchor above it", m[1]),
-			Hint: fmt.Sprintf("put &%s on the value that it stands for, or quote the * if it is text", m[1])}
+		return Problem{Pos: src.findAlias(m[1]), Message: fmt.Sprintf("alias *%s has no anchor before it", m[1]),
+			Hint: fmt.Sprintf("put &%s on the value that it stands for, or quote the text if the * is literal", m[1])}
 	}
 	line, atLine := 1, found[1] != ""
 	if atLine {
