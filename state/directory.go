@@ -49,8 +49,8 @@ func (d *Directory) Owners() []Owner {
 
 // begin reports whether a collection has not been listed yet, and marks it as
 // listed.
-func (d *Directory) begin(kind, parent string) bool {
-	key := inside{kind, Workspace{SID: strings.ToLower(parent)}}
+func (d *Directory) begin(prefix, parent string) bool {
+	key := inside{prefix, Workspace{SID: strings.ToLower(parent)}}
 	if d.listed[key] {
 		return false
 	}

@@ -225,7 +225,7 @@ func (s *Snapshot) References() Wanted {
 			case !schema.IsSID(f.SID, sid):
 			case !inWorkspace(f.SID):
 				w.Add(f.SID, Workspace{}, "for --names")
-			case schema.IsSID(kindWorkspace, flow.WorkspaceSID):
+			case schema.IsSID(prefixWorkspace, flow.WorkspaceSID):
 				w.Add(f.SID, Workspace{SID: flow.WorkspaceSID}, "for --names")
 			}
 		}

@@ -42,33 +42,33 @@ func (s *Snapshot) EncodeFile(accountSID string, d *Directory) []byte {
 	if err := enc.Encode(jsondoc.Object{
 		{Name: "account_sid", Value: accountSID},
 		{Name: "flows", Value: flows},
-		{Name: "services", Value: named(d, kindService, "")},
-		{Name: "studio_flows", Value: named(d, kindStudioFlow, "")},
-		{Name: "workspaces", Value: named(d, kindWorkspace, "")},
+		{Name: "services", Value: named(d, prefixService, "")},
+		{Name: "studio_flows", Value: named(d, prefixStudioFlow, "")},
+		{Name: "workspaces", Value: named(d, prefixWorkspace, "")},
 	}); err != nil { // texts, bools and integers always encode
 		panic("state: " + err.Error())
 	}
 	return safetext.JSON(out.Bytes())
 }
 
-// named returns the resources of a kind as they are in a file.
-func named(d *Directory, kind, parent string) []jsondoc.Object {
+// named returns the resources of a type as they are in a file.
+func named(d *Directory, prefix, parent string) []jsondoc.Object {
 	all := []jsondoc.Object{} // [], not null, when there is none
-	for _, n := range d.Of(kind, parent) {
+	for _, n := range d.Of(prefix, parent) {
 		if d.Lacks(n.SID) {
 			continue // it was deleted while it was looked into
 		}
 		o := jsondoc.Object{{Name: "sid", Value: n.SID}}
 		if n.Name != "" {
-			o = append(o, jsondoc.Member{Name: collections[kind].name, Value: n.Name})
+			o = append(o, jsondoc.Member{Name: collections[prefix].name, Value: n.Name})
 		}
 		if n.Status != "" {
 			o = append(o, jsondoc.Member{Name: "status", Value: n.Status})
 		}
-		if kind == kindWorkspace {
+		if prefix == prefixWorkspace {
 			o = append(o,
-				jsondoc.Member{Name: "workflows", Value: named(d, kindWorkflow, n.SID)},
-				jsondoc.Member{Name: "task_channels", Value: named(d, kindTaskChannel, n.SID)})
+				jsondoc.Member{Name: "workflows", Value: named(d, prefixWorkflow, n.SID)},
+				jsondoc.Member{Name: "task_channels", Value: named(d, prefixTaskChannel, n.SID)})
 		}
 		all = append(all, o)
 	}

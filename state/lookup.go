@@ -31,11 +31,11 @@ type Catalog interface {
 // The types of resource that a flow refers to, by the two letters that their SIDs
 // begin with.
 const (
-	kindService     = "IS"
-	kindStudioFlow  = "FW"
-	kindWorkspace   = "WS"
-	kindWorkflow    = "WW"
-	kindTaskChannel = "TC"
+	prefixService     = "IS"
+	prefixStudioFlow  = "FW"
+	prefixWorkspace   = "WS"
+	prefixWorkflow    = "WW"
+	prefixTaskChannel = "TC"
 )
 
 // collection is where a type of resource is listed. In the path of what is in a
@@ -48,62 +48,62 @@ type collection struct {
 
 // The page sizes are the maxima of PageSize in the OpenAPI files.
 var collections = map[string]collection{
-	kindService:     {flexapi.Collection{Product: flexapi.Conversations, Path: "/v1/Services", Key: "services", PageSize: 100}, "chat service", "friendly_name"},
-	kindStudioFlow:  {flexapi.Collection{Product: flexapi.Studio, Path: "/v2/Flows", Key: "flows", PageSize: 1000}, "Studio flow", "friendly_name"},
-	kindWorkspace:   {flexapi.Collection{Product: flexapi.TaskRouter, Path: "/v1/Workspaces", Key: "workspaces", PageSize: 1000}, "workspace", "friendly_name"},
-	kindWorkflow:    {flexapi.Collection{Product: flexapi.TaskRouter, Path: "/v1/Workspaces/%s/Workflows", Key: "workflows", PageSize: 1000}, "workflow", "friendly_name"},
-	kindTaskChannel: {flexapi.Collection{Product: flexapi.TaskRouter, Path: "/v1/Workspaces/%s/TaskChannels", Key: "channels", PageSize: 1000}, "task channel", "unique_name"},
+	prefixService:     {flexapi.Collection{Product: flexapi.Conversations, Path: "/v1/Services", Key: "services", PageSize: 100}, "chat service", "friendly_name"},
+	prefixStudioFlow:  {flexapi.Collection{Product: flexapi.Studio, Path: "/v2/Flows", Key: "flows", PageSize: 1000}, "Studio flow", "friendly_name"},
+	prefixWorkspace:   {flexapi.Collection{Product: flexapi.TaskRouter, Path: "/v1/Workspaces", Key: "workspaces", PageSize: 1000}, "workspace", "friendly_name"},
+	prefixWorkflow:    {flexapi.Collection{Product: flexapi.TaskRouter, Path: "/v1/Workspaces/%s/Workflows", Key: "workflows", PageSize: 1000}, "workflow", "friendly_name"},
+	prefixTaskChannel: {flexapi.Collection{Product: flexapi.TaskRouter, Path: "/v1/Workspaces/%s/TaskChannels", Key: "channels", PageSize: 1000}, "task channel", "unique_name"},
 }
 
 // Noun returns what a type of resource is called: "chat service" for "IS".
-func Noun(kind string) string { return collections[kind].noun }
+func Noun(prefix string) string { return collections[prefix].noun }
 
 // inWorkspace reports whether a type is listed workspace by workspace.
-func inWorkspace(kind string) bool { return kind == kindWorkflow || kind == kindTaskChannel }
+func inWorkspace(prefix string) bool { return prefix == prefixWorkflow || prefix == prefixTaskChannel }
 
 // Workspace identifies a workspace by its SID or, if that is empty, by its name.
 type Workspace struct{ SID, Name string }
 
 // Wanted is what [Lookup] has to list. The zero value is nothing.
 type Wanted struct {
-	whole  map[string]string // kind → why
+	whole  map[string]string // prefix → why
 	inside map[inside]string // → why
 	every  string            // why everything is wanted, if it is
 }
 
 type inside struct {
-	kind string
-	of   Workspace
+	prefix string
+	of     Workspace
 }
 
 // Add asks for every resource of a type, given by the two letters of its SIDs; for
 // workflows (WW) and task channels (TC), for those of a workspace. why ends the
 // error "list workspaces …"; the first one given is kept.
-func (w *Wanted) Add(kind string, of Workspace, why string) {
+func (w *Wanted) Add(prefix string, of Workspace, why string) {
 	if w.whole == nil {
 		w.whole, w.inside = make(map[string]string), make(map[inside]string)
 	}
-	if !inWorkspace(kind) {
-		if _, ok := w.whole[kind]; !ok {
-			w.whole[kind] = why
+	if !inWorkspace(prefix) {
+		if _, ok := w.whole[prefix]; !ok {
+			w.whole[prefix] = why
 		}
 		return
 	}
 	if of.SID != "" {
 		of.Name = ""
 	} else {
-		w.Add(kindWorkspace, Workspace{}, why)
+		w.Add(prefixWorkspace, Workspace{}, why)
 	}
-	if key := (inside{kind, of}); w.inside[key] == "" {
+	if key := (inside{prefix, of}); w.inside[key] == "" {
 		w.inside[key] = why
 	}
 }
 
 // AddEverything asks for all types, in every workspace of the account.
 func (w *Wanted) AddEverything(why string) {
-	for kind := range collections {
-		if !inWorkspace(kind) {
-			w.Add(kind, Workspace{}, why)
+	for prefix := range collections {
+		if !inWorkspace(prefix) {
+			w.Add(prefix, Workspace{}, why)
 		}
 	}
 	w.every = why
@@ -132,9 +132,9 @@ func Lookup(ctx context.Context, c Catalog, w Wanted) (*Directory, error) {
 func (d *Directory) Extend(ctx context.Context, c Catalog, w Wanted) error {
 	l := &lookup{catalog: c, dir: d}
 	g, ctx := errgroup.WithContext(ctx)
-	for _, kind := range []string{kindService, kindStudioFlow} {
-		if why, ok := w.whole[kind]; ok {
-			g.Go(func() error { return l.list(ctx, kind, "", why) })
+	for _, prefix := range []string{prefixService, prefixStudioFlow} {
+		if why, ok := w.whole[prefix]; ok {
+			g.Go(func() error { return l.list(ctx, prefix, "", why) })
 		}
 	}
 	g.Go(func() error { return l.taskRouter(ctx, w) })
@@ -148,8 +148,8 @@ type lookup struct {
 }
 
 func (l *lookup) taskRouter(ctx context.Context, w Wanted) error {
-	if why, ok := w.whole[kindWorkspace]; ok {
-		if err := l.list(ctx, kindWorkspace, "", why); err != nil {
+	if why, ok := w.whole[prefixWorkspace]; ok {
+		if err := l.list(ctx, prefixWorkspace, "", why); err != nil {
 			return err
 		}
 	}
@@ -157,7 +157,7 @@ func (l *lookup) taskRouter(ctx context.Context, w Wanted) error {
 	g.SetLimit(maxListings)
 	for in, why := range l.place(w) {
 		g.Go(func() error {
-			err := l.list(ctx, in.kind, in.of.SID, why)
+			err := l.list(ctx, in.prefix, in.of.SID, why)
 			var api *flexapi.Error
 			if errors.As(err, &api) && api.Status == http.StatusNotFound {
 				l.mu.Lock()
@@ -176,16 +176,16 @@ func (l *lookup) taskRouter(ctx context.Context, w Wanted) error {
 func (l *lookup) place(w Wanted) map[inside]string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	listed := l.dir.listed[inside{kind: kindWorkspace}]
+	listed := l.dir.listed[inside{prefix: prefixWorkspace}]
 	wanted := w.inside
 	placed := make(map[inside]string, len(wanted))
 	order := func(a, b inside) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.of.SID, b.of.SID), cmp.Compare(a.of.Name, b.of.Name))
+		return cmp.Or(cmp.Compare(a.prefix, b.prefix), cmp.Compare(a.of.SID, b.of.SID), cmp.Compare(a.of.Name, b.of.Name))
 	}
 	for _, in := range slices.SortedFunc(maps.Keys(wanted), order) {
-		key := inside{in.kind, Workspace{SID: in.of.SID}}
+		key := inside{in.prefix, Workspace{SID: in.of.SID}}
 		if in.of.SID == "" {
-			found := l.dir.Find(kindWorkspace, "", in.of.Name)
+			found := l.dir.Find(prefixWorkspace, "", in.of.Name)
 			if len(found) != 1 {
 				continue
 			}
@@ -203,23 +203,23 @@ func (l *lookup) place(w Wanted) map[inside]string {
 		}
 	}
 	if w.every != "" {
-		for _, n := range l.dir.Of(kindWorkspace, "") {
-			placed[inside{kindWorkflow, Workspace{SID: n.SID}}] = w.every
-			placed[inside{kindTaskChannel, Workspace{SID: n.SID}}] = w.every
+		for _, n := range l.dir.Of(prefixWorkspace, "") {
+			placed[inside{prefixWorkflow, Workspace{SID: n.SID}}] = w.every
+			placed[inside{prefixTaskChannel, Workspace{SID: n.SID}}] = w.every
 		}
 	}
 	return placed
 }
 
 // list adds one collection to the directory, unless it is there already.
-func (l *lookup) list(ctx context.Context, kind, parent, why string) error {
+func (l *lookup) list(ctx context.Context, prefix, parent, why string) error {
 	l.mu.Lock()
-	begun := l.dir.begin(kind, parent)
+	begun := l.dir.begin(prefix, parent)
 	l.mu.Unlock()
 	if !begun {
 		return nil
 	}
-	c := collections[kind]
+	c := collections[prefix]
 	if parent != "" {
 		c.Path = fmt.Sprintf(c.Path, parent)
 	}
@@ -227,7 +227,7 @@ func (l *lookup) list(ctx context.Context, kind, parent, why string) error {
 	var found []Named
 	err := l.catalog.List(ctx, c.Collection, func(items []json.RawMessage) error {
 		for _, item := range items {
-			n, account, err := decodeNamed(kind, parent, item)
+			n, account, err := decodeNamed(prefix, parent, item)
 			if err != nil {
 				return fmt.Errorf("%s %d of the listing: %w", c.noun, len(found)+1, err)
 			}
@@ -257,7 +257,7 @@ func (l *lookup) list(ctx context.Context, kind, parent, why string) error {
 
 // decodeNamed reads one item of a listing: its SID, which is required, its name,
 // which may be null, and its account.
-func decodeNamed(kind, parent string, item json.RawMessage) (n Named, account string, err error) {
+func decodeNamed(prefix, parent string, item json.RawMessage) (n Named, account string, err error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(item, &fields); err != nil || fields == nil {
 		return n, "", errors.New("not a JSON object")
@@ -266,14 +266,14 @@ func decodeNamed(kind, parent string, item json.RawMessage) (n Named, account st
 	for _, field := range [...]struct {
 		key string
 		to  *string
-	}{{"sid", &n.SID}, {"account_sid", &account}, {"workspace_sid", &workspace}, {"status", &n.Status}, {collections[kind].name, &n.Name}} {
+	}{{"sid", &n.SID}, {"account_sid", &account}, {"workspace_sid", &workspace}, {"status", &n.Status}, {collections[prefix].name, &n.Name}} {
 		if raw := fields[field.key]; !isNull(raw) && json.Unmarshal(raw, field.to) != nil {
 			return n, "", fmt.Errorf("%s: expected a string, found %s", field.key, safetext.Line(string(raw)))
 		}
 	}
 	switch {
-	case !schema.IsSID(kind, n.SID):
-		return n, "", fmt.Errorf("sid: %s is not the SID of a %s", safetext.Quote(n.SID), Noun(kind))
+	case !schema.IsSID(prefix, n.SID):
+		return n, "", fmt.Errorf("sid: %s is not the SID of a %s", safetext.Quote(n.SID), Noun(prefix))
 	case parent != "" && workspace != "" && !strings.EqualFold(workspace, parent):
 		return n, "", fmt.Errorf("%s belongs to workspace %s, but %s was listed", n.SID, safetext.Line(workspace), parent)
 	}

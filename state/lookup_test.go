@@ -22,8 +22,8 @@ const (
 	accountB = "AC0000000000000000000000000000000b"
 )
 
-// testSID is a SID of a kind.
-func testSID(kind string, n int) string { return fmt.Sprintf("%s%032x", kind, n) }
+// testSID is a SID with a prefix.
+func testSID(prefix string, n int) string { return fmt.Sprintf("%s%032x", prefix, n) }
 
 // catalog answers listings from pages of JSON, by path. It notes the paths.
 type catalog struct {
@@ -60,8 +60,8 @@ func (c *catalog) List(ctx context.Context, of flexapi.Collection, visit func([]
 	return ctx.Err()
 }
 
-func item(kind string, n int, name string) string {
-	return fmt.Sprintf(`{"sid": %q, "account_sid": %q, "friendly_name": %q, "unique_name": %q}`, testSID(kind, n), accountA, name, name)
+func item(prefix string, n int, name string) string {
+	return fmt.Sprintf(`{"sid": %q, "account_sid": %q, "friendly_name": %q, "unique_name": %q}`, testSID(prefix, n), accountA, name, name)
 }
 
 func workspacePath(n int, what string) string {
@@ -107,15 +107,15 @@ func TestLookup(t *testing.T) {
 		t.Errorf("asked for\n%v, want\n%v", c.asked, want)
 	}
 	for _, test := range []struct {
-		kind, parent, name string
-		want               int
+		prefix, parent, name string
+		want                 int
 	}{
 		{"IS", "", "Chat", 1}, {"IS", "", "chat", 0}, {"IS", "", "Twice", 2}, {"WS", "", "Chat", 0},
 		{"WW", testSID("WS", 1), "Anyone", 1}, {"WW", strings.ToUpper(testSID("WS", 2)), "Anyone", 1}, {"WW", "", "Anyone", 0},
 		{"TC", testSID("WS", 1), "sms", 1}, {"TC", testSID("WS", 2), "sms", 0},
 	} {
-		if n := len(dir.Find(test.kind, test.parent, test.name)); n != test.want {
-			t.Errorf("%s %q in %q: %d, want %d", test.kind, test.name, test.parent, n, test.want)
+		if n := len(dir.Find(test.prefix, test.parent, test.name)); n != test.want {
+			t.Errorf("%s %q in %q: %d, want %d", test.prefix, test.name, test.parent, n, test.want)
 		}
 	}
 	if n, ok := dir.Lookup(testSID("WW", 2)); !ok || n.Name != "Anyone" || n.Parent != testSID("WS", 2) {
@@ -174,7 +174,7 @@ func TestLookupErrors(t *testing.T) {
 		"no object":     {map[string][]string{"/v1/Services": {`[1]`}}, "chat service 1 of the listing: not a JSON object"},
 		"null":          {map[string][]string{"/v1/Services": {`[null]`}}, "not a JSON object"},
 		"no SID":        {map[string][]string{"/v1/Services": {`[{"friendly_name": "a"}]`}}, `sid: "" is not the SID of a chat service`},
-		"other kind":    {map[string][]string{"/v1/Services": {"[" + item("FW", 1, "a") + "]"}}, "is not the SID of a chat service"},
+		"other type":    {map[string][]string{"/v1/Services": {"[" + item("FW", 1, "a") + "]"}}, "is not the SID of a chat service"},
 		"odd name":      {map[string][]string{"/v1/Services": {fmt.Sprintf(`[{"sid": %q, "friendly_name": 7}]`, testSID("IS", 1))}}, "friendly_name: expected a string, found 7"},
 		"other account": {map[string][]string{"/v1/Services": {"[" + item("IS", 1, "a") + "," + strings.ReplaceAll(item("IS", 2, "b"), accountA, accountB) + "]"}}, "mixes accounts"},
 		"no product":    {map[string][]string{}, "list chat services for the name at flows.yaml:1:2: GET /v1/Services: HTTP 404"},
@@ -284,9 +284,9 @@ func TestLookupPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{"IS", "FW"} {
-		if n := len(dir.NamesOf(kind, "")); n != 250 {
-			t.Errorf("%d of kind %s, want 250", n, kind)
+	for _, prefix := range []string{"IS", "FW"} {
+		if n := len(dir.NamesOf(prefix, "")); n != 250 {
+			t.Errorf("%d of type %s, want 250", n, prefix)
 		}
 	}
 	asked := map[string]int{}

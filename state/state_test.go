@@ -112,7 +112,7 @@ func TestReadRefuses(t *testing.T) {
 		{"an empty object", pages{{"{}"}}, []string{"sid", "flow 1"}},
 		{"a cut one", pages{{`{"sid": "FO`}}, []string{"not a JSON object"}},
 		{"no SID", pages{{listed(1, "A", `"sid": null`)}}, []string{"is not the SID of a flow"}},
-		{"another kind of SID", pages{{listed(1, "A", `"sid": "`+sidOf("FW", 1)+`"`)}}, []string{"is not the SID of a flow"}},
+		{"another type of SID", pages{{listed(1, "A", `"sid": "`+sidOf("FW", 1)+`"`)}}, []string{"is not the SID of a flow"}},
 		{"a SID that is a path", pages{{listed(1, "A", `"sid": "FO/../../x"`)}}, []string{"is not the SID of a flow"}},
 		{"a SID that is a number", pages{{listed(1, "A", `"sid": 1`)}}, []string{"sid: expected a string, found 1"}},
 		{"an integration that is a text", pages{{listed(1, "A", `"integration": "x"`)}}, []string{sidOf("FO", 1), "integration"}},

@@ -1,20 +1,20 @@
-// Package flexapi is the wire to Twilio's APIs: collections of resources with
-// their encoding, paging, retry, pace and errors.
+// Package flexapi is a client of Twilio's APIs: collections of resources with their
+// encoding, paging, retries, pace and errors.
 //
 // Its promises:
 //
 //   - A listing is complete or an error, never shorter than the collection.
-//   - A create is sent again only when it was surely not carried out: it was
-//     refused with 429, or no connection was made. All else that is not a clear
-//     answer is an [Error] with Unknown set, and the caller's to find out.
-//   - Credentials go to the configured origin and to no other. Redirects are
-//     not followed. No secret is in an error or a log record.
-//   - When a context ends, waits end at once and nothing new is sent, but a
-//     write that is on its way is heard out.
+//   - A create is sent again only if it was not carried out for certain: the API
+//     refused it with 429, or no connection was made. Any other unclear outcome is
+//     an [Error] with Unknown set, and the caller has to find out what happened.
+//   - Credentials go only to the configured origin. Redirects are not followed. No
+//     error and no log record contains a secret.
+//   - When a context ends, waits end at once and nothing new is sent, but the client
+//     still waits for the answer to a write that it has sent.
 //
-// What it does not do: it knows no resource and no field, compares nothing, and
-// does not clean text for a terminal. What the API says is passed on with bounded
-// length, byte for byte.
+// It knows no resource and no field, compares nothing, and does not make text safe
+// for a terminal: it passes on what the API says, cut in length but otherwise
+// unchanged.
 package flexapi
 
 import (
@@ -36,12 +36,12 @@ const defaultTimeout = 30 * time.Second
 type Config struct {
 	Credentials Credentials
 
-	// BaseURL is one origin for all products, with or without a path: https,
-	// or http to a loopback host. Empty means Twilio's own hosts.
+	// BaseURL is the origin of all products, with or without a path: https, or
+	// http for a loopback host. Empty means Twilio's own hosts.
 	BaseURL string
 
-	// Edge and Region shape Twilio's host names. Empty means those of the
-	// Credentials. They have no effect together with BaseURL.
+	// Edge and Region are parts of Twilio's host names. Empty means those of the
+	// Credentials. They have no effect if BaseURL is set.
 	Edge, Region string
 
 	// Timeout bounds one try, from its connection to the last byte of the
@@ -55,13 +55,13 @@ type Config struct {
 	// [http.DefaultTransport]: proxies from the environment, system CAs.
 	Transport http.RoundTripper
 
-	// Parallelism is how many requests will be under way at once; that many
-	// idle connections are kept. It limits nothing.
+	// Parallelism is how many requests the caller sends at once; the client keeps
+	// as many idle connections. It limits nothing.
 	Parallelism int
 
-	// Logger gets one record a try: method, path, status, duration, request
-	// ID and number of the try; never a query, a body or a header, for they
-	// hold personal data and secrets. Nil means silence.
+	// Logger gets one record for each try: method, path, status, duration, request
+	// ID and number of the try; never a query, a body or a header, which hold
+	// personal data and secrets. Nil means no log.
 	Logger *slog.Logger
 }
 
@@ -103,8 +103,8 @@ func (c *Client) limiterOf(r request) *limiter {
 	return l
 }
 
-// New checks the configuration and returns a client. It sends nothing. A
-// setting that cannot be used is a [*ConfigError].
+// New checks the configuration and returns a client. It sends nothing. The error is
+// a [*ConfigError] for a setting that is invalid.
 func New(cfg Config) (*Client, error) {
 	h, err := newHosts(cfg.BaseURL,
 		cmp.Or(cfg.Edge, cfg.Credentials.Edge), cmp.Or(cfg.Region, cfg.Credentials.Region))
@@ -174,7 +174,7 @@ type Answer struct {
 	RequestID string          // Twilio-Request-Id
 }
 
-// Collection is where the resources of one kind are.
+// Collection is where the resources of one type are.
 type Collection struct {
 	Product  Product
 	Path     string // "/v1/FlexFlows"

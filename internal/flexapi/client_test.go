@@ -457,7 +457,7 @@ func TestErrorText(t *testing.T) {
 		{gives(404, ``), `POST /v1/FlexFlows: HTTP 404`, "base URL"},
 		{gives(410, ``), `POST /v1/FlexFlows: HTTP 410`, "June 1, 2026"},
 		{gives(308, ``, "Location", "//other.example/a?b"), `POST /v1/FlexFlows: HTTP 308`, `"other.example"`},
-		{gives(200, `<html>`), `POST /v1/FlexFlows: HTTP 200: the answer is not JSON, or was cut short: the answer begins with <html>`, "login page"},
+		{gives(200, `<html>`), `POST /v1/FlexFlows: HTTP 200: the answer is not valid JSON, or is incomplete: the answer begins with <html>`, "login page"},
 	} {
 		c := newTestClient(t, roundTripper(tt.step))
 		_, err := c.Create(t.Context(), testFlows, nil)

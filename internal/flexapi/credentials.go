@@ -127,10 +127,10 @@ func CredentialsFromProfile(name, configPath string) (Credentials, error) {
 	if !ok {
 		for _, old := range file.Projects {
 			if old.ID == name {
-				return Credentials{}, fmt.Errorf("profile %q: its key is not in %s but in the keychain of an old twilio-cli: make it anew with twilio profiles:create", name, configPath)
+				return Credentials{}, fmt.Errorf("profile %q: its key is not in %s but in the keychain of an old twilio-cli; create the profile again with twilio profiles:create", name, configPath)
 			}
 		}
-		known := "it has none"
+		known := "it has no profiles"
 		if len(file.Profiles) > 0 {
 			known = fmt.Sprintf("it has %q", slices.Sorted(maps.Keys(file.Profiles)))
 		}
@@ -172,11 +172,11 @@ func (c Credentials) check(account, secret string) error {
 	}
 	for _, s := range []string{c.Username, string(c.Password)} {
 		if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-			return fmt.Errorf("%s holds a space or a character that is not ASCII", secret)
+			return fmt.Errorf("%s contains a space or a non-ASCII character", secret)
 		}
 	}
 	if strings.Contains(c.Username, ":") {
-		return fmt.Errorf("%s holds a colon, which basic auth cannot carry", secret)
+		return fmt.Errorf("%s contains a colon, which basic authentication does not allow", secret)
 	}
 	return nil
 }

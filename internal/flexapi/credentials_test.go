@@ -40,7 +40,7 @@ func TestCredentialsFromEnv(t *testing.T) {
 		{"AUTH_TOKEN=tok", "", "", "not set: TWILIO_ACCOUNT_SID"},
 		{"ACCOUNT_SID= AUTH_TOKEN=tok", "", "", "not set: TWILIO_ACCOUNT_SID"},
 		{"ACCOUNT_SID=" + testSecret + " AUTH_TOKEN=" + testAccount, "", "", "TWILIO_ACCOUNT_SID is not an account SID"},
-		{"ACCOUNT_SID=" + testAccount + " AUTH_TOKEN=" + testSecret + "\u00e9", "", "", "TWILIO_AUTH_TOKEN holds a space"},
+		{"ACCOUNT_SID=" + testAccount + " AUTH_TOKEN=" + testSecret + "\u00e9", "", "", "TWILIO_AUTH_TOKEN contains a space"},
 	} {
 		c, err := CredentialsFromEnv(func(name string) (string, bool) {
 			for _, kv := range strings.Split(tt.env, " ") {

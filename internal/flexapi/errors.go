@@ -20,8 +20,8 @@ const (
 
 // Error is a request that did not succeed.
 //
-// Message, MoreInfo, Details and Code are the API's own words, bounded in
-// length and otherwise as they came: who prints them has to clean them.
+// Message, MoreInfo, Details and Code are the API's own, bounded in length and
+// otherwise unchanged: whoever prints them has to make them safe.
 type Error struct {
 	Method string
 	Path   string // without the query, which may hold personal data
@@ -33,17 +33,17 @@ type Error struct {
 	Details string // Details is JSON
 
 	RequestID string // Twilio-Request-Id of the last answer
-	Attempts  int    // tries; 0 when none was begun
+	Attempts  int    // tries; 0 if none began
 
-	// Unknown says of a write that it may have been carried out though no
-	// clear answer came. It is false when a write was surely not carried out.
+	// Unknown reports that a write may have been carried out although there was no
+	// clear answer. If it is false, the write was not carried out.
 	Unknown bool
 
-	Hint string // what to look at, for a person; may be empty
+	Hint string // what to check, for a person; may be empty
 	Err  error  // what happened to the connection, or the context's error
 }
 
-// Error gives all but MoreInfo, RequestID and the hint.
+// Error returns everything but MoreInfo, RequestID and Hint.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s", e.Method, e.Path)
@@ -77,13 +77,12 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// cleanError is an error of which the secrets are out. It does not unwrap to
-// the one that held them.
+// cleanError is an error without its secrets. It does not unwrap to the original.
 type cleanError string
 
 func (e cleanError) Error() string { return string(e) }
 
-// fail makes the error of an exchange that ended because of cause, or, when that is
+// fail returns the error of an exchange that ended because of cause or, if that is
 // nil, because of the last outcome.
 func (x *exchange) fail(cause error) error {
 	c, o := x.client, &x.last
@@ -141,23 +140,23 @@ func (x *exchange) hint() string {
 	add := func(format string, args ...any) { hints = append(hints, fmt.Sprintf(format, args...)) }
 	switch {
 	case o.status == http.StatusUnauthorized:
-		add("the credentials are from %s, for account %s: check that they belong together, and that an API key is one of this region", c.source, c.account)
+		add("the credentials are from %s, for account %s: check that they belong together, and that an API key belongs to this region", c.source, c.account)
 	case o.status == http.StatusForbidden && x.of.Product == Flex:
-		add("a restricted API key cannot be allowed Flex: use a standard key or the auth token (the credentials are from %s)", c.source)
+		add("restricted API keys have no access to Flex: use a standard key or the auth token (the credentials are from %s)", c.source)
 	case o.status == http.StatusForbidden:
-		add("check what a restricted API key is allowed (the credentials are from %s)", c.source)
+		add("check the permissions of a restricted API key (the credentials are from %s)", c.source)
 	case o.status == http.StatusNotFound && x.of.Product == Flex && strings.HasSuffix(x.url.Path, x.of.Path):
-		add("there are no Flex Flows at this address: check the base URL, and that account %s is a Flex account", c.account)
+		add("no Flex Flows API at this address: check the base URL, and that account %s is a Flex account", c.account)
 	case o.status == http.StatusGone && x.of.Product == Flex:
 		add("Programmable Chat for Flex, and Flex Flows with it, reached its end of life on June 1, 2026: move to Flex Conversations")
 	case 300 <= o.status && o.status < 400:
-		add("redirects are not followed%s: check the base URL", redirectTarget(x.url, x.location))
+		add("flexsync does not follow redirects%s: check the base URL", redirectTarget(x.url, x.location))
 	}
 	if isHTML(o) {
-		add("HTML came where JSON was expected: is a proxy, a gateway or a login page in between?")
+		add("expected JSON, found HTML: check for a proxy, a gateway or a login page in between")
 	}
 	if r := c.hosts.region; r != "" && r != "us1" && (o.status == 0 || o.status == 401 || o.status == 404) {
-		add("Flex exists in region us1 only, and the region is set to %q", r)
+		add("Flex exists only in region us1, but the region is set to %q", r)
 	}
 	return c.clean(strings.Join(hints, "; "), maxMessage)
 }
@@ -173,10 +172,10 @@ func redirectTarget(from *url.URL, location string) string {
 	if location == "" || err != nil {
 		return ""
 	}
-	return fmt.Sprintf(" (this one leads to %q)", cut(u.Host, 200))
+	return fmt.Sprintf(" (this one points to %q)", cut(u.Host, 200))
 }
 
-// clean bounds a text from the API and takes the secrets out.
+// clean bounds a text from the API and removes secrets from it.
 func (c *Client) clean(s string, limit int) string { return cut(c.redact.Replace(s), limit) }
 
 // userinfo is what stands before the @ in a URL.

@@ -149,11 +149,11 @@ func (h hosts) follow(p Product, link string) (*url.URL, error) {
 	plain := url.URL{Scheme: "https", Host: string(p) + ".twilio.com"}
 	switch {
 	case u.User != nil || u.Opaque != "":
-		return nil, fmt.Errorf("next_page_url has a form that is not followed")
+		return nil, fmt.Errorf("next_page_url has an unsupported form")
 	case origin(u) == origin(base):
 	case h.fixed == nil && origin(u) == origin(&plain):
 	default:
-		return nil, fmt.Errorf("next_page_url leads to %q, not to %q: credentials are sent to the configured origin only",
+		return nil, fmt.Errorf("next_page_url points to %q, not %q: credentials are only sent to the configured origin",
 			cut(origin(u), 200), origin(base))
 	}
 	u.Scheme, u.Host, u.Fragment, u.RawFragment = base.Scheme, base.Host, "", ""

@@ -38,7 +38,7 @@ const (
 
 var (
 	errRefusedTooLong = errors.New("rate limited: the API kept answering 429 for " + refusedFor.String())
-	errNoTime         = errors.New("rate limited: the API answers 429 and asks for a longer wait than there is time for")
+	errNoTime         = errors.New("rate limited: the API answers 429 and asks for a longer wait than the time that is left")
 )
 
 // limiter is the pace of one endpoint: Twilio limits each for itself, and

@@ -23,8 +23,8 @@ func decodePage(body []byte, key string) (page, error) {
 	if err != nil {
 		return p, err
 	}
-	if !isKind(top["meta"], '{') {
-		return p, errors.New("it has no meta")
+	if !beginsWith(top["meta"], '{') {
+		return p, errors.New("no meta in the page")
 	}
 	meta, err := members(top["meta"], "next_page_url")
 	if err != nil {
@@ -39,8 +39,8 @@ func decodePage(body []byte, key string) (page, error) {
 	case p.next == "":
 		return p, errors.New("meta.next_page_url is empty, so whether more pages follow is unknown")
 	}
-	if !isKind(top[key], '[') {
-		return p, fmt.Errorf("it has no array %q", key)
+	if !beginsWith(top[key], '[') {
+		return p, fmt.Errorf("no array %q in the page", key)
 	}
 	return p, json.Unmarshal(top[key], &p.items)
 }
@@ -68,7 +68,7 @@ func members(object []byte, keys ...string) (map[string]json.RawMessage, error) 
 		}
 		for _, key := range keys {
 			if _, twice := found[key]; twice && name == key {
-				return nil, fmt.Errorf("it has %q twice", key)
+				return nil, fmt.Errorf("duplicate key %q", key)
 			}
 		}
 		found[name] = value
@@ -76,4 +76,4 @@ func members(object []byte, keys ...string) (map[string]json.RawMessage, error) 
 	return found, nil
 }
 
-func isKind(value json.RawMessage, first byte) bool { return len(value) > 0 && value[0] == first }
+func beginsWith(value json.RawMessage, first byte) bool { return len(value) > 0 && value[0] == first }

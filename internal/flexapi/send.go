@@ -228,11 +228,11 @@ func (x *exchange) judge(o *outcome, readErr error) {
 	switch {
 	case readErr != nil:
 		o.class = failed
-		x.setErr(o, fmt.Errorf("the answer broke off: %w", readErr))
+		x.setErr(o, fmt.Errorf("the answer is incomplete: %w", readErr))
 	case o.status != http.StatusOK && o.status != http.StatusCreated:
-		o.class, o.err = unusable, errors.New("not the answer that was due")
+		o.class, o.err = unusable, errors.New("unexpected status")
 	case !json.Valid(o.body):
-		o.class, o.err = failed, errors.New("the answer is not JSON, or was cut short")
+		o.class, o.err = failed, errors.New("the answer is not valid JSON, or is incomplete")
 	case bytes.TrimLeft(o.body, " \t\r\n")[0] != '{':
 		o.class, o.err = unusable, errors.New("the answer is not a JSON object")
 	default:
