@@ -3,7 +3,6 @@ package schema
 import (
 	"errors"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -106,72 +105,6 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestPathsRefused is what stands below a directory of flows and cannot be
-// read: to pass over it would be to delete the flows that it may hold.
-func TestPathsRefused(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("needs symbolic links")
-	}
-	const link, fifo, socket, closed = "link", "fifo", "socket", "closed"
-	const leave = "\n    fix the link, or remove it"
-	tests := []struct {
-		name, kind, path, target string
-		want                     string // path: message, and the hint
-	}{
-		{"broken link to a file", link, "d/b.yaml", "gone.yaml", "d/b.yaml: the link points to gone.yaml, which cannot be read: no such file or directory" + leave},
-		{"broken link to a directory", link, "d/team", "../../team", "d/team: the link points to ../../team, which cannot be read: no such file or directory" + leave},
-		{"link to itself", link, "d/b.yaml", "b.yaml", "d/b.yaml: the link points to b.yaml, which cannot be read: too many levels of symbolic links" + leave},
-		{"cycle", link, "d/sub/up", "..", "d/sub/up: the link leads back to d, which contains it" + "\n    remove the link"},
-		{"cycle by way of the directory above", link, "d/up", "..", "d/up/d: this is d again, through a link above it" + "\n    remove the link"},
-		{"FIFO", fifo, "d/b.yaml", "", "d/b.yaml: expected a file, found a FIFO\n    remove it, or pass it as a path of its own"},
-		{"FIFO in capitals", fifo, "d/b.YML", "", "d/b.YML: expected a file, found a FIFO\n    remove it, or pass it as a path of its own"},
-		{"socket", socket, "d/b.yaml", "", "d/b.yaml: expected a file, found a socket\n    remove it, or pass it as a path of its own"},
-		{"device", link, "d/b.yaml", os.DevNull, "d/b.yaml: expected a file, found a device\n    remove it, or pass it as a path of its own"},
-		{"closed directory", closed, "d/sub", "", "d/sub: permission denied\n    make it readable for the user that runs flexsync"},
-		{"closed file", closed, "d/sub/c.yaml", "", "d/sub/c.yaml: permission denied\n    make it readable for the user that runs flexsync"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Chdir(write(t, map[string]string{"d/a.yaml": flowNamed("a"), "d/sub/c.yaml": flowNamed("c")}))
-			var err error
-			switch tt.kind {
-			case link:
-				err = os.Symlink(tt.target, tt.path)
-			case fifo:
-				err = exec.Command("mkfifo", tt.path).Run()
-			case socket:
-				var l net.Listener
-				if l, err = net.Listen("unix", tt.path); err == nil {
-					defer l.Close()
-				}
-			case closed:
-				if os.Geteuid() == 0 {
-					t.Skip("root reads everything")
-				}
-				info, err := os.Stat(tt.path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer os.Chmod(tt.path, info.Mode())
-				if err := os.Chmod(tt.path, 0); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = Load([]string{"d"}, Options{})
-			problems, ok := err.(yamldoc.Problems)
-			if !ok || len(problems) != 1 {
-				t.Fatalf("got %v, want %s", err, tt.want)
-			}
-			if got := problems[0].String() + "\n    " + problems[0].Hint; got != tt.want {
-				t.Errorf("got %s, want %s", got, tt.want)
-			}
-		})
-	}
-}
-
 // TestNamedFIFO is process substitution: what is given as a path is read,
 // whatever it is.
 func TestNamedFIFO(t *testing.T) {
@@ -190,73 +123,8 @@ func TestNamedFIFO(t *testing.T) {
 	}
 }
 
-func TestDefaultPath(t *testing.T) {
-	tests := []struct {
-		name  string
-		files []string
-		want  string
-	}{
-		{"yaml", []string{"flows.yaml", "other.yaml"}, "flows.yaml"},
-		{"yml", []string{"flows.yml"}, "flows.yml"},
-		{"directory", []string{"flows/x.yaml"}, "flows/x.yaml"},
-		{"none", []string{"other.yaml", "flows"}, "none of flows.yaml, flows.yml, flows/"},
-		{"several", []string{"flows.yaml", "flows/x.yaml"}, "several exist: flows.yaml, flows"},
-		{"a broken link", []string{"flows.yml -> gone", "flows/x.yaml"}, "several exist: flows.yml, flows"},
-		{"a broken link alone", []string{"flows.yaml -> gone"}, "flows.yaml: the link points to gone, which cannot be read"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			files := map[string]string{}
-			links := map[string]string{}
-			for _, f := range tt.files {
-				if name, target, ok := strings.Cut(f, " -> "); ok {
-					links[name] = target
-					continue
-				}
-				files[f] = flowNamed("x")
-			}
-			dir := write(t, files)
-			for name, target := range links {
-				if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
-					t.Skip(err)
-				}
-			}
-			config, err := Load(nil, Options{Dir: dir})
-			if err != nil {
-				if problems, ok := err.(yamldoc.Problems); !ok || len(problems) != 1 || !strings.Contains(err.Error(), tt.want) {
-					t.Errorf("got %v, want %s", err, tt.want)
-				}
-				return
-			}
-			if got := config.Flows[0].Pos.File; got != filepath.Join(dir, filepath.FromSlash(tt.want)) {
-				t.Errorf("read %s, want %s", got, tt.want)
-			}
-		})
-	}
-}
-
-// TestUnreadable is input that is no text, or too much of it.
+// TestUnreadable is input that cannot be read, or is too large.
 func TestUnreadable(t *testing.T) {
-	tests := []struct{ name, text, want string }{
-		{"UTF-8", "version: 1\nflows: \"\xff\"\n", "<stdin>:2:9: byte 0xff is not valid UTF-8"},
-		{"UTF-16", "\xff\xfev\x00e\x00", "<stdin>:1:1: byte 0xff is not valid UTF-8"},
-		{"control", "version: 1\n# é\x1b[31m\n", "<stdin>:2:4: control character U+001B is not allowed in YAML"},
-		{"NUL", "version: 1\r\n\x00", "<stdin>:2:1: control character U+0000 is not allowed in YAML"},
-		{"C1", "a: \u009b", "<stdin>:1:4: control character U+009B is not allowed in YAML"},
-		{"cut", "a: \xe2\x82", "<stdin>:1:4: byte 0xe2 is not valid UTF-8"},
-		{"NEL in quotes", "a: b\nc: \"d\u0085e\"\n", "<stdin>:2:6: the character U+0085 is a line break in YAML 1.1 but not in YAML 1.2"},
-		{"NEL in single quotes", "a: '\u0085'\n", "<stdin>:1:5: the character U+0085 is a line break in YAML 1.1 but not in YAML 1.2"},
-		{"NEL in a comment", "# x\u0085version: 1\n", "<stdin>:1:4: the character U+0085 is a line break in YAML 1.1 but not in YAML 1.2"},
-		{"NEL in a block", "a: |\r\n  x\r  y\u0085z\n", "<stdin>:3:4: the character U+0085 is a line break in YAML 1.1 but not in YAML 1.2"},
-		{"LS", "{\"a\": \"b \u2028 c\"}\n", "<stdin>:1:10: the character U+2028 is a line break in YAML 1.1 but not in YAML 1.2"},
-		{"PS", "a: b \u2029c: d\n", "<stdin>:1:6: the character U+2029 is a line break in YAML 1.1 but not in YAML 1.2"},
-	}
-	for _, tt := range tests {
-		if _, err := loadText(tt.text, Options{}); err == nil || err.Error() != tt.want {
-			t.Errorf("%s: got %v, want %s", tt.name, err, tt.want)
-		}
-	}
-
 	// The hint is true: an escape gets the character to where its field's rule is.
 	if config, err := loadText(flowNamed(`"a\u2028b"`), Options{}); err != nil || config.Flows[0].Flow.FriendlyName != "a\u2028b" {
 		t.Errorf("an escaped LS: got %v, %v", config, err)

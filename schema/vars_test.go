@@ -109,58 +109,6 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-func TestVarFileProblems(t *testing.T) {
-	dir := write(t, map[string]string{
-		"bad.yaml":  "x: ok\nlist: [a]\nnested: {a: b}\nnothing:\n1st: a\nx: again\nt: !!binary aGk=\n? [a]\n: b\n---\ny: z\n",
-		"list.yaml": "- x\n",
-		"not.yaml":  "x: \"a\n",
-	})
-	files := []string{filepath.Join(dir, "bad.yaml"), filepath.Join(dir, "list.yaml"), filepath.Join(dir, "not.yaml"), filepath.Join(dir, "absent.yaml")}
-	_, err := loadText(oneFlow+"    enabled: ${unset}\n", Options{VarFiles: files})
-	want := []string{
-		`absent.yaml: no such file or directory`,
-		`bad.yaml:2:7: variable "list" must be a string, a number or a bool, not a list`,
-		`bad.yaml:3:9: variable "nested" must be a string, a number or a bool, not a mapping`,
-		`bad.yaml:4:9: variable "nothing" has no value`,
-		`bad.yaml:5:1: "1st" is not a variable name`,
-		`bad.yaml:6:1: variable "x" is set twice`,
-		`bad.yaml:7:4: variable "t" has the tag "!!binary", which is not supported`,
-		`bad.yaml:8:3: a variable name must be a string`,
-		`bad.yaml:11:1: a variable file must be a single document`,
-		`list.yaml:1:1: a variable file must be a mapping of names to values, not a list`,
-		`not.yaml:1:1: not valid YAML: a quoted value is not closed`,
-	}
-	if diff := cmp.Diff(strings.Join(want, "\n"), strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), "")); diff != "" {
-		t.Errorf("problems (-want +got):\n%s", diff)
-	}
-}
-
-// TestVariablePositions is where an unset variable is reported.
-func TestVariablePositions(t *testing.T) {
-	tests := []struct {
-		text string // the value of contact_identity, in a document
-		want string
-	}{
-		{"ab ${u}", "6:26"},
-		{`"ab ${u}"`, "6:27"},
-		{`'ab ${u}'`, "6:27"},
-		{`"é😀 ${u}"`, "6:27"},
-		{`"\x41 ${u}"`, "6:23"}, // escapes: the scalar's own
-		{`'it''s ${u}'`, "6:23"},
-		{">-\n      folded ${u}", "6:23"},
-		{"two\n      lines ${u}", "6:23"},
-		{"!!str ab ${u}", "6:23"},
-	}
-	for _, tt := range tests {
-		text := "version: 1\nflows:\n  - friendly_name: A\n    channel_type: custom\n    chat_service_sid: IS00000000000000000000000000000001\n    contact_identity: " + tt.text + "\n"
-		_, err := loadText(text, Options{})
-		problems, _ := err.(yamldoc.Problems)
-		if len(problems) != 1 || strings.TrimPrefix(problems[0].Pos.String(), "<stdin>:") != tt.want {
-			t.Errorf("%q: got %v, want a problem at %s", tt.text, err, tt.want)
-		}
-	}
-}
-
 func TestAllowUnset(t *testing.T) {
 	text := `version: 1
 account_sid: ${account}
