@@ -1,9 +1,10 @@
-// Package jsondoc writes one JSON object as a document that people compare
-// line by line and programs read whole: a member a line, and an element of a
-// list a line. It streams: what was written is not kept.
+// Package jsondoc writes JSON objects whose members keep their order.
 //
-// It escapes what a terminal or a job runner could act on (see
-// [safetext.JSON]); the values that a reader gets are the same.
+// A [Writer] streams one object as a document that people compare line by line and
+// programs read: each member, and each element of a list, is on a line of its own.
+// It escapes what a terminal or a job runner could act on (see [safetext.JSON]); a
+// reader gets the same values. An [Object] is a value in such a document, or bytes
+// to compare.
 package jsondoc
 
 import (
@@ -15,12 +16,12 @@ import (
 	"flexsync/internal/safetext"
 )
 
-// Object is a JSON object that keeps the order of its members, for values that
-// are compared byte by byte. It does not escape HTML.
+// Object is a JSON object that keeps the order of its members. It encodes without
+// white space and without escapes for HTML.
 type Object []Member
 
-// Member is a member of an Object. Its value is anything that encoding/json
-// encodes, another Object included.
+// Member is a member of an [Object]. Value is anything that encoding/json encodes,
+// another Object included.
 type Member struct {
 	Name  string
 	Value any
@@ -61,7 +62,7 @@ func (o Object) encode(b *bytes.Buffer, enc *json.Encoder) error {
 	return nil
 }
 
-// Writer writes one object. Errors are kept until Close.
+// Writer writes one object. [Writer.Close] returns the first error.
 type Writer struct {
 	w       *bufio.Writer
 	buf     bytes.Buffer
@@ -70,7 +71,7 @@ type Writer struct {
 	err     error
 }
 
-// New begins an object.
+// New returns a Writer of an object to w.
 func New(w io.Writer) *Writer {
 	d := &Writer{w: bufio.NewWriterSize(w, 64<<10)}
 	d.enc = json.NewEncoder(&d.buf)
@@ -84,8 +85,7 @@ func (d *Writer) Member(name string, v any) {
 	d.value(v)
 }
 
-// List writes a member that is an array, with whatever elements calls its
-// argument with, each on a line of its own.
+// List writes a member that is an array: elements calls add once for each element.
 func (d *Writer) List(name string, elements func(add func(v any))) {
 	d.name(name)
 	d.w.WriteByte('[')
@@ -97,7 +97,7 @@ func (d *Writer) List(name string, elements func(add func(v any))) {
 	d.w.WriteByte(']')
 }
 
-// Map writes a member that is an object, likewise.
+// Map writes a member that is an object: elements calls add once for each member.
 func (d *Writer) Map(name string, elements func(add func(key string, v any))) {
 	d.name(name)
 	d.w.WriteByte('{')
@@ -111,7 +111,7 @@ func (d *Writer) Map(name string, elements func(add func(key string, v any))) {
 	d.w.WriteByte('}')
 }
 
-// Close ends the object and returns the first error of them all.
+// Close ends the object and returns the first error of any write or encoding.
 func (d *Writer) Close() error {
 	if d.members == 0 {
 		d.w.WriteByte('{')

@@ -1,4 +1,4 @@
-// Package nearest finds what a misspelt word was meant to be. It knows no
+// Package nearest finds the word that a misspelt one was meant to be. It has no
 // vocabulary of its own.
 package nearest
 
@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Find returns the candidates that word is most likely a misspelling of,
-// the likeliest first, at most limit of them; none when nothing is near.
+// Find returns at most limit of the candidates that word is likely a misspelling
+// of, the likeliest first: at most a third of the letters (but one at least) are
+// wrong, whatever their case.
 func Find(word string, candidates []string, limit int) []string {
 	type near struct {
 		name string
@@ -34,8 +35,9 @@ func Find(word string, candidates []string, limit int) []string {
 	return names
 }
 
-// Word returns the word of a fixed vocabulary that was most likely meant,
-// or "" when none is near: a few letters are wrong, however long the word.
+// Word returns the word of a fixed vocabulary that was most likely meant, or "" if
+// none is near. Beyond the rule of [Find], at most three letters may be wrong,
+// however long the word.
 func Word(word string, vocabulary []string) string {
 	const mistakes = 3
 	near := Find(word, vocabulary, 1)
@@ -45,8 +47,8 @@ func Word(word string, vocabulary []string) string {
 	return near[0]
 }
 
-// Fold takes the case and the punctuation off a key, so that FriendlyName,
-// friendlyName and friendly-name are all friendly_name.
+// Fold removes case and punctuation from a key: FriendlyName, friendlyName and
+// friendly-name become the same as friendly_name, "friendlyname".
 func Fold(key string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -59,8 +61,8 @@ func Fold(key string) string {
 	}, key)
 }
 
-// editDistance is how many letters are to be added, left out, changed or
-// swapped with their neighbour to make b of a; anything above most is most+1.
+// editDistance returns how many letters must be added, removed, changed or swapped
+// with their neighbour to turn a into b; more than most is most+1.
 func editDistance(a, b string, most int) int {
 	x, y := []rune(a), []rune(b)
 	if d := len(x) - len(y); d > most || -d > most {

@@ -1,16 +1,14 @@
-// Package safetext makes foreign text safe to show to a person.
+// Package safetext makes text of unknown origin safe to show to a person.
 //
-// Friendly names and API errors can hold anything: terminal escapes, bidi
-// overrides that reorder what follows, line breaks that forge a line of ours,
-// commands to the job runner that reads the log, or 100 KB. What leaves this
-// package is one line of printable text of bounded length, for screens and
-// comments. JSON and YAML have escapes of their own and keep every byte; [JSON]
-// makes use of them.
+// Friendly names and API errors can contain anything: terminal escapes, bidi
+// overrides that reorder what follows, line breaks that forge a line of output,
+// commands to the job runner that reads the log, or 100 KB. [Quote] and [Line]
+// return one line of printable text of bounded length, for screens and comments.
+// [JSON] keeps every value and escapes it as JSON can.
 //
-// Of a runner's commands there are two forms: GitHub's `::name::`, which counts
-// at the start of a line, also after spaces, and its older `##[name]`, which
-// counts anywhere in one (actions/runner, ActionCommand.cs), like Azure's
-// `##vso[name]`.
+// A runner's commands have two forms: GitHub's `::name::`, recognised at the start
+// of a line, also after spaces, and its older `##[name]`, recognised anywhere in a
+// line (actions/runner, ActionCommand.cs), like Azure's `##vso[name]`.
 package safetext
 
 import (
@@ -23,15 +21,15 @@ import (
 	"unicode/utf8"
 )
 
-// The longest texts that are shown whole, in runes.
+// The longest texts that are shown in full, in runes.
 const (
 	Limit     = 256  // of Quote, for names and values
 	LineLimit = 2048 // of Line, for sentences
 )
 
-// Quote returns s in double quotes, everything that does not print escaped as
-// in Go, and so is one # of two; what is longer than Limit runes is cut, with
-// the length in bytes behind it.
+// Quote returns s in double quotes. It escapes what does not print as Go does, and
+// one # of each pair. If s is longer than Limit runes, it cuts the rest and appends
+// the length of s in bytes.
 func Quote(s string) string {
 	head, cut := clip(s, Limit)
 	quoted := breakHashes(strconv.Quote(head))
@@ -41,9 +39,9 @@ func Quote(s string) string {
 	return fmt.Sprintf("%s… (%d bytes)", quoted, len(s))
 }
 
-// Line returns s as one line without quotes: what does not print is escaped as
-// in Go, and so is one # of two, spaces around are cut, `::` in front gets a
-// backslash, and what is longer than LineLimit runes is cut as in Quote.
+// Line returns s as one line without quotes. It trims spaces, escapes what does not
+// print as Go does and one # of each pair, puts a backslash before a leading `::`,
+// and cuts what is longer than LineLimit runes as Quote does.
 func Line(s string) string {
 	head, cut := clip(strings.TrimSpace(s), LineLimit)
 	head = breakHashes(escape(head))
@@ -56,12 +54,12 @@ func Line(s string) string {
 	return head
 }
 
-// breakHashes leaves no two # side by side.
+// breakHashes escapes one # of each pair.
 func breakHashes(s string) string { return strings.ReplaceAll(s, "##", `#\x23`) }
 
-// JSON returns a JSON text that says the same and is safe to print: what does
-// not print, and one # of two, is written as \u escapes. In valid JSON these
-// only stand in strings.
+// JSON returns an equal JSON text that is safe to print: it writes what does not
+// print, and one # of each pair, as \u escapes. In valid JSON both occur only in
+// strings.
 func JSON(text []byte) []byte {
 	if !bytes.ContainsFunc(text, func(r rune) bool { return r == '#' || r >= 0x7f }) {
 		return text // as nearly all are
@@ -86,8 +84,8 @@ func JSON(text []byte) []byte {
 	return safe
 }
 
-// isHidden reports whether a character of a JSON text does not print. Below 0x20
-// JSON has no more than its own line breaks.
+// isHidden reports whether a character of a JSON text does not print. Below 0x20,
+// JSON has only its own line breaks.
 func isHidden(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }
 
 func escape(s string) string {
