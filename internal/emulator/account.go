@@ -112,7 +112,7 @@ func decodeDocument(data []byte) (*document, error) {
 	if err == nil {
 		if _, err := dec.Token(); err != io.EOF {
 			line, column := position(data, dec.InputOffset())
-			return nil, fmt.Errorf("line %d, column %d: something follows the JSON document", line, column)
+			return nil, fmt.Errorf("line %d, column %d: unexpected data after the JSON document", line, column)
 		}
 		return doc, nil
 	}
@@ -125,7 +125,7 @@ func decodeDocument(data []byte) (*document, error) {
 		return nil, fmt.Errorf("line %d, column %d: %w", line, column, err)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		line, column := position(data, int64(len(data)))
-		return nil, fmt.Errorf("line %d, column %d: the JSON document is cut short", line, column)
+		return nil, fmt.Errorf("line %d, column %d: the JSON document is incomplete", line, column)
 	case errors.As(err, &kind) && kind.Field == "":
 		return nil, fmt.Errorf("is %s; want an object with account_sid, flows, services, studio_flows, workspaces", kind.Value)
 	case errors.As(err, &kind):
@@ -381,7 +381,7 @@ func decodeResources(kind resourceKind, path string, list []map[string]any, acco
 // once refuses a SID that an item before this one has.
 func once(seen map[string]bool, sid string) error {
 	if seen[sid] {
-		return fmt.Errorf("sid: %s is the SID of another item, too", sid)
+		return fmt.Errorf("sid: %s is already the SID of another item", sid)
 	}
 	seen[sid] = true
 	return nil

@@ -74,7 +74,7 @@ func (f *file) changed() (bool, error) {
 	case errors.Is(err, fs.ErrNotExist) && f.seen == nil:
 		return false, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return false, fmt.Errorf("%s is gone", f.path)
+		return false, fmt.Errorf("%s no longer exists", f.path)
 	case err != nil:
 		return false, err
 	case f.seen == nil:

@@ -123,8 +123,8 @@ func TestBadFiles(t *testing.T) {
 		{"null", "null", "null; want an object"},
 		{"a list", "[]", "is array; want an object with account_sid"},
 		{"syntax", "{\n  \"flows\": [,]\n}", "line 2, column 13: invalid character ','"},
-		{"cut short", "{\"flows\": [", "line 1, column 11: the JSON document is cut short"},
-		{"two documents", "{}\n{}", "line 2, column 1: something follows"},
+		{"cut short", "{\"flows\": [", "line 1, column 11: the JSON document is incomplete"},
+		{"two documents", "{}\n{}", "line 2, column 1: unexpected data"},
 		{"unknown key", `{"flow": []}`, `unknown field "flow"`},
 		{"kind", `{"flows": 7}`, "flows cannot be a JSON number"},
 		{"flow is null", `{"flows": [null]}`, "flows[0]: must be an object, not null"},
@@ -138,7 +138,7 @@ func TestBadFiles(t *testing.T) {
 		{"integration's value", `{"flows": [{"integration": {"retry_count": 9}, "channel_type": "web"}]}`, "integration.retry_count: must be from 0 to 3"},
 		{"sid", `{"flows": [{"sid": "FO1", "channel_type": "web"}]}`, "sid: must be FO and 32 hex digits"},
 		{"sid twice", `{"flows": [{"sid": "FO00000000000000000000000000000001", "channel_type": "web"}, {"sid": "FO00000000000000000000000000000001", "channel_type": "web"}]}`,
-			"flows[1]: sid: FO00000000000000000000000000000001 is the SID of another item, too"},
+			"flows[1]: sid: FO00000000000000000000000000000001 is already the SID of another item"},
 		{"date", `{"flows": [{"date_created": "yesterday", "channel_type": "web"}]}`, `date_created: "yesterday" is not a date`},
 		{"account", `{"account_sid": "AC1"}`, `account_sid "AC1" is not AC`},
 		{"two accounts", `{"account_sid": "AC00000000000000000000000000000002", "flows": [{"account_sid": "AC00000000000000000000000000000003", "channel_type": "web"}]}`,
@@ -280,7 +280,7 @@ func TestFileIsDamagedLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if r := c.do("GET", "/v1/FlexFlows", nil); r.status != 500 || !strings.Contains(r.body["message"].(string), "cut short") {
+		if r := c.do("GET", "/v1/FlexFlows", nil); r.status != 500 || !strings.Contains(r.body["message"].(string), "incomplete") {
 			t.Errorf("got %d %s", r.status, r.raw)
 		}
 	}
@@ -288,7 +288,7 @@ func TestFileIsDamagedLater(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if r := c.do("GET", "/v1/FlexFlows", nil); r.status != 500 || !strings.Contains(r.body["message"].(string), "is gone") {
+	if r := c.do("GET", "/v1/FlexFlows", nil); r.status != 500 || !strings.Contains(r.body["message"].(string), "no longer exists") {
 		t.Errorf("got %d %s", r.status, r.raw)
 	}
 	if err := os.WriteFile(path, good, 0o600); err != nil {
