@@ -64,9 +64,9 @@ func genFlow() *rapid.Generator[Flow] {
 				if f.rule(v.(string)).message != "" {
 					v = "https://example.com/${x}"
 				}
-			case f.Kind == Int:
+			case f.Type == Int:
 				v = rapid.Int64Range(f.Min, f.Max).Draw(t, f.Path)
-			case f.Default == nil && f.Kind == Bool:
+			case f.Default == nil && f.Type == Bool:
 				v = rapid.SampledFrom([]Value{nil, true, false}).Draw(t, f.Path)
 			default:
 				v = rapid.Bool().Draw(t, f.Path)
@@ -175,7 +175,7 @@ func TestDeclarable(t *testing.T) {
 			t.Fatalf("a good flow has problems: %v", problems)
 		}
 		f := rapid.SampledFrom(slices.Collect(fieldsOf[flow.IntegrationType].all)).Draw(t, "field")
-		switch f.Kind {
+		switch f.Type {
 		case String:
 			s := genText().Filter(func(s string) bool { return f != FieldIntegrationType || s != "" }).Draw(t, "text")
 			if f == FieldIntegrationType && slices.Contains(IntegrationTypes, s) {

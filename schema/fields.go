@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// Kind is what a field's values are.
-type Kind uint8
+// ValueType is the type of a field's values.
+type ValueType uint8
 
-// The kinds of field.
+// The types of values.
 const (
-	String Kind = iota
+	String ValueType = iota
 	Bool
 	Int
 )
 
 // String names the type with its article, for messages.
-func (k Kind) String() string {
-	return [...]string{"a string", "a bool", "an integer"}[k]
+func (t ValueType) String() string {
+	return [...]string{"a string", "a bool", "an integer"}[t]
 }
 
 const integrationPrefix = "integration."
@@ -30,7 +30,7 @@ const integrationPrefix = "integration."
 type Field struct {
 	Path string // key in the YAML and in the API's JSON, "integration.timeout"
 	Form string // parameter of the API's create and update
-	Kind Kind
+	Type ValueType
 
 	// SID is the two letters that begin the SIDs which the field takes; 32 hex
 	// digits follow them. A SIDOrName field also takes a name.
@@ -106,57 +106,57 @@ const maxInt = math.MaxInt32
 // types, bounds and defaults are those of the API reference of FlexFlows, except
 // that an omitted `enabled` is true: the API documents no default for it.
 var Fields = []Field{
-	{Path: "friendly_name", Form: "FriendlyName", Kind: String, Required: true,
+	{Path: "friendly_name", Form: "FriendlyName", Type: String, Required: true,
 		Doc:  "The flow's name. It identifies the flow; case matters.",
 		ref:  func(f *Flow) any { return &f.FriendlyName },
 		rule: checkName},
-	{Path: "chat_service_sid", Form: "ChatServiceSid", Kind: String, SID: "IS", Name: "chat_service", Required: true,
+	{Path: "chat_service_sid", Form: "ChatServiceSid", Type: String, SID: "IS", Name: "chat_service", Required: true,
 		Doc: "The SID of the chat service.",
 		ref: func(f *Flow) any { return &f.ChatServiceSID }},
-	{Path: "channel_type", Form: "ChannelType", Kind: String, Enum: ChannelTypes, Required: true,
+	{Path: "channel_type", Form: "ChannelType", Type: String, Enum: ChannelTypes, Required: true,
 		Doc: "The channel that messages arrive on.",
 		ref: func(f *Flow) any { return &f.ChannelType }},
-	{Path: "contact_identity", Form: "ContactIdentity", Kind: String, Cleared: true,
+	{Path: "contact_identity", Form: "ContactIdentity", Type: String, Cleared: true,
 		Doc: "The contact's identity on the channel: +15551230000 for sms, whatsapp:+15551230000, messenger:PAGE_ID, any text for custom; none for web.",
 		ref: func(f *Flow) any { return &f.ContactIdentity }},
-	{Path: "enabled", Form: "Enabled", Kind: Bool, Default: true,
+	{Path: "enabled", Form: "Enabled", Type: Bool, Default: true,
 		Doc: "Whether the flow receives messages.",
 		ref: func(f *Flow) any { return &f.Enabled }},
-	{Path: "integration_type", Form: "IntegrationType", Kind: String, Enum: IntegrationTypes,
+	{Path: "integration_type", Form: "IntegrationType", Type: String, Enum: IntegrationTypes,
 		Doc: "What handles inbound messages; if omitted, the integration stays as it is in the account.",
 		ref: func(f *Flow) any { return &f.IntegrationType }},
-	{Path: "integration.flow_sid", Form: "Integration.FlowSid", Kind: String, SID: "FW", Name: "integration.studio_flow", Types: []string{Studio}, Required: true,
+	{Path: "integration.flow_sid", Form: "Integration.FlowSid", Type: String, SID: "FW", Name: "integration.studio_flow", Types: []string{Studio}, Required: true,
 		Doc: "The SID of the Studio flow.",
 		ref: func(f *Flow) any { return &f.FlowSID }},
-	{Path: "integration.url", Form: "Integration.Url", Kind: String, Types: []string{External}, Required: true,
+	{Path: "integration.url", Form: "Integration.Url", Type: String, Types: []string{External}, Required: true,
 		Doc:  "The absolute http or https URL of the webhook.",
 		ref:  func(f *Flow) any { return &f.URL },
 		rule: checkURL},
-	{Path: "integration.workspace_sid", Form: "Integration.WorkspaceSid", Kind: String, SID: "WS", Name: "integration.workspace", Types: []string{Task}, Required: true,
+	{Path: "integration.workspace_sid", Form: "Integration.WorkspaceSid", Type: String, SID: "WS", Name: "integration.workspace", Types: []string{Task}, Required: true,
 		Doc: "The SID of the TaskRouter workspace for new tasks.",
 		ref: func(f *Flow) any { return &f.WorkspaceSID }},
-	{Path: "integration.workflow_sid", Form: "Integration.WorkflowSid", Kind: String, SID: "WW", Name: "integration.workflow", Types: []string{Task}, Required: true,
+	{Path: "integration.workflow_sid", Form: "Integration.WorkflowSid", Type: String, SID: "WW", Name: "integration.workflow", Types: []string{Task}, Required: true,
 		Doc: "The SID of the TaskRouter workflow for new tasks.",
 		ref: func(f *Flow) any { return &f.WorkflowSID }},
-	{Path: "integration.channel", Form: "Integration.Channel", Kind: String, SID: "TC", SIDOrName: true, Types: []string{Task}, Default: "default",
+	{Path: "integration.channel", Form: "Integration.Channel", Type: String, SID: "TC", SIDOrName: true, Types: []string{Task}, Default: "default",
 		Doc: "The task channel's SID or unique name.",
 		ref: func(f *Flow) any { return &f.Channel }},
-	{Path: "integration.timeout", Form: "Integration.Timeout", Kind: Int, Max: maxInt, Types: []string{Task}, Default: int64(86400),
+	{Path: "integration.timeout", Form: "Integration.Timeout", Type: Int, Max: maxInt, Types: []string{Task}, Default: int64(86400),
 		Doc: "The task's timeout in seconds.",
 		ref: func(f *Flow) any { return &f.Timeout }},
-	{Path: "integration.priority", Form: "Integration.Priority", Kind: Int, Max: maxInt, Types: []string{Task}, Default: int64(0),
+	{Path: "integration.priority", Form: "Integration.Priority", Type: Int, Max: maxInt, Types: []string{Task}, Default: int64(0),
 		Doc: "The task's priority.",
 		ref: func(f *Flow) any { return &f.Priority }},
-	{Path: "integration.creation_on_message", Form: "Integration.CreationOnMessage", Kind: Bool, Types: []string{Task},
+	{Path: "integration.creation_on_message", Form: "Integration.CreationOnMessage", Type: Bool, Types: []string{Task},
 		Doc: "Outbound only: true delays the task until the customer answers; if omitted, it stays as it is in the account.",
 		ref: func(f *Flow) any { return &f.CreationOnMessage }},
-	{Path: "integration.retry_count", Form: "Integration.RetryCount", Kind: Int, Max: 3, Types: []string{Studio, External}, Default: int64(3),
+	{Path: "integration.retry_count", Form: "Integration.RetryCount", Type: Int, Max: 3, Types: []string{Studio, External}, Default: int64(3),
 		Doc: "How often the Studio flow or webhook is retried after a failure, 0 to 3.",
 		ref: func(f *Flow) any { return &f.RetryCount }},
-	{Path: "long_lived", Form: "LongLived", Kind: Bool, Default: false,
+	{Path: "long_lived", Form: "LongLived", Type: Bool, Default: false,
 		Doc: "Whether later conversations with the same contact reuse the chat channel.",
 		ref: func(f *Flow) any { return &f.LongLived }},
-	{Path: "janitor_enabled", Form: "JanitorEnabled", Kind: Bool, Default: false,
+	{Path: "janitor_enabled", Form: "JanitorEnabled", Type: Bool, Default: false,
 		Doc: "Whether Proxy sessions are removed when their task is deleted outside Flex.",
 		ref: func(f *Flow) any { return &f.JanitorEnabled }},
 }

@@ -32,7 +32,7 @@ func TestTable(t *testing.T) {
 		if f.Doc == "" || f.Bit() == 0 || FieldByPath(f.Path) != f {
 			t.Errorf("row %s is not complete", f.Path)
 		}
-		if f.Kind == Int && f.Max <= f.Min {
+		if f.Type == Int && f.Max <= f.Min {
 			t.Errorf("%s has no bounds", f.Path)
 		}
 		if f.SID != "" && sidTypes[f.SID] == "" {

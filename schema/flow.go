@@ -190,7 +190,7 @@ func (f *Field) Set(flow *Flow, v Value) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s must be %s, not %v", f.Path, f.Kind, v)
+	return fmt.Errorf("%s must be %s, not %v", f.Path, f.Type, v)
 }
 
 // Copy copies the field from one flow to another.

@@ -147,9 +147,9 @@ var textRules = map[string]func() object{
 func (f *Field) valueSchema() object {
 	var o object
 	switch {
-	case f.Kind == Bool:
+	case f.Type == Bool:
 		o = object{{"anyOf", []any{object{{"type", "boolean"}}, withVariable, nullSchema}}}
-	case f.Kind == Int:
+	case f.Type == Int:
 		o = object{{"anyOf", []any{object{{"type", "integer"}, {"minimum", f.Min}, {"maximum", f.Max}}, withVariable, nullSchema}}}
 	case f.Enum != nil:
 		words := make([]any, len(f.Enum))

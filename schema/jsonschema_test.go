@@ -357,9 +357,9 @@ func genDocument(t *rapid.T) string {
 				right = []string{typ}
 			case f.Enum != nil:
 				right = f.Enum
-			case f.Kind == Bool:
+			case f.Type == Bool:
 				right = []string{"true", "false"}
-			case f.Kind == Int:
+			case f.Type == Int:
 				right = []string{"0", "3"}
 			case f.SID != "":
 				right = []string{sid(f)}

@@ -199,7 +199,7 @@ func lenient(field *schema.Field, raw json.RawMessage) (schema.Value, error) {
 		}
 		return nil, nil
 	}
-	switch field.Kind {
+	switch field.Type {
 	case schema.String:
 		return text(raw)
 	case schema.Bool:
@@ -218,7 +218,7 @@ func lenient(field *schema.Field, raw json.RawMessage) (schema.Value, error) {
 			return int64(x), nil
 		}
 	}
-	return nil, fmt.Errorf("expected %s, found %s", field.Kind, safetext.Line(string(raw)))
+	return nil, fmt.Errorf("expected %s, found %s", field.Type, safetext.Line(string(raw)))
 }
 
 // text reads a JSON string; null and missing are "".

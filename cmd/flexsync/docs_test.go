@@ -328,11 +328,11 @@ func valueOf(f *schema.Field) string {
 		return sidForm(f.SID) + ", or the name"
 	case f.SID != "":
 		return sidForm(f.SID)
-	case f.Kind == schema.Int && f.Max > 0:
+	case f.Type == schema.Int && f.Max > 0:
 		return fmt.Sprintf("integer, %d to %d", f.Min, f.Max)
-	case f.Kind == schema.Int:
+	case f.Type == schema.Int:
 		return fmt.Sprintf("integer, %d or more", f.Min)
-	case f.Kind == schema.Bool:
+	case f.Type == schema.Bool:
 		return "`true` or `false`"
 	}
 	return "text"
