@@ -13,11 +13,10 @@ import (
 	"flexsync/state"
 )
 
-// API is the account that is written to. Its methods are safe for concurrent
-// use. When the context ends, a write under way is finished and nothing new is
-// sent. An error that is a *flexapi.Error says with Unknown whether the write
-// may have been carried out; deleting a flow that is not there is no error, and
-// fetching one is an error with Status 404.
+// API is the account to write to. Its methods are safe for concurrent use. When the
+// context ends, a write under way is finished and nothing new is sent. Errors of the
+// API are *flexapi.Error: Unknown says that the write may have been carried out. To
+// delete a flow that does not exist is no error; to fetch one is, with Status 404.
 type API interface {
 	state.Lister
 	FetchFlow(ctx context.Context, sid string) (flexapi.Answer, error)
@@ -26,39 +25,34 @@ type API interface {
 	DeleteFlow(ctx context.Context, sid string) (flexapi.Answer, error)
 }
 
-// AbsentAfter is the least time between the two listings that a flow has to be
-// missing from before its create is sent again: a request whose answer was
-// lost may still be on its way.
+// AbsentAfter is the least time between two listings that lack a flow before its
+// create is sent again: a request whose answer was lost may still be on its way.
 const AbsentAfter = 2 * time.Second
 
-// LateAfter is how long after its last write a run waits for the listing to
-// show what may be late: a flow of a create that was sent again, or one that
-// another run made at the same time.
+// LateAfter is how long after its last write a run waits for flows that listings
+// may show late: of a create that was sent again, or of another run.
 const LateAfter = 10 * time.Second
 
-// Farewell is how long the last listing and the settlement may take once the
-// context has ended.
-const Farewell = 20 * time.Second
+// GracePeriod is how long the last listing and the settlement of copies may take
+// once the context has ended.
+const GracePeriod = 20 * time.Second
 
-// maxCreates is how often one create is sent.
+// maxCreates is how often a create is sent at most.
 const maxCreates = 6
 
-// Options say how to carry out a plan.
+// Options are how to carry out a plan.
 type Options struct {
-	// Parallelism is how many writes are under way at once; 1 or more.
+	// Parallelism is how many requests are under way at once. Less than 1 is 1.
 	Parallelism int
-	// Observe, if not nil, is told of each result as it comes, one at a time.
+	// Observe, unless nil, is called with each result as it comes, one at a time.
 	Observe func(Result)
 }
 
-// Run carries the plan out. The snapshot is the listing that the plan was made
-// from, or, for a saved plan, one that it is not stale against. The plan must
-// be free of refusals.
+// Run carries out a plan without refusals. The snapshot is the listing that the plan
+// was made from, or, for a saved plan, one against which it is not stale.
 //
-// Run always reports. The report's Results have one entry for each change,
-// whatever happened.
-//
-// The error is that of a plan whose globs do not compile; nothing was written.
+// The report has a result for each change, whatever happened. The error is that of
+// [plan.Plan.Scope], and then nothing was written.
 func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts Options) (*Report, error) {
 	scope, err := p.Scope()
 	if err != nil {
@@ -68,6 +62,10 @@ func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts 
 		api: api, plan: p, opts: opts, scope: scope,
 		expect:  p.AccountSID,
 		results: make([]outcome, len(p.Changes)),
+		proven:  make(map[string]*state.Flow),
+		rivals:  make(map[string]int),
+		settled: make(map[string]bool),
+		kept:    make(map[string]bool),
 	}
 	for i := range p.Changes {
 		c := &p.Changes[i]
@@ -76,23 +74,26 @@ func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts 
 			Status: Skipped,
 		}}
 	}
-	report := &Report{AccountSID: p.AccountSID, Status: Unchanged, Kept: len(p.Kept)}
-	if !p.HasChanges() {
-		report.Flows = r.managed(r.project(snap))
-		return report, nil
+	for i := range p.Kept {
+		r.kept[p.Kept[i].SID] = true
 	}
-	wrote := r.carryOut(ctx, snap.AccountSID != "")
-	if wrote && !r.stopped {
+	report := &Report{AccountSID: p.AccountSID}
+	r.carryOut(ctx, snap.AccountSID != "")
+	if r.wrote && !r.stopped {
 		r.verify(ctx, report, snap)
-	} else {
+	}
+	if report.Flows == nil {
 		report.Flows = r.managed(r.project(snap))
 	}
+	report.Kept = len(r.kept)
 	for i := range r.results {
 		report.Results = append(report.Results, r.results[i].Result)
 	}
 	report.Results = append(report.Results, r.extra...)
 	counts := report.Counts()
 	switch {
+	case !p.HasChanges():
+		report.Status = Unchanged
 	case ctx.Err() != nil:
 		report.Status = Interrupted
 	case counts.Failed > 0 || counts.Skipped > 0:
@@ -105,7 +106,7 @@ func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts 
 	return report, nil
 }
 
-// run is one carrying out of a plan.
+// run carries out one plan, once.
 type run struct {
 	api    API
 	plan   *plan.Plan
@@ -113,15 +114,17 @@ type run struct {
 	scope  *plan.Scope
 	expect string // the account that every answer has to be from, or ""
 
+	wrote   bool // a write was begun
 	stopped bool // the account is another one: nothing more is begun
 
 	results []outcome // one a change
-	extra   []Result  // settlements and restorations
+	extra   []Result  // of StepSettle and StepEnable
 
+	// By SID:
 	proven  map[string]*state.Flow // what fetches showed as the answers had said; nil is gone
-	rivals  map[string]int         // flows that another run has to take back, and at how many looks they were seen
+	rivals  map[string]int         // in how many views a flow was seen that another run has to take back
 	settled map[string]bool        // copies that were deleted
-	kept    map[string]bool        // copies that --no-delete keeps
+	kept    map[string]bool        // what --no-delete keeps, of the plan and of copies
 }
 
 // outcome is a change of the plan and what became of it.
@@ -129,11 +132,11 @@ type outcome struct {
 	Result
 	change   *plan.Change
 	answered []Mismatch // what the answer to the write showed
-	// loose says of a create that an answer was lost and no flow was found: one
-	// may still come, beside that of a later request.
+	// loose says of a create that an answer was lost and no flow was found: one may
+	// still appear, beside that of a later request.
 	loose bool
-	// instead is the flow that has the name of a create in place of the one
-	// that was made, with other content; "" when there is none.
+	// instead is the SID of a flow with other content that has the name of a create
+	// in place of the one that this run made; "" when there is none.
 	instead string
 }
 
@@ -182,9 +185,9 @@ func (r *run) update(ctx context.Context, c *plan.Change, res Result) (Result, [
 	if e := asAPIError(err); e != nil {
 		switch identity := schema.FieldContactIdentity.Form; {
 		case e.Status == 404:
-			res.Err = fmt.Errorf("the flow is no longer in the account: it was deleted since the plan was made; run again to create it: %w", err)
+			res.Err = fmt.Errorf("the flow no longer exists: it was deleted since the plan was made; run again to create it: %w", err)
 		case e.Status == 400 && form.Has(identity) && form.Get(identity) == "":
-			res.Err = fmt.Errorf("contact_identity is to be cleared; if the API refuses that, delete the flow, and apply again to create it without: %w", err)
+			res.Err = fmt.Errorf("the update clears contact_identity; if the API does not allow that, delete the flow and apply again to create it without one: %w", err)
 		}
 	}
 	if err != nil {
@@ -192,13 +195,12 @@ func (r *run) update(ctx context.Context, c *plan.Change, res Result) (Result, [
 	}
 	have, err := r.decode(answer)
 	if err != nil {
-		// It was done: only what the account made of it is not known, and the
-		// last listing shows that.
+		// It was carried out, and the last listing shows the result.
 		res.Status, res.Err = Unknown, err
 		return res, nil
 	}
 	if have.SID != c.SID {
-		res.Status, res.Err = Unknown, fmt.Errorf("the answer is about another flow, %s", have.SID)
+		res.Status, res.Err = Unknown, fmt.Errorf("the response is about another flow, %s", have.SID)
 		return res, nil
 	}
 	return res, answerMismatches(c, &have)
@@ -231,17 +233,17 @@ func (r *run) create(ctx context.Context, o outcome) outcome {
 		found, absent, err := r.find(ctx, c)
 		if err == nil && found != nil && sameContent(c.After, &found.Flow) {
 			o.Status, o.SID, o.Err = Done, found.SID, nil
-			o.Note = "the answer was lost, and the flow was found in the account"
+			o.Note = "the response was lost, but the account has the flow"
 			return o
 		}
 		o.loose = true
 		switch {
 		case err != nil:
-			o.Err = fmt.Errorf("%w; and whether it was created could not be found out: %w", o.Err, err)
+			o.Err = fmt.Errorf("%w; cannot tell whether the flow was created: %w", o.Err, err)
 			return o
 		case found != nil:
 			o.Status = Failed
-			o.Err = fmt.Errorf("a flow of this name with other content, %s, came into the account since the plan was made; run again to change it: %w", found.SID, o.Err)
+			o.Err = fmt.Errorf("a flow of this name with other content, %s, was created since the plan was made; run again to update it: %w", found.SID, o.Err)
 			return o
 		case !absent || o.Attempts >= maxCreates:
 			return o
@@ -249,8 +251,8 @@ func (r *run) create(ctx context.Context, o outcome) outcome {
 	}
 }
 
-// find looks for a flow that a create may have left: of its name, and not
-// there at planning. absent is true when it was missing from two listings.
+// find looks for a flow that a create may have left: of its name, and created since
+// the plan was made. absent is true when two listings lack it.
 func (r *run) find(ctx context.Context, c *plan.Change) (found *state.Flow, absent bool, err error) {
 	for listing := range 2 {
 		if listing > 0 {
@@ -264,11 +266,11 @@ func (r *run) find(ctx context.Context, c *plan.Change) (found *state.Flow, abse
 		}
 		for i := range snap.Flows {
 			f := &snap.Flows[i]
-			// A flow that is ignored was there all along, and is not ours.
+			// A flow that is ignored existed before, and is not ours.
 			if f.FriendlyName != c.FriendlyName || r.planned(f.SID) || !r.scope.Covers(f) {
 				continue
 			}
-			// Of several the one that a settlement would keep.
+			// Of several, the one that a settlement would keep.
 			if found == nil || sameContent(c.After, &f.Flow) && (!sameContent(c.After, &found.Flow) || f.Older(found)) {
 				found = f
 			}
@@ -280,19 +282,19 @@ func (r *run) find(ctx context.Context, c *plan.Change) (found *state.Flow, abse
 	return nil, true, nil
 }
 
-// otherAccountError is the error of an answer from another account than the
-// plan is for.
+// otherAccountError is the error of a create that was carried out in another account
+// than the plan is for.
 type otherAccountError struct{ got, want, sid string }
 
 func (e *otherAccountError) Error() string {
-	return fmt.Sprintf("the answer is from account %s, and the plan is for %s: nothing more is written; flow %s was created there and has to be deleted by hand, and the credentials corrected",
+	return fmt.Sprintf("the response is from account %s, but the plan is for %s: nothing more is written; delete flow %s, which was created there, and correct the credentials",
 		e.got, e.want, e.sid)
 }
 
 func (r *run) decode(answer flexapi.Answer) (state.Flow, error) {
 	f, err := state.Decode(answer.Body)
 	if err != nil {
-		return f, fmt.Errorf("the answer is not a flow: %w", err)
+		return f, fmt.Errorf("the response is not a flow: %w", err)
 	}
 	if r.expect != "" && f.AccountSID != "" && f.AccountSID != r.expect {
 		return f, &otherAccountError{got: f.AccountSID, want: r.expect, sid: f.SID}
@@ -300,8 +302,8 @@ func (r *run) decode(answer flexapi.Answer) (state.Flow, error) {
 	return f, nil
 }
 
-// sameContent reports whether the account's flow is what was wanted; what was
-// left open may be anything.
+// sameContent reports whether the account's flow is as it should be. Fields that are
+// left open may have any value.
 func sameContent(want, have *schema.Flow) bool {
 	for i := range schema.Fields {
 		if f := &schema.Fields[i]; !leftOpen(f, want) && !f.Equal(want, have) {
@@ -311,14 +313,13 @@ func sameContent(want, have *schema.Flow) bool {
 	return true
 }
 
-// leftOpen reports whether a wanted flow leaves a field to the account.
+// leftOpen reports whether a flow of the plan leaves a field to the account.
 func leftOpen(f *schema.Field, want *schema.Flow) bool {
 	return want.IntegrationType == "" && schema.IntegrationFields.Has(f) ||
 		f == schema.FieldCreationOnMessage && want.CreationOnMessage == schema.Unset
 }
 
-// differences names the fields in which the account's flow is not what was
-// wanted.
+// differences returns the fields in which the account's flow is not as it should be.
 func differences(name string, want *schema.Flow, have *state.Flow, where string) []Mismatch {
 	var ms []Mismatch
 	for i := range schema.Fields {
@@ -328,7 +329,7 @@ func differences(name string, want *schema.Flow, have *state.Flow, where string)
 		}
 		m := Mismatch{FriendlyName: name, SID: have.SID, Path: f.Path, Want: f.Get(want), Have: f.Get(&have.Flow), Note: where}
 		if f.Cleared && m.Want == nil {
-			m.Note = "the API does not clear it: delete the flow, and apply again to create it without"
+			m.Note = "the API does not clear this field: delete the flow and apply again to create it without"
 		}
 		ms = append(ms, m)
 	}
@@ -336,10 +337,10 @@ func differences(name string, want *schema.Flow, have *state.Flow, where string)
 }
 
 func answerMismatches(c *plan.Change, have *state.Flow) []Mismatch {
-	return differences(c.FriendlyName, c.After, have, "in the answer to the "+c.Action.String())
+	return differences(c.FriendlyName, c.After, have, "in the response to the "+c.Action.String())
 }
 
-// sleep waits, or returns the context's error when it ends first.
+// sleep waits for d. It returns the context's error when that ends first.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

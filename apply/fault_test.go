@@ -92,7 +92,7 @@ func TestLostCreateIsAdopted(t *testing.T) {
 		w.once(isCreate, emutest.Fault{DropAfter: true})
 		want := []schema.Declared{studio("A", "+15550000001")}
 		r := w.must(want, apply.Applied)
-		if res := r.Results[0]; res.Attempts != 1 || res.SID != w.flows()[0].SID || !strings.Contains(res.Note, "found") {
+		if res := r.Results[0]; res.Attempts != 1 || res.SID != w.flows()[0].SID || !strings.Contains(res.Note, "the account has the flow") {
 			t.Errorf("result %+v", res)
 		}
 	})
@@ -317,7 +317,7 @@ func TestChangedBetweenPlanAndWrite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Status != apply.Partial || !strings.Contains(r.Results[0].Err.Error(), "no longer in the account") {
+		if r.Status != apply.Partial || !strings.Contains(r.Results[0].Err.Error(), "no longer exists") {
 			t.Errorf("report\n%s", describe(r))
 		}
 		w.must(want, apply.Applied)
@@ -351,7 +351,7 @@ func TestOtherType(t *testing.T) {
 			have: []map[string]any{inAccount(studio("Old", "+15550000001"))},
 			want: []schema.Declared{studio("New", "+15550000001", toTask)},
 		},
-		"a flow is switched off for another": {
+		"a flow is disabled for another": {
 			have: []map[string]any{inAccount(studio("Z", "+15550000001")), inAccount(studio("A", "+15550000001", toTask, switchedOff))},
 			want: []schema.Declared{studio("Z", "+15550000001", switchedOff), studio("A", "+15550000001", toTask)},
 		},
@@ -392,7 +392,7 @@ func TestTypesShareAnIdentity(t *testing.T) {
 	})
 }
 
-// A flow that could not be switched on again is switched on by the next run.
+// A flow that could not be enabled again is enabled by the next run.
 func TestSwitchingOnAgainFails(t *testing.T) {
 	for name, fault := range map[string]emutest.Fault{
 		"refused":       {Status: 400},
@@ -418,7 +418,7 @@ func TestSwitchingOnAgainFails(t *testing.T) {
 					return emutest.Fault{}
 				})
 				r := w.must(want, apply.Partial)
-				if text := describe(r); name != "done, and off" && !strings.Contains(text, "run again to switch it on") || name == "done, and off" && !strings.Contains(text, "enabled is false, wanted true") {
+				if text := describe(r); name != "done, and off" && !strings.Contains(text, "run again to enable it") || name == "done, and off" && !strings.Contains(text, "enabled is false, expected true") {
 					t.Errorf("report\n%s", text)
 				}
 				w.setFault(nil)
@@ -429,7 +429,7 @@ func TestSwitchingOnAgainFails(t *testing.T) {
 	}
 }
 
-// A swap of identities that fails half-way leaves no flow switched off.
+// A swap of identities that fails half-way leaves no flow disabled.
 func TestSwapFails(t *testing.T) {
 	for failAt := 1; failAt <= 3; failAt++ {
 		t.Run(fmt.Sprint(failAt), func(t *testing.T) {
@@ -455,7 +455,7 @@ func TestSwapFails(t *testing.T) {
 				}
 				// With its identity gone to the other flow, A cannot be on
 				// again; that is said.
-				if failAt < 3 && off != 0 || failAt == 3 && (off != 1 || !strings.Contains(describe(r), "stays switched off")) {
+				if failAt < 3 && off != 0 || failAt == 3 && (off != 1 || !strings.Contains(describe(r), "stays disabled")) {
 					t.Errorf("%d flows are off\n%s", off, describe(r))
 				}
 				w.setFault(nil)

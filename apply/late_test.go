@@ -178,7 +178,7 @@ func TestFetchNotFound(t *testing.T) {
 				w := newWorld(t, late(time.Hour))
 				w.times(n, isFetch, emutest.Fault{Status: 404})
 				r := w.must([]schema.Declared{studio("A", "+15550000001")}, want)
-				if want == apply.Mismatched && !strings.Contains(describe(r), "the flow is not there") {
+				if want == apply.Mismatched && !strings.Contains(describe(r), "the flow does not exist") {
 					t.Error(describe(r))
 				}
 			})
@@ -225,7 +225,7 @@ func TestLateListingWhenInterrupted(t *testing.T) {
 				if r.Status != apply.Interrupted || r.Results[0].Status != apply.Done || (len(r.Mismatches) > 0) != fault.Hang {
 					t.Errorf("%s\n%s", r.Status, describe(r))
 				}
-				if d := time.Since(begun); d > 2*time.Second+apply.Farewell+time.Second {
+				if d := time.Since(begun); d > 2*time.Second+apply.GracePeriod+time.Second {
 					t.Errorf("it took %v to end", d)
 				}
 			})
@@ -301,7 +301,7 @@ func differentCommits(t *testing.T, runs int, apart, lag time.Duration, notFound
 		if stays {
 			want = apply.Applied
 		}
-		if r.Status != want || !stays && !strings.Contains(describe(r), "another run made this flow at the same time") {
+		if r.Status != want || !stays && !strings.Contains(describe(r), "another run created this flow at the same time") {
 			t.Errorf("run %d, whose flow stays %t: %s\n%s", i, stays, r.Status, describe(r))
 		}
 	}

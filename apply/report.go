@@ -28,24 +28,23 @@ const (
 	Unknown Status = "unknown" // it may have been carried out
 )
 
-// Report is what a run did.
+// Report is what a run did. WriteJSON writes it as JSON.
 type Report struct {
 	Status     Status
 	AccountSID string
-	Results    []Result // in the order of the plan; settlements and restorations behind
-	// Flows maps every managed name to its SID after the run. It lacks names
-	// that are not there, or not there once.
+	Results    []Result // in the order of the plan, then those with StepSettle or StepEnable
+	// Flows maps each declared name in scope to its SID after the run. A name that
+	// the account does not have exactly once is missing.
 	Flows      map[string]string
 	Mismatches []Mismatch
-	Kept       int // flows that would be deleted without --no-delete
-	// ListErr is why the account could not be listed after the writes.
-	ListErr error
+	Kept       int   // flows that --no-delete keeps, copies that appeared during the run included
+	ListErr    error // why the account could not be listed after the writes; nil when it was
 }
 
 // Steps of results that are not changes of the plan, beside plan.StepDisable.
 const (
-	StepSettle = "settle" // a copy that a second run left was deleted, or is kept (skipped)
-	StepEnable = "enable" // a flow that was switched off for a swap was switched on again
+	StepSettle = "settle" // the delete of a copy from a lost request or another run; skipped when --no-delete keeps it
+	StepEnable = "enable" // a flow that was disabled to break a cycle is enabled again
 )
 
 // Result is how one change ended.
@@ -55,34 +54,31 @@ type Result struct {
 	SID          string // of a create: the new one
 	Step         string
 	Status       Status
-	Attempts     int    // requests sent for it, listings not counted
+	Attempts     int    // requests sent for it, without listings and fetches
 	RequestID    string // Twilio-Request-Id of the last answer
-	Note         string // what is worth knowing of a change that is done or skipped
+	Note         string // why a change was skipped, or how one came to be done; may be ""
 	Err          error  // of a failed or unknown change
 	Before       *schema.Flow
 }
 
-// Counts sums up results. Steps are not counted, unless they failed.
+// Counts are totals of a report. Steps count only when they failed.
 type Counts struct {
 	Created int `json:"created"`
 	Updated int `json:"updated"`
 	Deleted int `json:"deleted"`
 	Failed  int `json:"failed"` // failed or unknown
 	Skipped int `json:"skipped"`
-	// Kept is copies that came up during the run and that --no-delete keeps.
-	Kept int `json:"kept,omitempty"`
+	Kept    int `json:"kept,omitempty"` // as in Report
 }
 
-// Counts sums up the results.
+// Counts returns the totals.
 func (r *Report) Counts() Counts {
-	var n Counts
+	n := Counts{Kept: r.Kept}
 	for i := range r.Results {
 		res := &r.Results[i]
 		switch {
 		case res.Status == Failed || res.Status == Unknown:
 			n.Failed++
-		case res.Step == StepSettle && res.Status == Skipped:
-			n.Kept++
 		case res.Step != "":
 		case res.Status == Skipped:
 			n.Skipped++
@@ -97,9 +93,9 @@ func (r *Report) Counts() Counts {
 	return n
 }
 
-// Mismatch is one difference between what was wanted and what the account
-// shows. Path is a field's, or "" when the flow as a whole is missing, is there
-// though it should not be, or is there more than once.
+// Mismatch is a difference between the plan and the account. Path is a
+// schema.Field's, with values as in plan.FieldChange, or "" when the flow is missing,
+// should not exist, or exists more than once.
 type Mismatch struct {
 	FriendlyName string
 	SID          string
@@ -108,7 +104,7 @@ type Mismatch struct {
 	Note         string
 }
 
-// asAPIError returns the API's part of an error, or nil.
+// asAPIError returns the *flexapi.Error in an error, or nil.
 func asAPIError(err error) *flexapi.Error {
 	var api *flexapi.Error
 	if errors.As(err, &api) {

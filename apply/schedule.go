@@ -10,18 +10,15 @@ import (
 	"flexsync/plan"
 )
 
-// carryOut writes the changes: each as soon as those it depends on are done,
-// in the plan's order where several could begin, at most Parallelism requests
-// at once. A change whose endpoint is held back by the API's rate limit waits
-// without a place among these, so that the limits of creates, updates and
-// deletes run side by side.
-// The deletes that nothing waits for come last, and only when all else
-// succeeded. It reports whether any write was begun.
+// carryOut writes the changes: each once those it depends on are done, in the plan's
+// order where several could begin, with at most Parallelism requests under way. A
+// change that the API's rate limit holds back does not count for that, so that the
+// limits of creates, updates and deletes run side by side.
+// The deletes that nothing depends on come last, and only when all else succeeded.
 //
 // proven says that the account's own flows have shown which account it is.
-// Otherwise the first answer to a create is the proof, and until it has come
-// nothing else is begun.
-func (r *run) carryOut(ctx context.Context, proven bool) (wrote bool) {
+// Otherwise the first answer to a create does, and until then nothing else begins.
+func (r *run) carryOut(ctx context.Context, proven bool) {
 	changes := r.plan.Changes
 	deps := plan.Dependencies(changes)
 	needed := make([]bool, len(changes))
@@ -38,29 +35,21 @@ func (r *run) carryOut(ctx context.Context, proven bool) (wrote bool) {
 			first = append(first, i)
 		}
 	}
-	stage := func(indexes []int) bool { return r.stage(ctx, indexes, deps, &wrote) }
 	ok := true
 	for !proven && len(first) > 0 {
-		ok = stage(first[:1]) && ok
+		ok = r.stage(ctx, first[:1], deps) && ok
 		proven = r.results[first[0]].Status == Done
 		first = first[1:]
 	}
-	ok = stage(first) && ok
+	ok = r.stage(ctx, first, deps) && ok
 	r.enableAgain(ctx)
 	if ok {
-		stage(last)
-	} else {
-		r.skip(last, "not deleted, because another change did not succeed")
+		r.stage(ctx, last, deps)
+		return
 	}
-	return wrote
-}
-
-func (r *run) skip(indexes []int, why string) {
-	for _, i := range indexes {
-		if r.results[i].Status == Skipped && r.results[i].Note == "" {
-			r.results[i].Note = why
-			r.observe(r.results[i].Result)
-		}
+	for _, i := range last {
+		r.results[i].Note = "not deleted, because another change did not succeed"
+		r.observe(r.results[i].Result)
 	}
 }
 
@@ -72,7 +61,7 @@ func (r *run) observe(res Result) {
 
 // stage carries out the changes of the given indexes, which are ascending, and
 // reports whether all of them succeeded.
-func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *bool) bool {
+func (r *run) stage(ctx context.Context, indexes []int, deps [][]int) bool {
 	type ended struct {
 		index int
 		outcome
@@ -83,9 +72,9 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 	outcomes := make(chan ended)
 	slots := make(chan struct{}, max(1, r.opts.Parallelism))
 	pending := make(map[int]bool, len(indexes)) // not ended yet
-	waiting := make(map[int][]int)              // change → those that look at it next
-	ready := make(map[plan.Action][]int)        // to be looked at, ascending
-	running := make(map[plan.Action]int)        // as many of each as there are slots
+	waiting := make(map[int][]int)              // change → those that wait for it
+	ready := make(map[plan.Action][]int)        // not known to wait for any, ascending
+	running := make(map[plan.Action]int)        // begun; at most as many of each as there are slots
 	action := func(i int) plan.Action { return r.plan.Changes[i].Action }
 	for _, i := range indexes {
 		pending[i] = true
@@ -105,36 +94,38 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 		}
 		delete(waiting, i)
 	}
-	// look begins change i, or finds out why it cannot be begun. It holds a slot,
-	// which goes to the change.
-	look := func(i int) (begun bool) {
+	// begin begins change i with a slot, unless it has to wait for another change or
+	// cannot be begun at all.
+	begin := func(i int) (begun bool) {
+		skip := func(why string) {
+			o := r.results[i]
+			o.Note = "not started, because " + why
+			end(i, o)
+		}
 		for _, d := range deps[i] {
 			if pending[d] {
 				waiting[d] = append(waiting[d], i)
 				return false
 			}
-			if r.results[d].Status != Done {
-				res := r.results[i]
-				res.Note = fmt.Sprintf("not begun, because it needs the %s of flow %q, which did not succeed", r.results[d].Action, r.results[d].FriendlyName)
-				end(i, res)
+			if needs := &r.results[d]; needs.Status != Done {
+				skip(fmt.Sprintf("it depends on the %s of flow %q, which did not succeed", needs.Action, needs.FriendlyName))
 				return false
 			}
 		}
-		res := r.results[i]
 		switch {
 		case r.stopped:
-			res.Note = "not begun, because the credentials are for another account"
-			end(i, res)
+			skip("the credentials are for another account")
 			return false
 		case ctx.Err() != nil:
-			res.Note = "not begun, because of the interruption"
-			end(i, res)
+			skip("the run was interrupted")
 			return false
 		}
+		o, s := r.results[i], &slot{slots: slots, held: true}
 		go func() {
-			s := &slot{slots: slots, held: true}
-			outcomes <- ended{i, r.write(flexapi.WithSlot(ctx, s), res), s} // with its slot: nothing begins before this is known
+			outcomes <- ended{i, r.write(flexapi.WithSlot(ctx, s), o), s} // with its slot: nothing begins before this is known
 		}()
+		running[action(i)]++
+		r.wrote = true
 		return true
 	}
 	for len(pending) > 0 {
@@ -144,36 +135,31 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int, wrote *boo
 				next = list[0]
 			}
 		}
-		take := slots
-		if next < 0 {
-			take = nil
+		var free chan<- struct{} // nil, which blocks, when nothing could begin
+		if next >= 0 {
+			free = slots
 		}
-		var o ended
 		select {
-		case take <- struct{}{}:
+		case free <- struct{}{}:
 			ready[action(next)] = ready[action(next)][1:]
-			if look(next) {
-				running[action(next)]++
-				*wrote = true
-			} else {
+			if !begin(next) {
 				<-slots
 			}
-			continue
-		case o = <-outcomes:
+		case o := <-outcomes:
+			o.slot.Release()
+			running[action(o.index)]--
+			var other *otherAccountError
+			if errors.As(o.Err, &other) {
+				r.stopped = true
+				stop() // also what waits for the API's limits
+			}
+			end(o.index, o.outcome)
 		}
-		o.slot.Release()
-		running[action(o.index)]--
-		var other *otherAccountError
-		if errors.As(o.Err, &other) {
-			r.stopped = true
-			stop() // what waits for the API's limits, too
-		}
-		end(o.index, o.outcome)
 	}
 	return ok
 }
 
-// slot is a place among the requests that are under way at once.
+// slot is one of the requests that may be under way at once, see [flexapi.Slot].
 type slot struct {
 	slots chan struct{}
 	held  bool
@@ -199,8 +185,8 @@ func (s *slot) Release() {
 	}
 }
 
-// enableAgain switches on the flows that were switched off for a swap which
-// then did not come about, unless their identity is taken by now.
+// enableAgain enables the flows that were disabled to break a cycle whose later
+// changes did not succeed, unless their identity is taken by now.
 func (r *run) enableAgain(ctx context.Context) {
 	changes := r.plan.Changes
 	finals := make(map[string]int) // SID → the change that would have finished the flow
@@ -221,19 +207,18 @@ func (r *run) enableAgain(ctx context.Context) {
 		res := Result{Action: plan.Update, FriendlyName: c.FriendlyName, SID: c.SID, Step: StepEnable, Before: c.After}
 		if j := r.takenBy(i); j >= 0 {
 			res.Status = Failed
-			res.Err = fmt.Errorf("the flow stays switched off: flow %q has its identity now; run again to finish", changes[j].FriendlyName)
+			res.Err = fmt.Errorf("the flow stays disabled, because flow %q has its identity now; run again to finish", changes[j].FriendlyName)
 		} else {
-			// An interruption must not leave it off.
+			// An interruption must not leave it disabled.
 			var ms []Mismatch
 			res, ms = r.update(context.WithoutCancel(ctx), &plan.Change{
 				Action: plan.Update, FriendlyName: c.FriendlyName, SID: c.SID, Before: c.After, After: c.Before,
 			}, res)
 			r.results[i].answered = append(r.results[i].answered, ms...)
-			switch res.Status {
-			case Done:
-				res.Note = "switched on again, because the swap of identities did not succeed"
-			default:
-				res.Err = fmt.Errorf("the flow may be switched off still, and then no messages reach it; run again to switch it on: %w", res.Err)
+			if res.Status == Done {
+				res.Note = "the swap of identities did not succeed"
+			} else {
+				res.Err = fmt.Errorf("the flow may still be disabled, and then no messages reach it; run again to enable it: %w", res.Err)
 			}
 		}
 		r.extra = append(r.extra, res)
@@ -241,8 +226,8 @@ func (r *run) enableAgain(ctx context.Context) {
 	}
 }
 
-// takenBy returns a change that took, or may have taken, the identity that
-// change i freed, or -1.
+// takenBy returns the index of a change that took, or may have taken, the identity
+// that change i freed, or -1.
 func (r *run) takenBy(i int) int {
 	changes := r.plan.Changes
 	for j := range changes {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,48 +16,45 @@ import (
 	"flexsync/state"
 )
 
-// verify lists the account after the writes, finds out what became of writes
-// without a clear answer, settles copies, and names every difference between
-// the account and what the plan made of it.
+// verify lists the account after the writes, finds out what became of writes without
+// a clear answer, settles copies, and reports every difference between the account
+// and the plan.
 //
-// A listing may lag behind the writes. So what it does not show as the answers
-// said is fetched, and it is looked at again for four reasons: a difference,
-// or a flow that was not found, is looked at twice, since another run may be
-// about to finish, and a 404 may be untrue once; a flow that another run has to
-// take back, at a few looks; a listing that does not show
-// the creates yet cannot show what other runs made at the same time; and the
-// flow of a create that was sent again may be late. The last two end
-// [LateAfter] after the last write.
+// Listings may lag behind the writes. So verify fetches what a listing does not show
+// as the answers said, and takes another view for one of these reasons:
 //
-// It comes after an interruption, too: without it the report would not be true.
-// But then someone waits: there is one look, and an API that makes it wait for
-// longer than [Farewell] gets none.
+//   - A difference, or a flow that was not found: once, since another run may be
+//     about to finish, and a 404 may be untrue.
+//   - A flow that another run has to take back: [patience] times.
+//   - A listing that lacks flows that this run created, and so may lack those of
+//     other runs: until [LateAfter] after the last write.
+//   - A create that was sent again, whose first flow may be late: at that time.
+//
+// verify comes after an interruption, too, or the report would not be true. But then
+// someone is waiting: there is one view, within [GracePeriod].
 func (r *run) verify(ctx context.Context, report *Report, before *state.Snapshot) {
-	unending, cancel := outlive(ctx, Farewell)
+	unending, cancel := outlive(ctx, GracePeriod)
 	defer cancel()
 	last := time.Now().Add(LateAfter)
-	whole, twice := false, false
+	var final, twice bool // the view is of last or later; a doubt was met before
 	for again := true; again; {
-		whole = !time.Now().Before(last)
-		l, err := r.look(unending)
+		final = !time.Now().Before(last)
+		v, err := r.view(unending)
 		if err != nil {
 			report.ListErr = err
-			if report.Flows == nil {
-				report.Flows = r.managed(r.project(before))
-			}
-			whole = false
+			final = false
 			break
 		}
-		r.settleOutcomes(l)
-		r.settleCopies(unending, l)
-		report.Mismatches = r.compare(l, before)
-		report.Flows = r.managed(l.flows)
+		r.settleOutcomes(v)
+		r.settleCopies(unending, v)
+		report.Mismatches = r.compare(v, before)
+		report.Flows = r.managed(v.flows)
 		wait := AbsentAfter
-		switch doubt := l.doubt || len(report.Mismatches) > 0; {
-		case doubt && !twice:
+		switch {
+		case !twice && (v.doubt || len(report.Mismatches) > 0):
 			twice = true
-		case l.rival, l.late && !whole:
-		case r.loose() && !whole:
+		case v.rival, v.late && !final:
+		case r.loose() && !final:
 			wait = time.Until(last)
 		default:
 			again = false
@@ -68,8 +64,8 @@ func (r *run) verify(ctx context.Context, report *Report, before *state.Snapshot
 	var answered []Mismatch
 	for i := range r.results {
 		o := &r.results[i]
-		if o.loose && o.Status == Failed && !whole {
-			// The last request was refused. What became of one before is open.
+		if o.loose && o.Status == Failed && !final {
+			// The last request was refused, but an earlier one may have been carried out.
 			o.Status = Unknown
 		}
 		answered = append(answered, o.answered...)
@@ -81,8 +77,7 @@ func (r *run) verify(ctx context.Context, report *Report, before *state.Snapshot
 	})...)
 }
 
-// loose reports whether a flow may still come that a create without an answer
-// made.
+// loose reports whether the flow of a create without an answer may still appear.
 func (r *run) loose() bool {
 	return slices.ContainsFunc(r.results, func(o outcome) bool { return o.loose })
 }
@@ -101,28 +96,33 @@ func outlive(ctx context.Context, d time.Duration) (context.Context, context.Can
 func (r *run) list(ctx context.Context) (*state.Snapshot, error) {
 	snap, err := state.Read(ctx, r.api)
 	if err == nil && r.expect != "" && snap.AccountSID != "" && snap.AccountSID != r.expect {
-		return nil, fmt.Errorf("the listing is from account %s, and the plan is for %s", snap.AccountSID, r.expect)
+		return nil, fmt.Errorf("the listing is from account %s, but the plan is for %s", snap.AccountSID, r.expect)
 	}
 	return snap, err
 }
 
-// look is the account as a listing shows it, and fetches where the listing does
-// not show what the answers to the writes said.
-type look struct {
-	flows  []state.Flow     // those that the plan looks at
-	late   bool             // the listing does not show a flow that was created, and is there
-	doubt  bool             // a flow that should be there was not found
-	rival  bool             // another run has to take a flow back, and may be about to
+// view is the account as a listing shows it, with fetches where that is not as the
+// answers to the writes said.
+type view struct {
+	flows  []state.Flow     // in scope
+	gone   map[string]bool  // SIDs of flows that went since
 	failed map[string]error // why a flow could not be fetched, by SID
+	late   bool             // the listing lacks a flow that this run created and that exists
+	doubt  bool             // a flow that should exist was not found
+	rival  bool             // another run has to take a flow back, and may be about to
 }
 
-func (r *run) look(ctx context.Context) (*look, error) {
+func (r *run) view(ctx context.Context) (*view, error) {
 	snap, err := r.list(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l := &look{flows: slices.DeleteFunc(snap.Flows, func(f state.Flow) bool { return r.settled[f.SID] || !r.scope.Covers(&f) })}
-	bySID := l.bySID()
+	v := &view{
+		flows:  slices.DeleteFunc(snap.Flows, func(f state.Flow) bool { return r.settled[f.SID] || !r.scope.Covers(&f) }),
+		gone:   make(map[string]bool),
+		failed: make(map[string]error),
+	}
+	bySID := v.bySID()
 	type gap struct {
 		sid    string
 		want   *schema.Flow
@@ -150,30 +150,30 @@ func (r *run) look(ctx context.Context) (*look, error) {
 		if !proven {
 			var err error
 			if f, err = answers[g.sid].flow, answers[g.sid].err; err != nil {
-				l.fail(g.sid, err)
+				v.failed[g.sid] = err
 				continue
 			}
 		}
 		if shows(f, g.want) {
-			r.proven = enter(r.proven, g.sid, f)
+			r.proven[g.sid] = f
 		} else if f == nil {
-			l.doubt = true
+			v.doubt = true
 		}
-		l.late = l.late || f != nil && !g.listed
-		l.put(g.sid, f)
+		v.late = v.late || f != nil && !g.listed
+		v.put(g.sid, f)
 	}
-	return l, nil
+	return v, nil
 }
 
-func (l *look) bySID() map[string]*state.Flow {
-	bySID := make(map[string]*state.Flow, len(l.flows))
-	for i := range l.flows {
-		bySID[l.flows[i].SID] = &l.flows[i]
+func (v *view) bySID() map[string]*state.Flow {
+	bySID := make(map[string]*state.Flow, len(v.flows))
+	for i := range v.flows {
+		bySID[v.flows[i].SID] = &v.flows[i]
 	}
 	return bySID
 }
 
-// shows reports whether a flow, nil when there is none, is what a change made.
+// shows reports whether a flow, nil when there is none, is as a change makes it.
 func shows(f *state.Flow, want *schema.Flow) bool {
 	if f == nil || want == nil {
 		return f == nil && want == nil
@@ -181,28 +181,17 @@ func shows(f *state.Flow, want *schema.Flow) bool {
 	return sameContent(want, &f.Flow)
 }
 
-// put makes a flow what a fetch showed, nil for gone.
-func (l *look) put(sid string, f *state.Flow) {
-	i := slices.IndexFunc(l.flows, func(g state.Flow) bool { return g.SID == sid })
+// put replaces a flow by what a fetch showed, nil for gone.
+func (v *view) put(sid string, f *state.Flow) {
+	i := slices.IndexFunc(v.flows, func(g state.Flow) bool { return g.SID == sid })
 	switch {
 	case i < 0 && f != nil:
-		l.flows = append(l.flows, *f)
+		v.flows = append(v.flows, *f)
 	case i >= 0 && f != nil:
-		l.flows[i] = *f
+		v.flows[i] = *f
 	case i >= 0:
-		l.flows = slices.Delete(l.flows, i, i+1)
+		v.flows = slices.Delete(v.flows, i, i+1)
 	}
-}
-
-func (l *look) fail(sid string, err error) { l.failed = enter(l.failed, sid, err) }
-
-// enter enters a value into a map that may be nil.
-func enter[V any](m map[string]V, sid string, v V) map[string]V {
-	if m == nil {
-		m = make(map[string]V)
-	}
-	m[sid] = v
-	return m
 }
 
 // fetched is one flow as a fetch showed it; nil is gone.
@@ -240,17 +229,17 @@ func (r *run) fetchOne(ctx context.Context, sid string) (*state.Flow, error) {
 	}
 	f, err := r.decode(answer)
 	if err == nil && f.SID != sid {
-		err = fmt.Errorf("the answer is about another flow, %s", f.SID)
+		err = fmt.Errorf("the response is about another flow, %s", f.SID)
 	}
 	return &f, err
 }
 
-// settleOutcomes finds out in the listing what became of writes that have no
-// clear answer. A create that was refused counts, too: the refusal may be of
-// the second of two requests, or another run may have been a moment faster.
-func (r *run) settleOutcomes(l *look) {
-	bySID := l.bySID()
-	var fresh map[string][]*state.Flow
+// settleOutcomes finds out what became of writes without a clear answer. A create
+// that was refused is one, too: the refusal may be of the second of two requests, or
+// another run may have been a moment faster.
+func (r *run) settleOutcomes(v *view) {
+	bySID := v.bySID()
+	fresh := r.fresh(v.flows)
 	for i := range r.results {
 		o := &r.results[i]
 		if o.Status != Unknown && (o.Status != Failed || o.Action != plan.Create) {
@@ -258,9 +247,6 @@ func (r *run) settleOutcomes(l *look) {
 		}
 		f := bySID[o.SID]
 		if o.Action == plan.Create {
-			if fresh == nil {
-				fresh = r.fresh(l.flows)
-			}
 			f = nil
 			for _, g := range fresh[o.FriendlyName] {
 				if shows(g, o.change.After) && (f == nil || g.Older(f)) {
@@ -273,12 +259,12 @@ func (r *run) settleOutcomes(l *look) {
 				o.SID = f.SID
 			}
 			o.Status, o.Err = Done, nil
-			o.Note = "without a clear answer, but the account shows it"
+			o.Note = "there was no clear response, but the account shows the change"
 		}
 	}
 }
 
-// fresh is the flows that came since planning, by name.
+// fresh is the flows that were created since the plan was made, by name.
 func (r *run) fresh(flows []state.Flow) map[string][]*state.Flow {
 	fresh := make(map[string][]*state.Flow)
 	for i := range flows {
@@ -294,39 +280,31 @@ func (r *run) planned(sid string) bool {
 	return ok
 }
 
-// settleCopies leaves one flow of each name that this run created, when a
-// second run, or a lost request of this one, made another: the older stays,
-// then the one of the lower SID. All runs compute that alike.
-func (r *run) settleCopies(ctx context.Context, l *look) {
-	var fresh map[string][]*state.Flow
-	rivals := make(map[string]int)
-	gone := make(map[string]bool)
+// settleCopies leaves one flow of each name that this run created, when another run,
+// or a lost request of this one, created a second: the older stays, then the one of
+// the lower SID, by which all runs choose the same.
+func (r *run) settleCopies(ctx context.Context, v *view) {
+	fresh := r.fresh(v.flows)
 	for i := range r.results {
-		o := &r.results[i]
-		if o.Action != plan.Create || o.Status != Done {
-			continue
+		if o := &r.results[i]; o.Action == plan.Create && o.Status == Done {
+			r.settle(ctx, v, o, fresh[o.FriendlyName])
 		}
-		if fresh == nil {
-			fresh = r.fresh(l.flows)
-		}
-		r.settle(ctx, l, o, fresh[o.FriendlyName], rivals, gone)
 	}
-	r.rivals = rivals
-	l.flows = slices.DeleteFunc(l.flows, func(f state.Flow) bool { return gone[f.SID] })
+	v.flows = slices.DeleteFunc(v.flows, func(f state.Flow) bool { return v.gone[f.SID] })
 }
 
-// patience is at how many looks a run sees another run's flow before it counts
-// on that to stay: one more than the other run needs to take it back.
+// patience is in how many views a run sees another run's flow before it assumes that
+// the flow stays: one more than the other run needs to take it back.
 const patience = 3
 
-// settle settles the flows of one name, which came since planning. Where they
-// differ, a run deletes only what it made itself: the other is the other run's
-// to take back, and what it has once it is settled, the next run decides.
-func (r *run) settle(ctx context.Context, l *look, o *outcome, group []*state.Flow, rivals map[string]int, gone map[string]bool) {
+// settle settles the flows of one name that were created since the plan was made.
+// Where they differ, a run deletes only its own: the other run takes back the other
+// one, and the next run decides what the flow that stays holds.
+func (r *run) settle(ctx context.Context, v *view, o *outcome, group []*state.Flow) {
 	o.instead = ""
 	if len(group) > 1 {
-		// The listing may be late, and what is deleted is gone.
-		group = r.confirm(ctx, l, group, gone)
+		// The listing may be late, and a delete is final.
+		group = r.confirm(ctx, v, group)
 	}
 	if len(group) == 0 {
 		return
@@ -343,10 +321,10 @@ func (r *run) settle(ctx context.Context, l *look, o *outcome, group []*state.Fl
 		switch mine := f.SID == o.SID || o.loose && shows(f, want); {
 		case f == keep:
 		case mine, equal && shows(f, want):
-			r.takeBack(ctx, f, keep, gone)
+			r.takeBack(ctx, v, f, keep)
 		default:
-			rivals[f.SID] = r.rivals[f.SID] + 1
-			l.rival = l.rival || rivals[f.SID] < patience
+			r.rivals[f.SID]++
+			v.rival = v.rival || r.rivals[f.SID] < patience
 		}
 	}
 	if !equal {
@@ -354,14 +332,13 @@ func (r *run) settle(ctx context.Context, l *look, o *outcome, group []*state.Fl
 		return
 	}
 	mine := o.SID == keep.SID
-	o.SID = keep.SID // which another run may have made, and have deleted ours
+	o.SID = keep.SID // another run may have made it, and have deleted ours
 	for _, f := range group {
-		// Of two of one second this run's may be the later one, in spite of the
-		// lower SID. Then the other run was through before it came, and takes
-		// nothing back.
-		if mine && rivals[f.SID] >= patience && f.DateCreated == keep.DateCreated && !r.plan.NoDelete {
-			r.takeBack(ctx, keep, f, gone)
-			if gone[keep.SID] {
+		// Of two of the same second, this run's may be the later one in spite of its
+		// lower SID. Then the other run ended before, and takes nothing back.
+		if mine && r.rivals[f.SID] >= patience && f.DateCreated == keep.DateCreated && !r.plan.NoDelete {
+			r.takeBack(ctx, v, keep, f)
+			if v.gone[keep.SID] {
 				o.instead = f.SID
 			}
 			return
@@ -369,9 +346,9 @@ func (r *run) settle(ctx context.Context, l *look, o *outcome, group []*state.Fl
 	}
 }
 
-// confirm fetches flows of one name and returns those that are there and still
-// have it, as they are; none when that could not be found out.
-func (r *run) confirm(ctx context.Context, l *look, flows []*state.Flow, gone map[string]bool) []*state.Flow {
+// confirm fetches flows of one name and returns those that exist and still have it,
+// as they are now; none when a fetch failed.
+func (r *run) confirm(ctx context.Context, v *view, flows []*state.Flow) []*state.Flow {
 	sids := make([]string, len(flows))
 	for i, f := range flows {
 		sids[i] = f.SID
@@ -382,12 +359,12 @@ func (r *run) confirm(ctx context.Context, l *look, flows []*state.Flow, gone ma
 		switch a := answers[f.SID]; {
 		case a.err != nil:
 			for _, g := range flows {
-				l.fail(g.SID, a.err) // which of them stays is open for all
+				v.failed[g.SID] = a.err // which of them stays is open for all
 			}
 			return nil
 		case a.flow == nil:
-			gone[f.SID] = true
-			l.doubt = true
+			v.gone[f.SID] = true
+			v.doubt = true
 		default:
 			renamed := f.FriendlyName != a.flow.FriendlyName
 			if *f = *a.flow; !renamed {
@@ -398,26 +375,25 @@ func (r *run) confirm(ctx context.Context, l *look, flows []*state.Flow, gone ma
 	return there
 }
 
-// takeBack deletes one of several flows of a name, or keeps it if nothing is to
-// be deleted.
-func (r *run) takeBack(ctx context.Context, f, keep *state.Flow, gone map[string]bool) {
+// takeBack deletes one of several flows of a name, or keeps it with --no-delete.
+func (r *run) takeBack(ctx context.Context, v *view, f, keep *state.Flow) {
 	content := f.Flow
 	res := Result{
 		Action: plan.Delete, FriendlyName: f.FriendlyName, SID: f.SID, Step: StepSettle, Before: &content,
-		Note: fmt.Sprintf("a second flow of this name, made at the same time; %s stays", keep.SID),
+		Note: fmt.Sprintf("a second flow of this name, created at the same time; %s stays", keep.SID),
 	}
 	if r.plan.NoDelete {
 		if r.kept[f.SID] {
 			return
 		}
-		r.kept = enter(r.kept, f.SID, true)
-		res.Status, res.Note = Skipped, fmt.Sprintf("a second flow of this name, made at the same time as %s; --no-delete keeps it", keep.SID)
+		r.kept[f.SID] = true
+		res.Status, res.Note = Skipped, fmt.Sprintf("a second flow of this name, created at the same time as %s; --no-delete keeps it", keep.SID)
 	} else {
 		answer, err := r.api.DeleteFlow(ctx, f.SID)
 		res = finish(res, answer, err)
 		if res.Status == Done {
-			gone[f.SID] = true
-			r.settled = enter(r.settled, f.SID, true)
+			v.gone[f.SID] = true
+			r.settled[f.SID] = true
 		}
 	}
 	r.extra = slices.DeleteFunc(r.extra, func(e Result) bool { return e.Step == StepSettle && e.SID == f.SID })
@@ -425,14 +401,14 @@ func (r *run) takeBack(ctx context.Context, f, keep *state.Flow, gone map[string
 	r.observe(res)
 }
 
-// compare names what the account does not show. Changes that did not succeed
-// are reported as such, and not again as a difference.
-func (r *run) compare(l *look, before *state.Snapshot) []Mismatch {
+// compare returns every difference between the account and what the changes made.
+// Changes that did not succeed are reported as such, and not as a difference again.
+func (r *run) compare(v *view, before *state.Snapshot) []Mismatch {
 	type wanted struct {
 		name   string
-		flow   *schema.Flow // nil: must not be there
-		absent string       // what it means when it is not there
-		differ string       // what it means when it differs
+		flow   *schema.Flow // nil: must not exist
+		absent string       // what it means when the flow does not exist
+		differ string       // what it means when the flow differs
 	}
 	want := make(map[string]wanted, len(before.Flows))
 	for i := range before.Flows {
@@ -452,16 +428,16 @@ func (r *run) compare(l *look, before *state.Snapshot) []Mismatch {
 			delete(want, o.SID)
 			open[o.SID] = true
 		default:
-			w := wanted{name: o.FriendlyName, flow: o.change.After, absent: "the API said that it was done, and the flow is not there"}
+			w := wanted{name: o.FriendlyName, flow: o.change.After, absent: "the API reported success, but the flow does not exist"}
 			if o.instead != "" {
-				w.differ = "another run made this flow at the same time, and it stays; run again to change it"
+				w.differ = "another run created this flow at the same time, and it stays; run again to update it"
 			}
 			want[cmp.Or(o.instead, o.SID)] = w
 			created[o.FriendlyName] = created[o.FriendlyName] || o.Action == plan.Create
 		}
 	}
-	missing := make(map[string]string) // name → SID of a flow that is not there
-	here := l.bySID()
+	missing := make(map[string]string) // name → SID of a flow that does not exist
+	here := v.bySID()
 	for sid, w := range want {
 		if w.flow != nil && here[sid] == nil {
 			missing[w.name] = sid
@@ -471,11 +447,11 @@ func (r *run) compare(l *look, before *state.Snapshot) []Mismatch {
 	differs := func(name, sid, what string) {
 		ms = append(ms, Mismatch{FriendlyName: name, SID: sid, Note: what})
 	}
-	for i := range l.flows {
-		f := &l.flows[i]
+	for i := range v.flows {
+		f := &v.flows[i]
 		w, ok := want[f.SID]
 		if !ok {
-			// Another run may have settled copies, and an equal one is left.
+			// Another run may have settled copies and left an equal one.
 			if sid, gone := missing[f.FriendlyName]; gone && shows(f, want[sid].flow) {
 				delete(missing, f.FriendlyName)
 				delete(want, sid)
@@ -485,14 +461,14 @@ func (r *run) compare(l *look, before *state.Snapshot) []Mismatch {
 		delete(want, f.SID)
 		switch {
 		case ok && w.flow == nil:
-			differs(f.FriendlyName, f.SID, "the API said that it was deleted, and the flow is still there")
+			differs(f.FriendlyName, f.SID, "the API reported the delete as done, but the flow still exists")
 		case ok:
 			ms = append(ms, differences(w.name, w.flow, f, w.differ)...)
 		case open[f.SID] || open[f.FriendlyName] || r.kept[f.SID]:
 		case created[f.FriendlyName]:
-			differs(f.FriendlyName, f.SID, "a second flow of this name, which another run or a person made at the same time; run again, and if that is refused, delete one of the two, or pin one with `sid`")
+			differs(f.FriendlyName, f.SID, "a second flow of this name, which another run or a person created at the same time; run again, and if the plan is refused, delete one of the two or pin one with `sid`")
 		default:
-			differs(f.FriendlyName, f.SID, "it came into the account during the run, and no file declares it")
+			differs(f.FriendlyName, f.SID, "it was created during the run, and no file declares it")
 		}
 	}
 	for sid, w := range want {
@@ -501,8 +477,8 @@ func (r *run) compare(l *look, before *state.Snapshot) []Mismatch {
 		}
 	}
 	for i := range ms {
-		if err := l.failed[ms[i].SID]; err != nil {
-			ms[i].Note = strings.TrimPrefix(fmt.Sprintf("%s; the listing shows this, and the flow could not be fetched: %v", ms[i].Note, err), "; ")
+		if err := v.failed[ms[i].SID]; err != nil {
+			ms[i].Note = strings.TrimPrefix(fmt.Sprintf("%s; the listing shows this, but the flow could not be fetched: %v", ms[i].Note, err), "; ")
 		}
 	}
 	slices.SortStableFunc(ms, func(a, b Mismatch) int {
@@ -511,8 +487,8 @@ func (r *run) compare(l *look, before *state.Snapshot) []Mismatch {
 	return ms
 }
 
-// project is the listing as it should be after the writes, for when there is
-// no other.
+// project is the flows in scope as they should be after the writes, for when there is
+// no listing.
 func (r *run) project(before *state.Snapshot) []state.Flow {
 	flows := slices.Clone(before.Flows)
 	at := make(map[string]int, len(flows))
@@ -537,21 +513,17 @@ func (r *run) project(before *state.Snapshot) []state.Flow {
 	return slices.DeleteFunc(flows, func(f state.Flow) bool { return gone[f.SID] || !r.scope.Covers(&f) })
 }
 
-// managed returns the SID of every managed name that the account has once.
+// managed returns the SID of each managed name that the account has exactly once.
 func (r *run) managed(flows []state.Flow) map[string]string {
 	count := make(map[string]int, len(r.plan.Managed))
 	for _, name := range r.plan.Managed {
 		count[name] = 0
 	}
-	kept := maps.Clone(r.kept)
-	for _, k := range r.plan.Kept {
-		kept = enter(kept, k.SID, true)
-	}
 	sids := make(map[string]string, len(count))
 	for i := range flows {
 		f := &flows[i]
 		n, ok := count[f.FriendlyName]
-		if !ok || kept[f.SID] {
+		if !ok || r.kept[f.SID] {
 			continue
 		}
 		count[f.FriendlyName] = n + 1

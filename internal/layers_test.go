@@ -24,7 +24,7 @@ var layers = []struct {
 	may  []string
 }{
 	{"cmd/flexsync", []string{"apply", "plan", "state", "schema", "internal/render", "internal/flexapi", "internal/emulator", "internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext"}},
-	{"internal/render", []string{"apply", "plan", "schema", "internal/yamldoc", "internal/flexapi", "internal/safetext"}},
+	{"internal/render", []string{"apply", "plan", "state", "schema", "internal/yamldoc", "internal/flexapi", "internal/safetext"}},
 	{"apply", []string{"plan", "state", "schema", "internal/flexapi", "internal/jsondoc", "internal/safetext"}},
 	{"plan", []string{"state", "schema", "internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext"}},
 	{"state", []string{"schema", "internal/flexapi", "internal/glob", "internal/jsondoc", "internal/safetext"}},

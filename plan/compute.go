@@ -20,17 +20,17 @@ import (
 type Input struct {
 	Config   *schema.Config
 	Snapshot *state.Snapshot
-	// Directory is what was looked up of References; nil when there is nothing
+	// Directory is what the lookup of References found; nil when there is nothing
 	// to look up.
 	Directory *state.Directory
-	// CheckRefs warns of SIDs that the account does not have.
+	// CheckRefs adds warnings about SIDs that the account does not have.
 	CheckRefs bool
 
-	Only     []glob.Glob // look at these names only; empty: at all
-	Ignore   []glob.Glob // leave these names and SIDs out of the run
+	Only     []glob.Glob // the names in scope; empty: all
+	Ignore   []glob.Glob // names and SIDs to leave out, beside those of the configuration
 	NoDelete bool
 	// MaxDeletes is the most flows that may be deleted; the zero value is the
-	// default, 25 % of the flows looked at.
+	// default, DefaultPercent of the flows in scope.
 	MaxDeletes Limit
 
 	// ExpectAccount is the account that the credentials are for, or "".
@@ -46,17 +46,15 @@ type Input struct {
 type UnmatchedError struct{ Glob glob.Glob }
 
 func (e *UnmatchedError) Error() string {
-	return fmt.Sprintf("--only %s matches no flow, neither in the YAML nor in the account", safetext.Quote(e.Glob.String()))
+	return fmt.Sprintf("--only %s matches no flow in the YAML or in the account", safetext.Quote(e.Glob.String()))
 }
 
-// Compute returns the plan. It does not depend on the order of files, flows or
-// pages. What a person has to decide is in Refusals; an error is input that
-// cannot be planned at all: an *UnmatchedError, or yamldoc.Problems about names
-// that the account does not have. A plan for another account, or whose flows
-// cannot be told in this one, is refused anyway: it has these among its warnings
-// and says nothing else of the flows that they are about.
+// Compute returns the plan. The order of files, flows and pages makes no
+// difference. What a person has to decide is in Refusals.
 //
-// It ends early with the context's error.
+// The error is an *UnmatchedError, yamldoc.Problems about names that the account
+// does not have, or the context's. A plan that is refused anyway has these
+// problems as warnings instead, and no change for the flows concerned.
 func Compute(ctx context.Context, in Input) (*Plan, error) {
 	cfg, snap := in.Config, in.Snapshot
 	p := &Plan{
@@ -84,14 +82,14 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 	p.Summary.Ignored, p.LeftOut = ignored, slices.Sorted(maps.Keys(scope.leftOut))
 	r := resolver{dir: in.Directory}
 	var changes []Change
-	looked := 0
+	inScope := 0
 	for i := range matches {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		mt := &matches[i]
 		mt.each(func(f *state.Flow) {
-			looked++
+			inScope++
 			p.State[f.SID] = Seen{FriendlyName: f.FriendlyName, Digest: state.Digest(&f.Flow)}
 		})
 		if mt.want != nil {
@@ -122,7 +120,7 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 	if len(problems) > 0 && len(p.Refusals) == 0 && wrong == "" {
 		return nil, problems
 	}
-	p.guard(in, wrong, looked)
+	p.guard(in, wrong, inScope)
 	p.warn(in)
 	if wrong == "" { // another account has other names, of course
 		p.warnNames(problems)
@@ -133,8 +131,8 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 	return p, nil
 }
 
-// sortedFlows returns the declared flows, so that their order in the files does
-// not show.
+// sortedFlows returns the declared flows by name and SID, whatever their order in
+// the files.
 func sortedFlows(cfg *schema.Config) []*schema.Declared {
 	declared := make([]*schema.Declared, len(cfg.Flows))
 	for i := range cfg.Flows {
@@ -146,10 +144,9 @@ func sortedFlows(cfg *schema.Config) []*schema.Declared {
 	return declared
 }
 
-// pair matches the declared flows with the account's and returns the matches
-// that the run looks at, and how many of the account's flows are ignored. A
-// pair is left out as one, so that a declared flow that is left out does not
-// make its counterpart look undeclared.
+// pair matches the declared flows with the account's, and returns the matches in
+// scope and how many of the account's flows are ignored. A match is in scope as a
+// whole: to leave out a declared flow does not make its counterpart undeclared.
 func pair(scope *Scope, declared []*schema.Declared, snap *state.Snapshot) (matches []match, ignored int) {
 	var flows, absent []*state.Flow
 	for i := range snap.Flows {
@@ -164,23 +161,23 @@ func pair(scope *Scope, declared []*schema.Declared, snap *state.Snapshot) (matc
 	matches = append(matches, m.leftOver(flows, matches)...)
 	ignored = len(absent)
 	return slices.DeleteFunc(matches, func(mt match) bool {
-		looked, ignores := scope.judge(&mt)
-		if ignores {
+		inScope, ignore := scope.judge(&mt)
+		if ignore {
 			mt.each(func(*state.Flow) { ignored++ })
-			scope.leave(&mt)
+			scope.leaveOut(&mt)
 		}
-		return !looked
+		return !inScope
 	}), ignored
 }
 
-// sorted returns the texts without repetition, so that the order of files and
-// flags does not show.
+// sorted returns the texts in order and each once, whatever the order of files and
+// flags.
 func sorted(texts []string) []string {
 	slices.Sort(texts)
 	return slices.Compact(texts)
 }
 
-// each visits the flows of the account that the match speaks of.
+// each visits the flows of the account that belong to the match.
 func (mt *match) each(visit func(*state.Flow)) {
 	if mt.have != nil {
 		visit(mt.have)
@@ -226,8 +223,8 @@ func (p *Plan) reconcile(changes []Change, mt *match) []Change {
 	return append(changes, c)
 }
 
-// desired is the whole flow as it is to be: what is declared, and where the
-// declaration leaves a field alone, what the account has.
+// desired is the whole flow that the account should have: what is declared, and
+// the account's value of each field that the declaration leaves alone.
 func desired(want *schema.Declared, have *state.Flow) schema.Flow {
 	flow := want.Flow
 	leave := leftAlone(want, have)
@@ -242,8 +239,8 @@ func desired(want *schema.Declared, have *state.Flow) schema.Flow {
 	return flow
 }
 
-// leftAlone is the fields that stay as the account has them; none when it does
-// not have the flow.
+// leftAlone is the fields that stay as the account has them; none when the account
+// does not have the flow.
 func leftAlone(want *schema.Declared, have *state.Flow) schema.FieldSet {
 	if have == nil {
 		return 0
@@ -268,7 +265,8 @@ func leftAlone(want *schema.Declared, have *state.Flow) schema.FieldSet {
 	return leave
 }
 
-// diff lists the fields that differ, in the table's order. A nil flow has none.
+// diff lists the fields that differ, in the order of schema.Fields. A nil flow has
+// no fields.
 func diff(before, after *schema.Flow) []FieldChange {
 	var fields []FieldChange
 	for i := range schema.Fields {
@@ -288,7 +286,7 @@ func diff(before, after *schema.Flow) []FieldChange {
 }
 
 // configDigest identifies what the configuration wants, not how it is written:
-// the order of files and flows and where they stand do not matter. The flows
+// the order of files and flows and their positions make no difference. The flows
 // are sorted.
 func configDigest(cfg *schema.Config, flows []*schema.Declared) string {
 	h := sha256.New()

@@ -11,39 +11,40 @@ import (
 	"flexsync/state"
 )
 
-// Limit is the most flows that a run may delete: a number, or a share of the
-// flows that are looked at, rounded up. The zero value is DefaultLimit's
-// share, and was not given by anyone.
+// Limit is how many flows a run may delete at most: a number, or a percentage of
+// the flows in scope, rounded up. The zero value is [DefaultPercent], and means
+// that the user set no limit.
 type Limit struct {
 	given   bool
 	percent bool
 	n       int
 }
 
-// DefaultPercent is the share of the flows looked at that may be deleted when
-// nobody says otherwise.
+// DefaultPercent is the percentage of the flows in scope that may be deleted when
+// the user sets no limit.
 const DefaultPercent = 25
 
-// ParseLimit reads "N" or "P%".
+// ParseLimit reads the argument of --max-deletes: "N", 0 or more, or "P%", 0 to
+// 100.
 func ParseLimit(s string) (Limit, error) {
 	digits, percent := strings.CutSuffix(s, "%")
 	n, err := strconv.Atoi(digits)
 	switch {
 	case err != nil || n < 0 || strings.HasPrefix(digits, "+"):
-		return Limit{}, fmt.Errorf("%q is neither a number of flows (3) nor a share of them (25%%)", s)
+		return Limit{}, fmt.Errorf("%q is neither a number of flows (3) nor a percentage (25%%)", s)
 	case percent && n > 100:
-		return Limit{}, fmt.Errorf("%s is more than all flows: use 0%% to 100%%", s)
+		return Limit{}, fmt.Errorf("%s is out of range: use 0%% to 100%%", s)
 	}
 	return Limit{given: true, percent: percent, n: n}, nil
 }
 
-// Of returns the number of flows that may be deleted when looked are looked at.
-func (l Limit) Of(looked int) int {
+// Of returns how many flows may be deleted when so many are in scope.
+func (l Limit) Of(inScope int) int {
 	switch {
 	case !l.given:
-		return (looked*DefaultPercent + 99) / 100
+		return (inScope*DefaultPercent + 99) / 100
 	case l.percent:
-		return (looked*l.n + 99) / 100
+		return (inScope*l.n + 99) / 100
 	}
 	return l.n
 }
@@ -62,43 +63,43 @@ func (p *Plan) refuse(code, format string, args ...any) {
 	p.Refusals = append(p.Refusals, Notice{Code: code, Message: fmt.Sprintf(format, args...)})
 }
 
-// wrongAccount says why the account is not the one that is meant, or "".
+// wrongAccount says why the account is not the intended one, or "".
 func wrongAccount(in Input) string {
-	type claim struct{ account, from string }
-	var shown []claim // what the answers of the API say
+	type owner struct{ account, source string }
+	var shown []owner // as the answers of the API say
 	if sid := in.Snapshot.AccountSID; sid != "" {
-		shown = append(shown, claim{sid, "the flows belong to account"})
+		shown = append(shown, owner{sid, "the flows belong to account"})
 	}
-	for _, owner := range in.Directory.Owners() {
-		shown = append(shown, claim{owner.AccountSID, "the " + owner.Noun + "s belong to account"})
+	for _, o := range in.Directory.Owners() {
+		shown = append(shown, owner{o.AccountSID, "the " + o.Noun + "s belong to account"})
 	}
-	has := claim{in.ExpectAccount, "the credentials are for account"}
+	has := owner{in.ExpectAccount, "the credentials are for account"}
 	if len(shown) > 0 {
 		has = shown[0]
 	}
 	if want := in.Config.AccountSID; want != "" && has.account != "" && want != has.account {
-		return fmt.Sprintf("%s says account_sid %s, and %s %s: use the other account's credentials, or its files",
-			in.Config.AccountSIDPos, want, has.from, safetext.Line(has.account))
+		return fmt.Sprintf("%s says account_sid %s, but %s %s: use the credentials and the files of the same account",
+			in.Config.AccountSIDPos, want, has.source, safetext.Line(has.account))
 	}
 	if want := in.ExpectAccount; want != "" && has.account != want {
-		return fmt.Sprintf("the credentials are for account %s, and %s %s: check TWILIO_ACCOUNT_SID and the API key",
-			want, has.from, safetext.Line(has.account))
+		return fmt.Sprintf("the credentials are for account %s, but %s %s: check TWILIO_ACCOUNT_SID and the API key",
+			want, has.source, safetext.Line(has.account))
 	}
 	for _, other := range shown {
 		if other.account != has.account {
-			return fmt.Sprintf("%s %s, and %s %s: check what is between flexsync and the API",
-				has.from, safetext.Line(has.account), other.from, safetext.Line(other.account))
+			return fmt.Sprintf("%s %s, but %s %s: check for a proxy or cache between flexsync and the API",
+				has.source, safetext.Line(has.account), other.source, safetext.Line(other.account))
 		}
 	}
 	return ""
 }
 
-// guard adds the refusals that concern the plan as a whole. wrong is why the
-// account is not the one that is meant, or "".
-func (p *Plan) guard(in Input, wrong string, looked int) {
+// guard adds the refusals that concern the plan as a whole. wrong is from
+// wrongAccount, inScope is how many flows of the account are in scope.
+func (p *Plan) guard(in Input, wrong string, inScope int) {
 	cfg := in.Config
 	if wrong != "" {
-		// Nothing else that could be said of another account's flows helps.
+		// Nothing else about the flows of another account helps.
 		p.refuse(RefuseWrongAccount, "%s", wrong)
 		return
 	}
@@ -109,13 +110,13 @@ func (p *Plan) guard(in Input, wrong string, looked int) {
 			deletes++
 		}
 	}
-	limit := in.MaxDeletes.Of(looked)
+	limit := in.MaxDeletes.Of(inScope)
 	switch {
 	case len(cfg.Flows) == 0 && deletes > 0 && (!in.MaxDeletes.given || deletes > limit):
-		p.refuse(RefuseEmptyConfig, "the YAML declares no flow, so all %d flows of the account would be deleted: if that is meant, say --max-deletes %d", deletes, deletes)
+		p.refuse(RefuseEmptyConfig, "the YAML declares no flows, so all %d flows of the account would be deleted: to delete them, pass --max-deletes %d", deletes, deletes)
 	case deletes > limit:
-		p.refuse(RefuseMaxDeletes, "%d of the %d flows looked at would be deleted, and the limit is %d (%s): check the files; if it is meant, say --max-deletes %d",
-			deletes, looked, limit, in.MaxDeletes, deletes)
+		p.refuse(RefuseMaxDeletes, "%d of the %d flows in scope would be deleted, and the limit is %d (%s): check the files; to delete them, pass --max-deletes %d",
+			deletes, inScope, limit, in.MaxDeletes, deletes)
 	}
 }
 
@@ -128,7 +129,7 @@ const (
 	warnName         = "name-missing"
 )
 
-// warnNames adds what would be errors if the plan were not refused anyway.
+// warnNames adds as warnings what would be errors if the plan were not refused.
 func (p *Plan) warnNames(problems yamldoc.Problems) {
 	for _, problem := range problems {
 		message := problem.Path + ": " + problem.Message
@@ -139,7 +140,7 @@ func (p *Plan) warnNames(problems yamldoc.Problems) {
 	}
 }
 
-// warn adds what is allowed and likely a mistake.
+// warn adds what is allowed but likely a mistake.
 func (p *Plan) warn(in Input) {
 	for _, w := range in.Config.Warnings {
 		pos := w.Pos
@@ -160,20 +161,20 @@ func (p *Plan) warn(in Input) {
 		case Update:
 			if c.Step == "" && c.Before.ChatServiceSID != "" && c.Before.ChatServiceSID != c.After.ChatServiceSID {
 				p.Warnings = append(p.Warnings, Notice{Code: warnChatService, Source: c.Source,
-					Message: fmt.Sprintf("flow %s moves to another chat service: conversations under way stay in the old one", name)})
+					Message: fmt.Sprintf("flow %s moves to another chat service: ongoing conversations stay in the old one", name)})
 			}
 		case Create:
 			if old, ok := gone[place{c.After.ChannelType, c.After.ContactIdentity}]; ok && old.Before.IntegrationType == c.After.IntegrationType {
 				p.Warnings = append(p.Warnings, Notice{Code: warnLikelyRename, Source: c.Source,
-					Message: fmt.Sprintf("flow %s is created for the identity of %s, which is deleted: to rename that flow and keep its SID, write `renamed_from: [%s]`",
+					Message: fmt.Sprintf("flow %s is created for the identity of %s, which is deleted: to rename that flow and keep its SID, add `renamed_from: [%s]`",
 						name, safetext.Quote(old.FriendlyName), safetext.Quote(old.FriendlyName))})
 			}
 		}
 	}
 }
 
-// warnKept warns of what the flows that the run leaves as they are (ignored,
-// outside --only, kept, or unchanged) do to the flows that it changes.
+// warnKept warns where a flow that the run leaves as it is (ignored, outside
+// --only, kept, or unchanged) gets in the way of one that it changes.
 func (p *Plan) warnKept(in Input) {
 	changed := make(map[string]*Change, len(p.Changes))
 	for i := range p.Changes {
@@ -212,7 +213,7 @@ func (p *Plan) warnKept(in Input) {
 	for _, k := range p.Kept {
 		if c := changed[k.CopyOf]; k.CopyOf != "" && c != nil {
 			p.Warnings = append(p.Warnings, Notice{Code: warnCopyKept, Source: c.Source,
-				Message: fmt.Sprintf("flow %s is changed, and its copy %s is kept by --no-delete: the two will differ, and the next plan is refused until the copy is deleted or one of them is pinned",
+				Message: fmt.Sprintf("flow %s changes, but --no-delete keeps its copy %s: the two will differ, and the next plan is refused until you delete the copy or pin one of them",
 					safetext.Quote(k.FriendlyName), k.SID)})
 		}
 	}

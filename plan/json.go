@@ -18,11 +18,10 @@ import (
 	"flexsync/schema"
 )
 
-// WriteJSON writes the plan as the JSON document that --out saves: one member
-// a line, one change a line, so that two plans can be compared line by line.
-// status is written as "status" when it is not empty, for a dry run; a saved
-// plan has none. The document is streamed: beyond the plan itself it takes no
-// memory that grows with it.
+// WriteJSON writes the plan as the JSON document that --out saves: a member a line
+// and a change a line, so that two plans can be compared line by line. status,
+// unless "", is the member "status" of a dry run; a saved plan has none. The
+// document is streamed, so memory does not grow with it.
 func (p *Plan) WriteJSON(w io.Writer, status string) error {
 	digest, err := p.digest()
 	if err != nil {
@@ -31,7 +30,7 @@ func (p *Plan) WriteJSON(w io.Writer, status string) error {
 	return p.writeJSON(w, status, digest)
 }
 
-// digest is over the document without the digest and without a status.
+// digest is of the document without a digest and a status: "sha256:" and hex.
 func (p *Plan) digest() (string, error) {
 	h := sha256.New()
 	if err := p.writeJSON(h, "", ""); err != nil {
@@ -161,22 +160,22 @@ func (c *Change) accept() error {
 	return nil
 }
 
-// DamagedError is the error of Read for a document that WriteJSON did not
-// write, or that was changed since.
+// DamagedError is the error of Read for a document that WriteJSON did not write, or
+// that was edited since.
 type DamagedError struct{ Reason string }
 
 func (e *DamagedError) Error() string {
-	return "the saved plan is damaged: " + e.Reason + "; make it again with `flexsync plan --out`"
+	return "the saved plan is damaged: " + e.Reason + "; create it again with `flexsync plan --out`"
 }
 
-// Read reads a plan that WriteJSON wrote. Whatever was edited, cut short or
-// added since is a *DamagedError.
+// Read reads a plan that WriteJSON wrote, without a status. The error is a
+// *DamagedError when anything was edited, cut or added since.
 func Read(data []byte) (*Plan, error) {
 	var version struct {
 		FormatVersion *int `json:"format_version"`
 	}
 	if err := json.Unmarshal(data, &version); err != nil {
-		return nil, &DamagedError{Reason: "it is not a whole JSON document"}
+		return nil, &DamagedError{Reason: "it is not a complete JSON document"}
 	}
 	if v := version.FormatVersion; v == nil || *v != FormatVersion {
 		return nil, &DamagedError{Reason: fmt.Sprintf("it does not have format_version %d", FormatVersion)}

@@ -89,10 +89,10 @@ func replaced(doc []byte, i int, c byte) []byte {
 func TestReadRefuses(t *testing.T) {
 	doc := string(asJSON(t, compute(t, Input{Config: config(declare("A", retry(1))), Snapshot: account(have(1, "A"))})))
 	for _, test := range []struct{ name, doc, says string }{
-		{"nothing", "", "not a whole JSON document"},
-		{"half of it", doc[:len(doc)/2], "not a whole JSON document"},
+		{"nothing", "", "not a complete JSON document"},
+		{"half of it", doc[:len(doc)/2], "not a complete JSON document"},
 		{"null", "null", "format_version 1"},
-		{"a list", "[]", "not a whole JSON document"},
+		{"a list", "[]", "not a complete JSON document"},
 		{"no version", "{}", "format_version 1"},
 		{"another version", strings.Replace(doc, `"format_version": 1`, `"format_version": 2`, 1), "format_version 1"},
 		{"a member too many", strings.Replace(doc, `"format_version": 1`, `"format_version": 1, "extra": 1`, 1), "extra"},

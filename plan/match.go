@@ -10,27 +10,26 @@ import (
 	"flexsync/state"
 )
 
-// match is one flow that both sides may know: declared, in the account, or
-// both.
+// match is a flow that is declared, in the account, or both.
 type match struct {
 	want *schema.Declared // nil: no file declares it
 	have *state.Flow      // nil: not in the account
 
 	// also are further flows of the account that belong to this match: copies
-	// equal to have, left behind by a race or a kill, or, with refuse, the
-	// flows that a person has to decide about.
+	// of have, left behind by a race or a kill, or, with refuse, the flows that a
+	// person has to decide about.
 	also   []*state.Flow
 	refuse *Notice
 	reason string // why an undeclared flow is left over; "" when nothing explains it
 	fault  bool   // want has a name that the account does not have exactly once
 }
 
-// matcher pairs declared flows with the account's: pins first, then names,
-// then old names, each kind for all flows before the next begins, so that no
-// flow is claimed by a weaker reason than another has.
+// matcher pairs declared flows with the account's: by pins first, then by names,
+// then by old names, each for all flows before the next begins, so that the
+// strongest reason takes a flow.
 type matcher struct {
-	byName map[string][]*state.Flow // unclaimed
-	bySID  map[string]*state.Flow   // unclaimed
+	byName map[string][]*state.Flow // not matched yet
+	bySID  map[string]*state.Flow   // not matched yet
 	// ignoredSID are flows that the files ignore: never matched.
 	ignoredSID map[string]*state.Flow
 }
@@ -51,7 +50,7 @@ func newMatcher(flows, ignored []*state.Flow) *matcher {
 	return m
 }
 
-func (m *matcher) claim(f *state.Flow) {
+func (m *matcher) take(f *state.Flow) {
 	delete(m.bySID, strings.ToLower(f.SID))
 	rest := slices.DeleteFunc(m.byName[f.FriendlyName], func(g *state.Flow) bool { return g == f })
 	if len(rest) == 0 {
@@ -61,8 +60,8 @@ func (m *matcher) claim(f *state.Flow) {
 	}
 }
 
-// claimAll claims and returns the flows of a name.
-func (m *matcher) claimAll(name string) []*state.Flow {
+// takeName takes the flows of a name.
+func (m *matcher) takeName(name string) []*state.Flow {
 	found := m.byName[name]
 	delete(m.byName, name)
 	for _, f := range found {
@@ -71,7 +70,7 @@ func (m *matcher) claimAll(name string) []*state.Flow {
 	return found
 }
 
-// match pairs every declared flow; what stays unclaimed in m is undeclared.
+// match returns a match for each declared flow. What stays in m is undeclared.
 func (m *matcher) match(declared []*schema.Declared) []match {
 	matches := make([]match, len(declared))
 	for i, want := range declared {
@@ -81,16 +80,16 @@ func (m *matcher) match(declared []*schema.Declared) []match {
 		}
 		if f, ok := m.bySID[strings.ToLower(want.SID)]; ok {
 			matches[i].have = f
-			m.claim(f)
+			m.take(f)
 			continue
 		}
-		msg := fmt.Sprintf("flow %s (%s) is pinned to %s, and the account has no such flow: remove `sid` to match by name, or correct it",
+		msg := fmt.Sprintf("flow %s (%s) is pinned to %s, but the account has no such flow: correct `sid`, or remove it to match by name",
 			safetext.Quote(want.Flow.FriendlyName), want.Pos, want.SID)
 		if f, ok := m.ignoredSID[strings.ToLower(want.SID)]; ok {
-			msg = fmt.Sprintf("flow %s (%s) is pinned to %s, and that flow, %s, is ignored: remove `sid`, or take the flow out of `ignore`",
+			msg = fmt.Sprintf("flow %s (%s) is pinned to %s, but that flow, %s, is ignored: remove `sid`, or take the flow out of `ignore`",
 				safetext.Quote(want.Flow.FriendlyName), want.Pos, want.SID, safetext.Quote(f.FriendlyName))
 		}
-		// Flows of the wanted name are left alone: they may be the one meant.
+		// Flows of the declared name stay as they are: the right one may be among them.
 		matches[i].refuse = &Notice{Code: RefuseSIDAbsent, Message: msg, Source: &want.Pos}
 	}
 	for i := range matches {
@@ -106,14 +105,14 @@ func (m *matcher) match(declared []*schema.Declared) []match {
 			}
 		}
 		if mt.refuse != nil && mt.have == nil && mt.also == nil { // the pin is absent
-			mt.also = m.claimAll(mt.want.Flow.FriendlyName)
+			mt.also = m.takeName(mt.want.Flow.FriendlyName)
 		}
 	}
 	return matches
 }
 
-// leftOver returns the account's flows that no match has claimed, in the
-// order of flows, each with what the declared flows say about it.
+// leftOver returns the account's flows that belong to no match, in the order of
+// flows, each with what the declared flows say about it.
 func (m *matcher) leftOver(flows []*state.Flow, matches []match) []match {
 	reasons := make(map[*state.Flow]string)
 	for i := range matches {
@@ -143,7 +142,7 @@ func (m *matcher) leftOver(flows []*state.Flow, matches []match) []match {
 }
 
 func (m *matcher) matchName(mt *match, name string) {
-	found := m.claimAll(name)
+	found := m.takeName(name)
 	if len(found) == 0 {
 		return
 	}
@@ -167,7 +166,7 @@ func (m *matcher) matchName(mt *match, name string) {
 	mt.also = found
 	mt.refuse = &Notice{
 		Code: RefuseDuplicateRemote,
-		Message: fmt.Sprintf("the account has %d flows named %s that differ: %s; pin the right one with `sid: %s` at %s, and the others are deleted",
+		Message: fmt.Sprintf("the account has %d flows named %s that differ: %s; pin the one to keep, such as with `sid: %s` at %s, and the others are deleted",
 			len(found), safetext.Quote(name), strings.Join(sids, ", "), keep.SID, mt.want.Pos),
 		Source: &mt.want.Pos,
 	}

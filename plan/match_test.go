@@ -77,7 +77,7 @@ func TestMatch(t *testing.T) {
 			have:     []state.Flow{have(1, "A"), have(2, "B")},
 			want:     []string{"delete B #2"},
 			refusals: []string{"sid-absent"},
-			says:     []string{sid("FO", 9), `"A"`, "flows.yaml:10", "remove `sid`"},
+			says:     []string{sid("FO", 9), `"A"`, "flows.yaml:10", "or remove it to match by name"},
 			reasons:  []string{""},
 		},
 		{

@@ -13,10 +13,9 @@ import (
 )
 
 // Twilio refuses a second enabled flow of one channel type and contact identity
-// (error 45210), so a write that enables a flow has to wait for the writes that
-// free its identity. Twilio's texts leave open whether that is so for flows of
-// different integration types as well. The order has to do for both readings,
-// and is the same for both:
+// (error 45210), so a write that enables a flow waits for the writes that free its
+// identity. Twilio's documentation leaves open whether this also holds for flows
+// of different integration types. One order serves both readings:
 //
 //   - The identity alone counts, so that a flow makes room for one of another
 //     type.
@@ -24,7 +23,7 @@ import (
 //     and one of them changes its type and keeps the identity, the identity with
 //     the type counts as well.
 
-// claimOf is what a side of a change holds; the side may not be there.
+// claimOf is the claim of one side of a change, which may be nil.
 func claimOf(f *schema.Flow) schema.TypedClaim {
 	if f == nil {
 		return schema.TypedClaim{}
@@ -32,27 +31,26 @@ func claimOf(f *schema.Flow) schema.TypedClaim {
 	return f.TypedClaim()
 }
 
-// enters reports whether a flow that goes from one claim to another comes to
-// collide with a holder, in one of the readings in which it did not before.
-// Backwards, from the claim after a change to the one before it, it tells whether
-// the change makes room for the holder.
+// enters reports whether a flow that goes from one claim to another collides with
+// the holder afterwards, in a reading in which it did not before. Backwards, from
+// the claim after a change to the one before it, it reports whether the change
+// makes room for the holder.
 func enters(from, to, holder schema.TypedClaim) bool {
 	return to != schema.TypedClaim{} && to.Claim == holder.Claim &&
 		(from.Claim != to.Claim || to == holder && from != to)
 }
 
-// TakesFrom reports whether the change takes an identity that the other one
-// frees.
+// TakesFrom reports whether the change takes an identity that the other one frees.
 func (c *Change) TakesFrom(other *Change) bool {
 	return enters(claimOf(c.Before), claimOf(c.After), claimOf(other.Before)) &&
 		enters(claimOf(other.After), claimOf(other.Before), claimOf(c.After))
 }
 
-// Dependencies returns, for each change, the others that have to succeed before
-// it may begin, ascending: those that free an identity which it leaves enabled,
-// an earlier step of the same flow, and the deletes of its copies. It is derived
-// from the changes alone, so a saved plan has the same. In a plan that is not
-// refused all of them are earlier ones.
+// Dependencies returns, for each change, the indexes of the others that have to
+// succeed before it begins, ascending: those that free the identity that it
+// claims, the disabling step of the same flow, and the deletes of its copies. It
+// depends on the changes alone, so a saved plan gives the same. In a plan that is
+// not refused, every change comes after those it depends on.
 func Dependencies(changes []Change) [][]int {
 	freers := make(map[schema.Claim][]int) // of the identity, or of its type
 	steps := make(map[string]int)
@@ -106,20 +104,19 @@ func Dependencies(changes []Change) [][]int {
 // steps, writes that others wait for, other updates, creates, the remaining
 // deletes; by name and SID within each.
 //
-// The deletes of copies whose kept flow is changed come first since a run that
-// ends in between must not leave flows of one name that differ: the next run
-// could not tell which is meant.
+// The deletes of copies whose original changes come first, since a run that ends
+// in between must not leave flows of one name that differ: the next run could not
+// tell which one is right.
 //
-// A cycle, such as a swap of identities, in which each write waits for the next,
-// is broken by an extra step that disables one of its flows first. A run may end
-// after the step and leave the flow disabled, so it has to be a flow that the
-// next run enables again: not one of unmanaged, which holds the SIDs of the flows
-// whose `enabled` is left as the account has it. Cycles that have no other are
-// returned as stuck, each from its first flow by name on, and such a plan cannot
-// be carried out.
+// A cycle, in which each write waits for the next, such as a swap of identities, is
+// broken by an extra step that disables one of its flows first. A run may end
+// after the step and leave the flow disabled, so the next run has to enable it
+// again: unmanaged, the SIDs of the flows whose `enabled` stays as the account has
+// it, are out of the question. Cycles of such flows alone are returned as stuck,
+// each from its first flow by name on. A plan with these cannot be carried out.
 func order(changes []Change, unmanaged map[string]bool) (ordered []Change, stuck [][]*Change) {
 	deps := Dependencies(changes)
-	out := make([]bool, len(changes)) // not looked at: no cycle goes through it
+	out := make([]bool, len(changes)) // left out of the search for cycles
 	breakAt := func(may func(i int) bool, broken func(cycle []int)) {
 		for {
 			found := cycles(deps, out)
@@ -142,12 +139,12 @@ func order(changes []Change, unmanaged map[string]bool) (ordered []Change, stuck
 		}
 	}
 
-	// What cannot be broken anywhere else: cycles of unmanaged flows alone.
+	// Cycles that nothing breaks: those of unmanaged flows alone.
 	free := func(i int) bool { return !unmanaged[changes[i].SID] }
 	for i := range changes {
 		out[i] = free(i)
 	}
-	severed := make([]bool, len(changes)) // nobody waits for it, for want of an order
+	severed := make([]bool, len(changes)) // nothing waits for it, since there is no order
 	breakAt(func(int) bool { return true }, func(cycle []int) {
 		severed[cycle[0]] = true
 		var flows []*Change
@@ -195,11 +192,11 @@ func cycles(deps [][]int, out []bool) (found [][]int) {
 	return found
 }
 
-// sortChanges puts the changes after those that they depend on. Nobody waits
-// for one that is severed.
+// sortChanges puts the changes after those that they depend on. Nothing waits for
+// one that is severed.
 func sortChanges(changes []Change, severed []bool) []Change {
-	waits := make([]int, len(changes))  // how many writes each one still waits for
-	next := make([][]int, len(changes)) // who waits for it
+	waits := make([]int, len(changes))  // how many changes each one still waits for
+	next := make([][]int, len(changes)) // those that wait for it
 	q := &queue{changes: changes, rank: make([]int, len(changes))}
 	for i := range changes {
 		q.rank[i] = rankOf(&changes[i])
@@ -236,8 +233,8 @@ func sortChanges(changes []Change, severed []bool) []Change {
 	return ordered
 }
 
-// order sets the plan's changes, in the order of execution, and refuses what has
-// none.
+// order sets the plan's changes, in the order of execution, and refuses those that
+// have none.
 func (p *Plan) order(changes []Change, matches []match) {
 	unmanaged := make(map[string]bool)
 	for i := range matches {
@@ -264,7 +261,7 @@ func (p *Plan) refuseStuck(cycle []*Change) {
 		list += fmt.Sprintf(" and %d more", more)
 	}
 	p.Refusals = append(p.Refusals, Notice{Code: RefuseCycleUnmanaged, Source: cycle[0].Source, Message: fmt.Sprintf(
-		"flows %s swap identities, so one of them has to be disabled for a moment, and a run that ends just then would leave it disabled for good, because all of them have `enabled` in `ignore_changes`: take `enabled` out of `ignore_changes` for one of them, such as %s",
+		"flows %s swap identities, so one of them has to be disabled for a moment; since all of them have `enabled` in `ignore_changes`, a run that ends at that moment would leave it disabled: remove `enabled` from `ignore_changes` for one of them, such as %s",
 		list, safetext.Quote(cycle[0].FriendlyName))})
 }
 
@@ -285,7 +282,7 @@ func before(a, b *Change) bool { return compare(a, b) < 0 }
 
 // Places in the order, among changes that wait for nothing.
 const (
-	rankCopy = iota // the delete of a copy whose kept flow is changed
+	rankCopy = iota // the delete of a copy whose original changes
 	rankStep
 	rankNeeded // others wait for it
 	rankUpdate
@@ -305,7 +302,7 @@ func rankOf(c *Change) int {
 	return rankDelete
 }
 
-// queue is the writes that wait for nothing, the next one first.
+// queue is the changes that wait for nothing, a heap with the next one first.
 type queue struct {
 	changes []Change
 	rank    []int

@@ -30,7 +30,7 @@ func TestOrder(t *testing.T) {
 			want:   []string{"update A #1", "update B #2"},
 		},
 		{
-			name:   "a flow is switched off for another",
+			name:   "a flow is disabled for another",
 			config: []schema.Declared{declare("A", on("+1")), declare("Z", off("+1"))},
 			have:   []state.Flow{have(1, "A", off("+1")), have(2, "Z", on("+1"))},
 			want:   []string{"update Z #2", "update A #1"},
@@ -254,7 +254,7 @@ func TestCycleUnmanaged(t *testing.T) {
 			name:   "a swap",
 			config: []schema.Declared{declare("A", on("+2"), open, at(3)), declare("B", on("+1"), open, at(7)), declare("C", retry(1))},
 			have:   []state.Flow{have(1, "A", on("+1")), have(2, "B", on("+2")), have(3, "C")},
-			says:   [][]string{{`"A" (flows.yaml:3), "B" (flows.yaml:7)`, "take `enabled` out of `ignore_changes` for one of them", `such as "A"`}},
+			says:   [][]string{{`"A" (flows.yaml:3), "B" (flows.yaml:7)`, "remove `enabled` from `ignore_changes` for one of them", `such as "A"`}},
 			want:   []string{"update B #2", "update A #1", "update C #3"},
 		},
 		{

@@ -1,11 +1,10 @@
 // Package plan computes the difference between what the YAML wants and what
 // the account has, as data.
 //
-// A [Plan] says what would be written, in which order, why, and why apply
-// would refuse. It holds no function and no connection: it is computed from a
-// configuration and a snapshot ([Compute]), saved and read back ([Plan.WriteJSON],
-// [Read]). How it looks is package render's work, carrying it out package apply's. The package does no I/O
-// of its own and reads no clock.
+// A [Plan] says what to write, in which order and why, and why apply refuses to. It
+// is computed from a configuration and a snapshot ([Compute]), saved and read back
+// ([Plan.WriteJSON], [Read]). Package render shows it, package apply carries it out.
+// This package connects to nothing and reads no clock.
 package plan
 
 import (
@@ -41,29 +40,29 @@ func (a Action) String() string {
 	return "Action(" + string(rune(a)) + ")"
 }
 
-// Plan is what has to be written to make the account equal to the YAML.
+// Plan is the writes that make the account equal to the YAML.
 type Plan struct {
 	FlexsyncVersion string    `json:"flexsync_version"`
 	CreatedAt       time.Time `json:"created_at"`
 
-	AccountSID   string `json:"account_sid"` // "" when nothing told which account it is
+	AccountSID   string `json:"account_sid"` // "" when it is not known
 	BaseURL      string `json:"base_url"`
-	ConfigDigest string `json:"config_digest"` // of the resolved configuration; files and their order do not matter
+	ConfigDigest string `json:"config_digest"` // "sha256:" and hex, of the resolved configuration, whatever its files and their order
 
-	// State is every flow of the account that was looked at, by SID.
+	// State is the account's flows in scope, by SID.
 	State map[string]Seen `json:"state"`
 
 	Ignore []string `json:"ignore"` // globs and SIDs of files and flags
 	Only   []string `json:"only"`
-	// LeftOut is the SIDs of flows that --ignore leaves out by the name of the
-	// declared flow that they belong to, and not by their own.
+	// LeftOut is the SIDs of flows that --ignore leaves out by the name of their
+	// declared flow, not by their own.
 	LeftOut []string `json:"left_out"`
-	Managed []string `json:"managed"` // names that the YAML declares and that were looked at, sorted
-	// NoDelete is --no-delete: nothing is deleted, copies that come up while the
-	// plan is carried out included.
+	Managed []string `json:"managed"` // names of the declared flows in scope, sorted
+	// NoDelete is --no-delete: nothing is deleted, not even copies that appear while
+	// the plan is carried out.
 	NoDelete bool `json:"no_delete"`
 
-	// Names are the names of the SIDs that were looked up, for display.
+	// Names are the names of things that flows refer to, by SID, for display.
 	Names map[string]string `json:"names"`
 
 	Summary  Summary  `json:"summary"`
@@ -73,7 +72,7 @@ type Plan struct {
 	Refusals []Notice `json:"refusals"`
 }
 
-// Seen is a flow as the plan found it.
+// Seen is what the plan found of a flow.
 type Seen struct {
 	FriendlyName string `json:"friendly_name"`
 	Digest       string `json:"digest"` // of the compared fields only
@@ -94,37 +93,38 @@ type Change struct {
 	Action       Action `json:"action"`
 	FriendlyName string `json:"friendly_name"`
 	SID          string `json:"sid,omitempty"`          // "" on create
-	RenamedFrom  string `json:"renamed_from,omitempty"` // the name that the account's flow has, when it is another
-	// Step is "disable" on the extra write that breaks a swap of identities:
-	// it switches the flow off, a later change of the same SID finishes it.
+	RenamedFrom  string `json:"renamed_from,omitempty"` // the name in the account, when it is another
+	// Step is StepDisable on the extra write that breaks a cycle: it disables the
+	// flow, and a later change of the same SID finishes it. Otherwise "".
 	Step   string       `json:"step,omitempty"`
 	Source *yamldoc.Pos `json:"source,omitempty"` // where the flow is declared; nil on delete
-	Reason string       `json:"reason,omitempty"` // why a delete is one; "" when no file declares the flow
-	// CopyOf is, on the delete of a copy, the SID of the equal flow that
-	// stays. Nothing is lost by such a delete: it is outside --max-deletes.
+	Reason string       `json:"reason,omitempty"` // of a delete; "" when it is only that no file declares the flow
+	// CopyOf is, on the delete of a copy, the SID of the equal flow that stays.
+	// Such a delete loses nothing, and does not count for --max-deletes.
 	CopyOf string        `json:"copy_of,omitempty"`
 	Fields []FieldChange `json:"fields"`
 
 	Before *schema.Flow `json:"before"` // nil on create
-	After  *schema.Flow `json:"after"`  // nil on delete: the whole flow as it is sent
+	After  *schema.Flow `json:"after"`  // nil on delete: the whole flow as it should be
 }
 
-// StepDisable is the Step of an extra disabling write.
+// StepDisable is the Step of the extra write that breaks a cycle.
 const StepDisable = "disable"
 
-// FieldChange is one field that a change sets: a string, bool, int64 or nil.
+// FieldChange is one field that a change sets. Path is a schema.Field's; the values
+// are each a string, a bool, an int64, or nil for none.
 type FieldChange struct {
 	Path   string       `json:"path"`
 	Before schema.Value `json:"before"`
 	After  schema.Value `json:"after"`
 }
 
-// Disables reports whether the change switches a flow off that is on now.
+// Disables reports whether the change disables a flow that is enabled now.
 func (c *Change) Disables() bool {
 	return c.Before != nil && c.Before.Enabled && c.After != nil && !c.After.Enabled
 }
 
-// Kept is a flow that would be deleted without --no-delete.
+// Kept is a flow that --no-delete keeps.
 type Kept struct {
 	FriendlyName string      `json:"friendly_name"`
 	SID          string      `json:"sid"`
@@ -147,13 +147,13 @@ const (
 	RefuseWrongAccount    = "wrong-account"
 	RefuseEmptyConfig     = "empty-config"
 	RefuseSIDAbsent       = "sid-absent"
-	// RefuseCycleUnmanaged is a cycle of identities among flows whose `enabled`
-	// is in ignore_changes: breaking it could leave one of them disabled.
+	// RefuseCycleUnmanaged is a cycle of flows that all have `enabled` in
+	// ignore_changes: to break it could leave one of them disabled.
 	RefuseCycleUnmanaged = "cycle-unmanaged"
 )
 
-// Backup says how to export the account so that it can be applied as it is
-// before the plan is carried out, and after.
+// Backup returns how to export the account so that the export can be applied
+// unedited, both before and after the plan is carried out.
 func (p *Plan) Backup() state.ExportOptions {
 	opts := state.ExportOptions{Gone: make(map[string]bool), Coming: make(map[string]bool), Renamed: make(map[string]bool)}
 	for i := range p.Changes {

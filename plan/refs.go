@@ -12,27 +12,25 @@ import (
 	"flexsync/state"
 )
 
-// References returns what the account has to be asked for, beside its flows,
-// to plan in.Config: what names stand for and, with in.CheckRefs, what SIDs do.
-// It does not need in.Snapshot, so that both can be read at the same time;
-// therefore a flow counts as soon as its counterpart in the account may bring
-// it into the run, and what hangs on the account's flows is left to
-// [LateReferences].
+// References returns what to look up in the account, beside its flows, to plan
+// in.Config: what names stand for and, with in.CheckRefs, what SIDs do. It does not
+// need in.Snapshot, so that both can be read at the same time. So a declared flow
+// counts if its counterpart in the account may bring it into scope, and what
+// depends on the account's flows is left to [LateReferences].
 func References(in Input) state.Wanted {
 	var w state.Wanted
 	scope := newScope(&in)
 	for i := range in.Config.Flows {
-		if d := &in.Config.Flows[i]; scope.mayLookAt(d) {
+		if d := &in.Config.Flows[i]; scope.mayCover(d) {
 			in.want(&w, d, mayLeave(d), state.Workspace{})
 		}
 	}
 	return w
 }
 
-// LateReferences returns what has to be asked for once in.Snapshot is known, on
-// top of [References]: the fields that ignore_changes names are looked up only
-// where it does not leave them alone, and what is inside of a workspace that it
-// leaves alone is looked up in the account's.
+// LateReferences returns what to look up once in.Snapshot is known, on top of
+// [References]: fields that ignore_changes names but does not leave alone, and what
+// is inside of a workspace that it leaves as the account has it.
 func LateReferences(in Input) state.Wanted {
 	var w state.Wanted
 	if !slices.ContainsFunc(in.Config.Flows, func(d schema.Declared) bool { return mayLeave(&d)&referring != 0 }) {

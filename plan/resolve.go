@@ -13,7 +13,7 @@ import (
 	"flexsync/state"
 )
 
-// resolver puts SIDs in the place of names.
+// resolver replaces names by SIDs.
 type resolver struct {
 	dir    *state.Directory
 	names  map[string]string // SID → name
@@ -21,14 +21,14 @@ type resolver struct {
 	faults map[fault]*blamed
 }
 
-// sought is a name of a kind, in a workspace where the kind is of one.
-type sought struct{ kind, parent, name string }
+// sought is a name of what has SIDs of a prefix, in a workspace if it belongs to one.
+type sought struct{ prefix, parent, name string }
 
-// answer is the one SID of a name, or what is wrong with the name.
+// answer is the SID of a name, or what is wrong with the name.
 type answer struct{ sid, message, hint string }
 
-// fault is a name that cannot be resolved. A name in defaults stands for all
-// flows below, and is still one fault.
+// fault is a name that cannot be resolved. A name in defaults counts once, however
+// many flows have it.
 type fault struct {
 	pos     yamldoc.Pos
 	path    string
@@ -50,10 +50,9 @@ func (b *blamed) String() string {
 	return s
 }
 
-// resolve returns the declaration with every name looked up that counts, and
-// whether none of them is a fault: a name that the account has not exactly
-// once. have is the matching flow of the account, or nil; what ignore_changes
-// leaves as it is there may have any name.
+// resolve returns the declaration with the SIDs of its names, and whether the
+// account has each of the names exactly once. have is the matching flow of the
+// account, or nil; names of fields that ignore_changes leaves alone do not count.
 func (r *resolver) resolve(want *schema.Declared, have *state.Flow) (_ *schema.Declared, ok bool) {
 	if len(want.Names) == 0 {
 		return want, true
@@ -65,7 +64,7 @@ func (r *resolver) resolve(want *schema.Declared, have *state.Flow) (_ *schema.D
 		if left.Has(ref.Field) {
 			continue
 		}
-		key := sought{kind: ref.Field.SID, name: ref.Name}
+		key := sought{prefix: ref.Field.SID, name: ref.Name}
 		if isInside(ref.Field) {
 			key.parent = workspaceInEffect(&resolved.Flow, have, left)
 		}
@@ -108,11 +107,11 @@ func isInside(f *schema.Field) bool { return f.SID == "WW" || f.SID == "TC" }
 func (r *resolver) inKept(found answer, key sought) answer {
 	switch {
 	case key.parent == "":
-		found.message = fmt.Sprintf("the flow has no workspace in the account, so there is no workflow named %s in it", safetext.Quote(key.name))
+		found.message = fmt.Sprintf("in the account the flow has no workspace, so there is no workflow named %s", safetext.Quote(key.name))
 	case !r.dir.Lacks(key.parent):
 		return found
 	}
-	found.hint = "take integration.workspace_sid out of ignore_changes, or correct the flow in the account"
+	found.hint = "remove integration.workspace_sid from ignore_changes, or correct the flow in the account"
 	return found
 }
 
@@ -139,20 +138,20 @@ func (r *resolver) find(ref schema.NameRef, key sought) answer {
 }
 
 func (r *resolver) search(ref schema.NameRef, key sought) answer {
-	noun, where := state.Noun(key.kind), "the account"
+	noun, where := state.Noun(key.prefix), "the account"
 	if isInside(ref.Field) {
 		switch where = "workspace " + key.parent; {
 		case key.parent == "":
 			return answer{}
 		case r.dir.Lacks(key.parent):
 			return answer{message: fmt.Sprintf("the account has no workspace %s, so there is no workflow named %s in it", key.parent, safetext.Quote(key.name)),
-				hint: "correct integration.workspace_sid, or write integration.workspace with the workspace's name"}
+				hint: "correct integration.workspace_sid, or set integration.workspace to the workspace's name"}
 		}
 		if w, ok := r.dir.Lookup(key.parent); ok && w.Name != "" {
 			where += " (" + safetext.Quote(w.Name) + ")"
 		}
 	}
-	switch found := r.dir.Find(key.kind, key.parent, key.name); len(found) {
+	switch found := r.dir.Find(key.prefix, key.parent, key.name); len(found) {
 	case 0:
 		return answer{message: fmt.Sprintf("%s has no %s named %s", where, noun, safetext.Quote(key.name)), hint: r.near(key, where)}
 	case 1:
@@ -164,22 +163,22 @@ func (r *resolver) search(ref schema.NameRef, key sought) answer {
 		}
 		slices.Sort(sids)
 		return answer{message: fmt.Sprintf("%s has %d %ss named %s: %s", where, len(found), noun, safetext.Quote(key.name), strings.Join(sids, ", ")),
-			hint: fmt.Sprintf("write %s with the SID that is meant, or rename the others", ref.Field.Path)}
+			hint: fmt.Sprintf("set %s to the SID of the right one, or rename the others", ref.Field.Path)}
 	}
 }
 
-// near says which names there are in the place of one that is not.
+// near says which names exist in place of one that does not.
 func (r *resolver) near(key sought, where string) string {
 	const most = 5
-	known := r.dir.NamesOf(key.kind, key.parent)
-	noun := state.Noun(key.kind)
+	known := r.dir.NamesOf(key.prefix, key.parent)
+	noun := state.Noun(key.prefix)
 	if same := slices.IndexFunc(known, func(name string) bool { return strings.EqualFold(name, key.name) }); same >= 0 {
-		return fmt.Sprintf("upper and lower case count: there is %s", safetext.Quote(known[same]))
+		return fmt.Sprintf("names are case-sensitive: there is %s", safetext.Quote(known[same]))
 	}
 	near := nearest.Find(key.name, known, 3)
 	switch {
 	case len(known) == 0:
-		return fmt.Sprintf("%s has no %s at all: create it there first", where, noun)
+		return fmt.Sprintf("%s has no %ss: create it there first", where, noun)
 	case len(near) > 0:
 		return "did you mean " + quoteAll(near, " or ") + "?"
 	case len(known) > most:

@@ -133,9 +133,9 @@ func TestResolveProblems(t *testing.T) {
 		hint string
 	}{
 		"none":         {named("chat_service_sid", "Flex Chat Servise"), `chat_service: flow "A": the account has no chat service named "Flex Chat Servise"`, `did you mean "Flex Chat Service"?`},
-		"case":         {named("integration.flow_sid", "messaging ivr"), `integration.studio_flow: flow "A": the account has no Studio flow named "messaging ivr"`, `upper and lower case count: there is "Messaging IVR"`},
+		"case":         {named("integration.flow_sid", "messaging ivr"), `integration.studio_flow: flow "A": the account has no Studio flow named "messaging ivr"`, `names are case-sensitive: there is "Messaging IVR"`},
 		"nothing near": {named("integration.flow_sid", "Zebra crossing"), "no Studio flow named", `there is "Messaging IVR", "Next IVR", "Old IVR"`},
-		"several":      {named("chat_service_sid", "Twice"), `the account has 2 chat services named "Twice": ` + sid("IS", 2) + ", " + sid("IS", 3), "write chat_service_sid with the SID"},
+		"several":      {named("chat_service_sid", "Twice"), `the account has 2 chat services named "Twice": ` + sid("IS", 2) + ", " + sid("IS", 3), "set chat_service_sid to the SID"},
 		"workflow":     {func(d *schema.Declared) { task(d); named("integration.workflow_sid", "anyone")(d) }, `workspace ` + sid("WS", 1) + ` has no workflow named "anyone"`, `there is "Anyone"`},
 		"elsewhere": {func(d *schema.Declared) {
 			task(d)
@@ -313,7 +313,7 @@ func TestResolveWorkspaceInEffect(t *testing.T) {
 		"the account's flow has no workspace": {declared: byName("Flex", "Anyone"), leave: []string{ws}, have: func(d *schema.Declared) {
 			in(1, 1)(d)
 			d.Flow.WorkspaceSID = ""
-		}, problem: "the flow has no workspace in the account", hint: "ignore_changes"},
+		}, problem: "in the account the flow has no workspace", hint: "ignore_changes"},
 		"the flow is created": {declared: byName("Back Office", "Anyone"), leave: []string{ws}, workspace: 2, workflow: 3, asked: []string{"2 Workflows"}},
 		"the flow is created, in no workspace": {declared: byName("None", "Anyone"), leave: []string{ws},
 			problem: `no workspace named "None"`, hint: `"Back Office"`},

@@ -12,14 +12,13 @@ import (
 	"flexsync/state"
 )
 
-// Scope decides which of the account's flows and of the declared ones a run
-// looks at. Whoever has to know asks it: planning, what is looked up, a saved
-// plan, and apply.
+// Scope decides which flows are in scope, of the account's and of the declared
+// ones. Planning, lookups, the check of a saved plan and apply all ask it.
 //
-// What the files ignore does not exist for the run, and so it is with a SID of
-// --ignore: it means that resource, and nothing that is declared. A name of
-// --ignore or --only means a flow on both sides, so it is held against the
-// pair that a declared flow and its resource are.
+// What the files ignore does not exist for the run, nor does a SID of --ignore,
+// which names a resource and nothing that is declared. A name of --ignore or
+// --only names a flow on both sides, so it counts for a declared flow and its
+// resource as a pair.
 type Scope struct {
 	ignore []glob.Glob // of files and flags
 	flags  []glob.Glob // the part of ignore that is --ignore's
@@ -28,11 +27,11 @@ type Scope struct {
 	// case: the resource and the declared flow are left out as a pair.
 	pinned map[string]bool
 
-	seen    map[string]Seen // looked at, whatever its name is by now
-	leftOut map[string]bool // SIDs, left out because of the other side's name
+	seen    map[string]Seen // in scope, whatever the name is by now
+	leftOut map[string]bool // SIDs that are ignored by the declared flow's name
 }
 
-// newScope is the scope of a plan that is to be made.
+// newScope is the scope of a plan before it is made.
 func newScope(in *Input) *Scope {
 	s := &Scope{ignore: slices.Concat(in.Config.Ignore, in.Ignore), flags: in.Ignore, only: in.Only, pinned: make(map[string]bool), leftOut: make(map[string]bool)}
 	for i := range in.Config.Flows {
@@ -43,8 +42,8 @@ func newScope(in *Input) *Scope {
 	return s
 }
 
-// Scope is the scope that the plan was made with. Its globs were compiled then,
-// so an error means a plan that is not one of ours.
+// Scope is the scope that the plan was made with. The error is a *DamagedError: the
+// globs compiled when the plan was made.
 func (p *Plan) Scope() (*Scope, error) {
 	s := &Scope{seen: p.State, leftOut: make(map[string]bool, len(p.LeftOut))}
 	for _, sid := range p.LeftOut {
@@ -60,8 +59,8 @@ func (p *Plan) Scope() (*Scope, error) {
 	return s, nil
 }
 
-// Covers reports whether the run looks at a flow of the account: the plan saw
-// it, or would have, had it been there.
+// Covers reports whether a flow of the account is in scope: the plan saw it, or
+// would have if it had existed.
 func (s *Scope) Covers(f *state.Flow) bool {
 	if _, ok := s.seen[f.SID]; ok {
 		return true
@@ -70,7 +69,7 @@ func (s *Scope) Covers(f *state.Flow) bool {
 		(len(s.only) == 0 || matchesName(s.only, f.FriendlyName))
 }
 
-// exists reports whether a flow of the account can be matched at all.
+// exists reports whether a flow of the account exists for the run.
 func (s *Scope) exists(f *state.Flow) bool {
 	if s.pinned[strings.ToLower(f.SID)] {
 		return true
@@ -78,9 +77,9 @@ func (s *Scope) exists(f *state.Flow) bool {
 	return !matchesSID(s.flags, f.SID) && !ignoresFlow(s.ignore[:len(s.ignore)-len(s.flags)], f)
 }
 
-// judge decides about a pair: it is looked at, or ignored, or, when neither is
-// true, outside of --only.
-func (s *Scope) judge(mt *match) (looked, ignored bool) {
+// judge decides about a match: it is in scope, ignored, or, if neither, outside of
+// --only.
+func (s *Scope) judge(mt *match) (inScope, ignored bool) {
 	var names []string
 	if mt.want != nil {
 		names = append(names, mt.want.Flow.FriendlyName)
@@ -94,16 +93,16 @@ func (s *Scope) judge(mt *match) (looked, ignored bool) {
 	return !ignored && (len(s.only) == 0 || in(s.only)), ignored
 }
 
-// mayLookAt reports whether a declared flow may be in the run, as far as can be
-// told without the account.
-func (s *Scope) mayLookAt(d *schema.Declared) bool {
-	looked, ignored := s.judge(&match{want: d})
-	return looked || !ignored && (d.SID != "" || slices.ContainsFunc(d.RenamedFrom, func(name string) bool { return matchesName(s.only, name) }))
+// mayCover reports whether a declared flow may be in scope, as far as can be told
+// without the account.
+func (s *Scope) mayCover(d *schema.Declared) bool {
+	inScope, ignored := s.judge(&match{want: d})
+	return inScope || !ignored && (d.SID != "" || slices.ContainsFunc(d.RenamedFrom, func(name string) bool { return matchesName(s.only, name) }))
 }
 
-// leave notes the flows of an ignored pair that are so by the other side's
-// name only: a saved plan would take them for new ones.
-func (s *Scope) leave(mt *match) {
+// leaveOut notes the flows of an ignored match that only the declared flow's name
+// ignores: a saved plan would take them for new ones.
+func (s *Scope) leaveOut(mt *match) {
 	mt.each(func(f *state.Flow) {
 		if !ignoresFlow(s.ignore, f) {
 			s.leftOut[f.SID] = true
@@ -111,8 +110,8 @@ func (s *Scope) leave(mt *match) {
 	})
 }
 
-// unmatched returns the first glob of --only that no name matches, neither
-// declared nor in the account, or an error that is nil.
+// unmatched returns an *UnmatchedError for the first glob of --only that matches no
+// flow on either side, or nil.
 func (s *Scope) unmatched(cfg *schema.Config, snap *state.Snapshot) error {
 	for _, g := range s.only {
 		hit := slices.ContainsFunc(cfg.Flows, func(d schema.Declared) bool { return g.MatchName(d.Flow.FriendlyName) }) ||
@@ -136,7 +135,8 @@ func ignoresFlow(globs []glob.Glob, f *state.Flow) bool {
 	return matchesName(globs, f.FriendlyName) || matchesSID(globs, f.SID)
 }
 
-// Moved is one thing that is not as a saved plan saw it.
+// Moved is a difference between the account and what a saved plan saw: of a flow,
+// or, without a SID, of the account as a whole.
 type Moved struct {
 	FriendlyName string `json:"friendly_name"`
 	SID          string `json:"sid"`
@@ -150,9 +150,10 @@ func (m Moved) String() string {
 	return fmt.Sprintf("flow %s (%s) %s", safetext.Quote(m.FriendlyName), safetext.Line(m.SID), m.What)
 }
 
-// Stale compares the account with what the plan saw and returns everything
-// that moved since, sorted as the snapshot is; nothing means that the plan can
-// be carried out. account is the one that the credentials are for.
+// Stale returns every difference between the account and what the plan saw: flows
+// that changed or are new in the order of the snapshot, then those that were
+// deleted, by name. Without any, the plan can be carried out. account is the one
+// that the credentials are for. The error is that of [Plan.Scope].
 func (p *Plan) Stale(snap *state.Snapshot, account string) ([]Moved, error) {
 	scope, err := p.Scope()
 	if err != nil {
@@ -162,7 +163,7 @@ func (p *Plan) Stale(snap *state.Snapshot, account string) ([]Moved, error) {
 		account = snap.AccountSID
 	}
 	if p.AccountSID != "" && account != p.AccountSID {
-		return []Moved{{What: fmt.Sprintf("the plan is for account %s, and this is account %s", safetext.Line(p.AccountSID), safetext.Line(account))}}, nil
+		return []Moved{{What: fmt.Sprintf("the plan is for account %s, but this is account %s", safetext.Line(p.AccountSID), safetext.Line(account))}}, nil
 	}
 	var moved []Moved
 	there := make(map[string]bool, len(snap.Flows))

@@ -261,7 +261,7 @@ func TestStale(t *testing.T) {
 		{name: "what is in only by its other name", only: []string{"A"}, now: []state.Flow{have(1, "X", retry(1))},
 			want: []string{`flow "X" (` + sid("FO", 1) + `) was changed`}},
 		{name: "another account", account: sid("AC", 2), now: nil,
-			want: []string{"the plan is for account " + sid("AC", 1) + ", and this is account " + sid("AC", 2)}},
+			want: []string{"the plan is for account " + sid("AC", 1) + ", but this is account " + sid("AC", 2)}},
 		{name: "an ignored flow is renamed", now: []state.Flow{base[0], base[1], have(3, "Now mine"), base[3]},
 			want: []string{`flow "Now mine" (` + sid("FO", 3) + `) is new`}},
 	} {

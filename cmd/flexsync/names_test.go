@@ -275,7 +275,7 @@ flows:
 	stdout, stderr := acct.run(exitInput, "plan", file, "--format", "json")
 	for _, want := range []string{
 		file + `:3:17: chat_service: flow "A" and 1 more: the account has no chat service named "flex chat service"`,
-		`upper and lower case count: there is "Flex Chat Service"`,
+		`names are case-sensitive: there is "Flex Chat Service"`,
 		file + `:10:17: integration.workflow: flow "A": the account has no workspace WS000000000000000000000000000000ff`,
 		file + `:13:19: chat_service: flow "B": the account has 2 chat services named "Twice": ` + nsid("IS", 1, 2) + ", " + nsid("IS", 1, 3),
 	} {

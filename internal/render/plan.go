@@ -14,9 +14,8 @@ import (
 
 // What the text and the Markdown of a plan have in common.
 
-// byHarm returns the changes as a reviewer should meet them: deletions, flows
-// that are switched off, other updates, creates; in the plan's order within
-// each.
+// byHarm returns the changes in the order in which a reviewer should see them:
+// deletes, disabled flows, other updates, creates; in the plan's order within each.
 func byHarm(p *plan.Plan) []*plan.Change {
 	cs := make([]*plan.Change, len(p.Changes))
 	for i := range p.Changes {
@@ -40,8 +39,8 @@ func harm(c *plan.Change) int {
 	return 4
 }
 
-// newSID stands in the place of the SID of a flow that is created: whatever
-// holds the SID of a flow that was there before has to be given the new one.
+// newSID is shown in place of the SID of a flow that is created: whatever has the
+// SID of an earlier flow needs the new one.
 const newSID = "(new SID)"
 
 // notes are the sentences that go with a change.
@@ -53,9 +52,9 @@ func notes(c *plan.Change) []string {
 	case c.Action == plan.Delete:
 		said = append(said, "no file declares it")
 	case c.Step == plan.StepDisable:
-		said = append(said, "switched off for a moment: identities are swapped, and a later step finishes this flow")
+		said = append(said, "disabled for a moment, because identities are swapped; a later step finishes this flow")
 	case c.Disables():
-		said = append(said, "SWITCHED OFF: messages no longer reach it")
+		said = append(said, "DISABLED: messages no longer reach it")
 	}
 	if c.RenamedFrom != "" {
 		said = append(said, "renamed from "+safetext.Quote(c.RenamedFrom))
@@ -63,8 +62,8 @@ func notes(c *plan.Change) []string {
 	return said
 }
 
-// shown are the fields that are worth a line: all that change, less the name
-// that stands above them.
+// shown are the fields that get a line: all that change, without the name, which
+// is in the heading.
 func shown(c *plan.Change) []plan.FieldChange {
 	if c.Action == plan.Delete {
 		return nil
@@ -74,7 +73,7 @@ func shown(c *plan.Change) []plan.FieldChange {
 	})
 }
 
-// describe says in one line what a flow is.
+// describe describes a flow in one line.
 func describe(p *plan.Plan, f *schema.Flow) string {
 	parts := []string{show(p, cmp.Or(f.ChannelType, "no channel"))}
 	if f.ContactIdentity != "" {
@@ -100,8 +99,8 @@ func describe(p *plan.Plan, f *schema.Flow) string {
 	return strings.Join(parts, ", ")
 }
 
-// show returns a value for the eye: plain where it cannot be misread, quoted
-// where it could, with its name beside a SID.
+// show returns a value for display: quoted where it could be misread, and a SID
+// with the name of what it refers to.
 func show(p *plan.Plan, v schema.Value) string {
 	switch v := v.(type) {
 	case nil:
@@ -136,7 +135,7 @@ func isPlain(s string) bool {
 	return true
 }
 
-// PlanTotals says what the plan comes to.
+// PlanTotals returns the totals of a plan, without a full stop.
 func PlanTotals(p *plan.Plan) string {
 	s := p.Summary
 	line := fmt.Sprintf("%d to create, %d to update, %d to delete, %d unchanged", s.Create, s.Update, s.Delete, s.Unchanged)
@@ -149,11 +148,14 @@ func PlanTotals(p *plan.Plan) string {
 	return line
 }
 
-// keptText says that flows are kept, so that nobody takes the account for what
-// the YAML says.
-func keptText(n int) string {
-	if n == 1 {
-		return "1 flow that would be deleted is kept by --no-delete"
+// matches is what a plan or report without changes says of the account, kept being
+// the number of flows that --no-delete keeps.
+func matches(kept int) string {
+	switch kept {
+	case 0:
+		return "the account matches the YAML"
+	case 1:
+		return "--no-delete keeps 1 flow that would be deleted"
 	}
-	return fmt.Sprintf("%d flows that would be deleted are kept by --no-delete", n)
+	return fmt.Sprintf("--no-delete keeps %d flows that would be deleted", kept)
 }

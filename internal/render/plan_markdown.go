@@ -12,12 +12,12 @@ import (
 	"flexsync/schema"
 )
 
-// MinMarkdownBytes is the least limit that Markdown can keep to: room for
-// the verdict and for what was cut.
+// MinMarkdownBytes is the lowest limit that Markdown can keep to, in bytes: room for
+// the verdict and for the count of what was cut.
 const MinMarkdownBytes = 600
 
-// maxAccount is how much of an account's name is shown, in bytes once it is
-// safe: a SID has 34, and an API may say anything.
+// maxAccount is how much of an account's SID is shown, in bytes once it is safe: a
+// SID has 34, but an API may return anything.
 const maxAccount = 40
 
 // markdownAccount is an account's SID as Markdown has room for it.
@@ -30,16 +30,14 @@ func markdownAccount(sid string) string {
 	return sid
 }
 
-// foldFrom is the number of changes from which those that do no harm are
-// folded away.
+// foldFrom is the number of changes from which the harmless ones are folded.
 const foldFrom = 20
 
-// PlanMarkdown writes a plan as a comment for a pull request, at most
-// maxBytes long (MinMarkdownBytes or more): a marker by which a bot finds its
-// own comment, the totals, then the changes as diff blocks, deletions and
-// disablings first. What does not fit is cut at whole flows and counted.
-// Deletions and disablings are cut last: before that, they lose their blocks
-// and keep their names.
+// PlanMarkdown writes a plan as a comment for a pull request, of at most maxBytes
+// bytes (but at least MinMarkdownBytes): a marker by which a bot finds its comment,
+// the totals, then the changes as diff blocks, deletes and disabled flows first.
+// Whole flows are left out where they do not fit, and counted. Deletes and disabled
+// flows go last: before that, they shrink to their names.
 func PlanMarkdown(w io.Writer, p *plan.Plan, maxBytes int) error {
 	var b bytes.Buffer
 	account := markdownAccount(p.AccountSID)
@@ -134,7 +132,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, maxBytes int) error {
 		b.WriteString(line)
 	}
 	if cut > 0 {
-		fmt.Fprintf(&b, "\n**%d of %d flows are not shown here**, for the limit is %d bytes: see the text of `flexsync plan`.\n",
+		fmt.Fprintf(&b, "\n**%d of %d flows are not shown here**, because the limit is %d bytes: see the text of `flexsync plan`.\n",
 			cut, len(changes)+len(p.Kept), maxBytes)
 	}
 	if cutNotices > 0 {
@@ -163,12 +161,12 @@ func verdict(p *plan.Plan) string {
 	return "no changes"
 }
 
-// nameLine is one change by its name alone.
+// nameLine is a change without its fields.
 func nameLine(c *plan.Change) string {
 	return fmt.Sprintf("- **%s** %s %s\n", c.Action, safetext.Code(safetext.Quote(c.FriendlyName)), safetext.Code(c.SID))
 }
 
-// block is one change: its heading, and a diff.
+// block is a change with its heading and a diff.
 func block(p *plan.Plan, c *plan.Change) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n**%s** %s", c.Action, safetext.Code(safetext.Quote(c.FriendlyName)))
@@ -204,7 +202,7 @@ func block(p *plan.Plan, c *plan.Change) string {
 	return b.String()
 }
 
-// lost is every field of a flow that is deleted.
+// lost is the fields of a flow that is deleted.
 func lost(flow *schema.Flow) []plan.FieldChange {
 	var fields []plan.FieldChange
 	for i := range schema.Fields {

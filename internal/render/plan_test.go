@@ -394,7 +394,7 @@ func TestPlanMarkdownFloor(t *testing.T) {
 func TestTextShowsHarmFirst(t *testing.T) {
 	text := text(t, saved(t, "rich"), Style{})
 	last := -1
-	for _, head := range []string{"- delete \"Old campaign\"", "- delete \"Same\"", "SWITCHED OFF", "~ update \"East\"", "+ create \"Line\"", "warning (", "refused (", "Plan: "} {
+	for _, head := range []string{"- delete \"Old campaign\"", "- delete \"Same\"", "DISABLED", "~ update \"East\"", "+ create \"Line\"", "warning (", "refused (", "Plan: "} {
 		i := strings.Index(text, head)
 		if i <= last {
 			t.Errorf("%s is at %d, what comes before it at %d", head, i, last)

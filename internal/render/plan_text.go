@@ -12,7 +12,7 @@ import (
 	"flexsync/plan"
 )
 
-// meaning is what an action's colour stands for.
+// meaning is the meaning of an action.
 func meaning(a plan.Action) Meaning {
 	switch a {
 	case plan.Create:
@@ -23,7 +23,7 @@ func meaning(a plan.Action) Meaning {
 	return Destructive
 }
 
-// Plan writes a plan for a person: what does harm first, old → new aligned, the
+// Plan writes a plan as text: the most harmful changes first, old → new aligned, the
 // totals last.
 func Plan(w io.Writer, p *plan.Plan, style Style) error {
 	b := bufio.NewWriterSize(w, 64<<10)
@@ -51,15 +51,15 @@ func Plan(w io.Writer, p *plan.Plan, style Style) error {
 	switch {
 	case p.HasChanges() || len(p.Refusals) > 0:
 	case len(p.Kept) > 0:
-		fmt.Fprintf(b, "No changes to make: %s.\n", keptText(len(p.Kept)))
+		fmt.Fprintf(b, "No changes to make: %s.\n", matches(len(p.Kept)))
 	default:
-		b.WriteString("No changes: the account is as the YAML says.\n")
+		fmt.Fprintf(b, "No changes: %s.\n", matches(0))
 	}
 	fmt.Fprintf(b, "Plan: %s.\n", PlanTotals(p))
 	return b.Flush()
 }
 
-// noticeText is a notice as one line, with its position unless it is in there.
+// noticeText is a notice as one line, with its position unless the message has it.
 func noticeText(n *plan.Notice) string {
 	message := safetext.Line(n.Message)
 	if at := pos(n.Source); at != "" && !strings.Contains(message, at) {
@@ -114,7 +114,7 @@ func planChange(b *bufio.Writer, p *plan.Plan, c *plan.Change, style Style) {
 // maxAligned is the longest old value, in cells, that others are aligned with.
 const maxAligned = 40
 
-// pos is where a change is declared; "" on a delete.
+// pos is a position as FILE:LINE, or "" without one.
 func pos(p *yamldoc.Pos) string {
 	if p == nil {
 		return ""

@@ -1,23 +1,26 @@
 package render
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 
 	"flexsync/apply"
 	"flexsync/internal/flexapi"
 	"flexsync/internal/safetext"
 	"flexsync/plan"
 	"flexsync/schema"
+	"flexsync/state"
 )
 
-// past is what an action is called once it is done.
+// past is the verb for a change that is done.
 func past(res *apply.Result) string {
 	switch {
 	case res.Step == plan.StepDisable:
-		return "switched off"
+		return "disabled"
 	case res.Step == apply.StepEnable:
-		return "switched on again"
+		return "enabled again"
 	case res.Action == plan.Create:
 		return "created"
 	case res.Action == plan.Update:
@@ -26,8 +29,8 @@ func past(res *apply.Result) string {
 	return "deleted"
 }
 
-// Result returns the result of a change as one line for a person, or more
-// where there is something to do.
+// Result returns the result of a change as a line of text, without the line feed,
+// and below it where Twilio documents the error and what to do.
 func Result(res *apply.Result, style Style) string {
 	head := fmt.Sprintf("%c %s", res.Action, past(res))
 	paint := meaning(res.Action)
@@ -67,14 +70,14 @@ func Result(res *apply.Result, style Style) string {
 	return line
 }
 
-// Mismatch returns a mismatch as one line for a person.
+// Mismatch returns a mismatch as one line of text, without the line feed.
 func Mismatch(m *apply.Mismatch, style Style) string {
 	line := style.Paint(Error, "! mismatch:") + " " + safetext.Quote(m.FriendlyName)
 	if m.SID != "" {
 		line += "  " + safetext.Line(m.SID)
 	}
 	if m.Path != "" {
-		line += fmt.Sprintf(": %s is %s, wanted %s", m.Path, quoteValue(m.Have), quoteValue(m.Want))
+		line += fmt.Sprintf(": %s is %s, expected %s", m.Path, quoteValue(m.Have), quoteValue(m.Want))
 	}
 	if m.Note != "" {
 		line += ": " + safetext.Line(m.Note)
@@ -92,7 +95,32 @@ func quoteValue(v schema.Value) string {
 	return fmt.Sprint(v)
 }
 
-// ReportTotals says in one sentence what the run came to.
+// Report writes a report as text: the results, without those of which shown is true,
+// mismatches, the YAML that restores what was deleted, and the totals unless there
+// was nothing to do, which the plan says. The error is w's.
+func Report(w io.Writer, r *apply.Report, style Style, shown func(*apply.Result) bool) error {
+	b := bufio.NewWriter(w)
+	for i := range r.Results {
+		if res := &r.Results[i]; !shown(res) {
+			fmt.Fprintln(b, Result(res, style))
+		}
+	}
+	for i := range r.Mismatches {
+		fmt.Fprintln(b, Mismatch(&r.Mismatches[i], style))
+	}
+	if r.ListErr != nil {
+		fmt.Fprintf(b, "! the account could not be listed after the writes, so they are not verified: %s\n", safetext.Line(r.ListErr.Error()))
+	}
+	if deleted := r.Deleted(); len(deleted) > 0 {
+		fmt.Fprintf(b, "\n%s\n", state.Restore(deleted, "What was deleted, to restore it:").Encode())
+	}
+	if r.Status != apply.Unchanged {
+		fmt.Fprintln(b, ReportTotals(r))
+	}
+	return b.Flush()
+}
+
+// ReportTotals returns the outcome of the run: a sentence or two on one line.
 func ReportTotals(r *apply.Report) string {
 	n := r.Counts()
 	line := fmt.Sprintf("%d created, %d updated, %d deleted", n.Created, n.Updated, n.Deleted)
@@ -102,21 +130,21 @@ func ReportTotals(r *apply.Report) string {
 	if n.Skipped > 0 {
 		line += fmt.Sprintf(", %d skipped", n.Skipped)
 	}
-	if kept := r.Kept + n.Kept; kept > 0 {
-		line += fmt.Sprintf(", %d kept", kept)
+	if n.Kept > 0 {
+		line += fmt.Sprintf(", %d kept", n.Kept)
 	}
 	switch r.Status {
 	case apply.Unchanged:
-		if r.Kept > 0 {
-			return "Nothing to do: " + keptText(r.Kept) + "."
-		}
-		return "Nothing to do: the account is as the YAML says."
+		return "Nothing to do: " + matches(n.Kept) + "."
 	case apply.Applied:
 		return "Applied: " + line + "."
 	case apply.Partial:
-		return "Not all is applied: " + line + ". What is done stays done: fix the cause and run again."
+		return "Partially applied: " + line + ". What is done stays done: fix the cause and run again."
 	case apply.Mismatched:
-		return "Applied, but not as it should be: " + line + ". Look at the differences and run again."
+		if len(r.Mismatches) == 0 {
+			return "Applied, but not verified: " + line + ". Run again to verify."
+		}
+		return "Applied, but the account does not match: " + line + ". Check the differences and run again."
 	case apply.Interrupted:
 		return "Interrupted: " + line + ". Run again to finish."
 	}

@@ -9,9 +9,9 @@ import (
 	"flexsync/internal/safetext"
 )
 
-// ReportMarkdown writes a report as a comment or a job's summary, at most
-// maxBytes long (MinMarkdownBytes or more): what did not succeed first.
-// What does not fit is counted.
+// ReportMarkdown writes a report as a comment or a job summary, of at most maxBytes
+// bytes (but at least MinMarkdownBytes): what did not succeed first. Lines that do
+// not fit are counted.
 func ReportMarkdown(w io.Writer, r *apply.Report, maxBytes int) error {
 	var b bytes.Buffer
 	account := markdownAccount(r.AccountSID)

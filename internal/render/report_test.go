@@ -8,6 +8,7 @@ import (
 
 	"flexsync/apply"
 	"flexsync/plan"
+	"flexsync/schema"
 )
 
 // Whatever the account is called, the least limit is kept to, and says how much
@@ -27,10 +28,69 @@ func TestReportMarkdownFloor(t *testing.T) {
 		if b.Len() > MinMarkdownBytes {
 			t.Errorf("account %q: %d bytes, and the limit is %d:\n%s", account, b.Len(), MinMarkdownBytes, &b)
 		}
-		for _, want := range []string{"<!-- flexsync:apply ", "Not all is applied", "1001 more lines are not shown here"} {
+		for _, want := range []string{"<!-- flexsync:apply ", "Partially applied", "1001 more lines are not shown here"} {
 			if !strings.Contains(b.String(), want) {
 				t.Errorf("account %q: there is no %q:\n%s", account, want, &b)
 			}
 		}
+	}
+}
+
+// TestReportTotals: one line says how each run ended.
+func TestReportTotals(t *testing.T) {
+	done := apply.Result{Action: plan.Create, Status: apply.Done}
+	for _, test := range []struct {
+		want   string
+		report apply.Report
+	}{
+		{"Nothing to do: the account matches the YAML.", apply.Report{Status: apply.Unchanged}},
+		{"Nothing to do: --no-delete keeps 1 flow that would be deleted.", apply.Report{Status: apply.Unchanged, Kept: 1}},
+		{"Applied: 1 created, 0 updated, 0 deleted, 2 kept.", apply.Report{Status: apply.Applied, Kept: 2, Results: []apply.Result{done}}},
+		{"Partially applied: 1 created, 0 updated, 0 deleted, 1 failed, 1 skipped. What is done stays done: fix the cause and run again.",
+			apply.Report{Status: apply.Partial, Results: []apply.Result{done, {Action: plan.Update, Status: apply.Unknown}, {Action: plan.Delete, Status: apply.Skipped}}}},
+		{"Applied, but the account does not match: 1 created, 0 updated, 0 deleted. Check the differences and run again.",
+			apply.Report{Status: apply.Mismatched, Results: []apply.Result{done}, Mismatches: []apply.Mismatch{{FriendlyName: "A"}}}},
+		{"Applied, but not verified: 1 created, 0 updated, 0 deleted. Run again to verify.",
+			apply.Report{Status: apply.Mismatched, Results: []apply.Result{done}, ListErr: errors.New("no")}},
+		{"Interrupted: 0 created, 0 updated, 0 deleted, 1 skipped. Run again to finish.",
+			apply.Report{Status: apply.Interrupted, Results: []apply.Result{{Action: plan.Delete, Status: apply.Skipped}}}},
+	} {
+		if got := ReportTotals(&test.report); got != test.want {
+			t.Errorf("%s:\n got %s\nwant %s", test.report.Status, got, test.want)
+		}
+	}
+}
+
+// TestReport: what was shown before is not shown again, what was deleted is there to
+// be restored, and the totals come last.
+func TestReport(t *testing.T) {
+	r := &apply.Report{
+		Status: apply.Mismatched,
+		Results: []apply.Result{
+			{Action: plan.Create, FriendlyName: "A", SID: sid("FO", 1), Status: apply.Done},
+			{Action: plan.Update, FriendlyName: "B", SID: sid("FO", 2), Status: apply.Done},
+			{Action: plan.Delete, FriendlyName: "C", SID: sid("FO", 3), Status: apply.Done, Before: &schema.Flow{FriendlyName: "C", ChatServiceSID: sid("IS", 1), ChannelType: "web"}},
+		},
+		Mismatches: []apply.Mismatch{{FriendlyName: "B", SID: sid("FO", 2), Path: "enabled", Want: true, Have: false}},
+		ListErr:    errors.New("\x1b[31mno"),
+	}
+	var b bytes.Buffer
+	if err := Report(&b, r, Style{}, func(res *apply.Result) bool { return res.FriendlyName == "A" }); err != nil {
+		t.Fatal(err)
+	}
+	at := 0
+	for _, want := range []string{
+		"~ updated \"B\"  " + sid("FO", 2) + "\n", "- deleted \"C\"  " + sid("FO", 3) + "\n",
+		"! mismatch: \"B\"  " + sid("FO", 2) + ": enabled is false, expected true\n",
+		`not verified: \x1b[31mno` + "\n", "\n# What was deleted, to restore it:\n", "friendly_name: C\n", "Applied, but the account does not match: ",
+	} {
+		i := strings.Index(b.String()[at:], want)
+		if i < 0 {
+			t.Fatalf("no %q from byte %d on:\n%s", want, at, &b)
+		}
+		at += i
+	}
+	if strings.Contains(b.String(), "created \"A\"") {
+		t.Errorf("A is shown again:\n%s", &b)
 	}
 }

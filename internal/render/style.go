@@ -3,9 +3,8 @@ package render
 // Style says whether text is coloured. The zero value is plain.
 type Style struct{ Color bool }
 
-// Meaning is what a colour stands for. A meaning never stands in colour alone:
-// there is a word or a symbol beside it. The value is the terminal's code for
-// it (ECMA-48, SGR).
+// Meaning is what a colour means. Colour is never the only sign: there is a word or
+// a symbol with it. The value is the SGR parameter of ECMA-48.
 type Meaning string
 
 // The meanings.

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// narrowest is how narrow a column that is cut may get, in cells.
+// narrowest is the least width to which a column is cut, in cells.
 const narrowest = 8
 
 // Table writes rows in columns; all rows have the same number of cells. With a
-// width, the columns of flexible are cut so that a line fits, the widest of them
-// first. Where that is not enough, the last column goes. Without a width (0),
-// nothing is cut.
+// width, in cells, the columns of flexible are cut so that lines fit, the widest
+// first; where that is not enough, the last column is left out. With width 0,
+// nothing is cut. The error is w's.
 func Table(w io.Writer, rows [][]string, flexible []int, width int) error {
 	if len(rows) == 0 {
 		return nil

@@ -34,7 +34,8 @@ type jsonResult struct {
 	Before       *schema.Flow `json:"before,omitempty"`
 }
 
-// JSONError is an error as the JSON documents have it.
+// JSONError is an error in a JSON document. Members but the message are of a
+// *flexapi.Error.
 type JSONError struct {
 	Message    string `json:"message"`
 	HTTPStatus int    `json:"http_status,omitempty"`
@@ -44,7 +45,7 @@ type JSONError struct {
 	Hint       string `json:"hint,omitempty"`
 }
 
-// NewJSONError returns err for a JSON document, with the API's part apart.
+// NewJSONError returns err for a JSON document, or nil when err is.
 func NewJSONError(err error) *JSONError {
 	if err == nil {
 		return nil
@@ -65,7 +66,7 @@ type jsonMismatch struct {
 	Note         string       `json:"note,omitempty"`
 }
 
-// WriteJSON writes the report as one JSON document, one result a line.
+// WriteJSON writes the report as a JSON document, a result a line. The error is w's.
 func (r *Report) WriteJSON(w io.Writer) error {
 	d := jsondoc.New(w)
 	d.Member("format_version", plan.FormatVersion)
