@@ -16,7 +16,7 @@ import (
 	"flexsync/state"
 )
 
-// Input is what a plan is made from.
+// Input is what a plan is made from. Config and Snapshot are not nil.
 type Input struct {
 	Config   *schema.Config
 	Snapshot *state.Snapshot
@@ -81,7 +81,6 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 	matches, ignored := pair(scope, declared, snap)
 	p.Summary.Ignored, p.LeftOut = ignored, slices.Sorted(maps.Keys(scope.leftOut))
 	r := resolver{dir: in.Directory}
-	var changes []Change
 	inScope := 0
 	for i := range matches {
 		if err := ctx.Err(); err != nil {
@@ -103,17 +102,17 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 			p.Refusals = append(p.Refusals, *mt.refuse)
 		case mt.fault:
 		case mt.want == nil:
-			changes = p.remove(changes, mt.have, mt.reason, "", in.NoDelete)
+			p.remove(mt.have, mt.reason, "")
 		default:
-			changes = p.reconcile(changes, mt)
+			p.reconcile(mt)
 			for _, f := range mt.also {
-				changes = p.remove(changes, f, "it is a copy of "+mt.have.SID+", which stays", mt.have.SID, in.NoDelete)
+				p.remove(f, "it is a copy of "+mt.have.SID+", which stays", mt.have.SID)
 			}
 		}
 	}
 	p.Ignore, p.Managed = sorted(p.Ignore), sorted(p.Managed)
 	p.Names = r.names
-	p.order(changes, matches)
+	p.order(matches)
 	p.name(in.Directory)
 	wrong := wrongAccount(in)
 	problems := r.problems()
@@ -187,30 +186,33 @@ func (mt *match) each(visit func(*state.Flow)) {
 	}
 }
 
-func (p *Plan) remove(changes []Change, f *state.Flow, reason, copyOf string, keep bool) []Change {
-	if keep {
+// remove adds the delete of a flow, or what --no-delete makes of it.
+func (p *Plan) remove(f *state.Flow, reason, copyOf string) {
+	if p.NoDelete {
 		p.Summary.Kept++
 		p.Kept = append(p.Kept, Kept{FriendlyName: f.FriendlyName, SID: f.SID, Reason: reason, CopyOf: copyOf, Flow: f.Flow})
-		return changes
+		return
 	}
 	p.Summary.Delete++
-	return append(changes, Change{Action: Delete, FriendlyName: f.FriendlyName, SID: f.SID, Reason: reason, CopyOf: copyOf, Before: &f.Flow})
+	p.Changes = append(p.Changes, Change{Action: Delete, FriendlyName: f.FriendlyName, SID: f.SID, Reason: reason, CopyOf: copyOf, Before: &f.Flow})
 }
 
-func (p *Plan) reconcile(changes []Change, mt *match) []Change {
+// reconcile adds the change that a declared flow needs, if any.
+func (p *Plan) reconcile(mt *match) {
 	source := mt.want.Pos
 	if mt.have == nil {
 		p.Summary.Create++
 		after := mt.want.Flow
-		return append(changes, Change{
+		p.Changes = append(p.Changes, Change{
 			Action: Create, FriendlyName: after.FriendlyName, Source: &source,
 			Fields: diff(nil, &after), After: &after,
 		})
+		return
 	}
 	after := desired(mt.want, mt.have)
 	if after == mt.have.Flow {
 		p.Summary.Unchanged++
-		return changes
+		return
 	}
 	p.Summary.Update++
 	c := Change{
@@ -220,7 +222,7 @@ func (p *Plan) reconcile(changes []Change, mt *match) []Change {
 	if old := mt.have.FriendlyName; old != after.FriendlyName {
 		c.RenamedFrom = old
 	}
-	return append(changes, c)
+	p.Changes = append(p.Changes, c)
 }
 
 // desired is the whole flow that the account should have: what is declared, and

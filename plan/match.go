@@ -28,49 +28,42 @@ type match struct {
 // then by old names, each for all flows before the next begins, so that the
 // strongest reason takes a flow.
 type matcher struct {
-	byName map[string][]*state.Flow // not matched yet
-	bySID  map[string]*state.Flow   // not matched yet
-	// ignoredSID are flows that the files ignore: never matched.
-	ignoredSID map[string]*state.Flow
+	byName  map[string][]*state.Flow
+	bySID   map[string]*state.Flow // by SIDs in lower case
+	ignored map[string]*state.Flow // likewise, what the files ignore: never matched
+	taken   map[*state.Flow]bool   // belongs to a match
 }
 
 func newMatcher(flows, ignored []*state.Flow) *matcher {
 	m := &matcher{
-		byName:     make(map[string][]*state.Flow, len(flows)),
-		bySID:      make(map[string]*state.Flow, len(flows)),
-		ignoredSID: make(map[string]*state.Flow, len(ignored)),
+		byName:  make(map[string][]*state.Flow, len(flows)),
+		bySID:   make(map[string]*state.Flow, len(flows)),
+		ignored: make(map[string]*state.Flow, len(ignored)),
+		taken:   make(map[*state.Flow]bool, len(flows)),
 	}
 	for _, f := range flows {
 		m.byName[f.FriendlyName] = append(m.byName[f.FriendlyName], f)
 		m.bySID[strings.ToLower(f.SID)] = f
 	}
 	for _, f := range ignored {
-		m.ignoredSID[strings.ToLower(f.SID)] = f
+		m.ignored[strings.ToLower(f.SID)] = f
 	}
 	return m
 }
 
-func (m *matcher) take(f *state.Flow) {
-	delete(m.bySID, strings.ToLower(f.SID))
-	rest := slices.DeleteFunc(m.byName[f.FriendlyName], func(g *state.Flow) bool { return g == f })
-	if len(rest) == 0 {
-		delete(m.byName, f.FriendlyName)
-	} else {
-		m.byName[f.FriendlyName] = rest
+// take takes and returns the flows of a name that belong to no match yet.
+func (m *matcher) take(name string) []*state.Flow {
+	var flows []*state.Flow
+	for _, f := range m.byName[name] {
+		if !m.taken[f] {
+			m.taken[f] = true
+			flows = append(flows, f)
+		}
 	}
+	return flows
 }
 
-// takeName takes the flows of a name.
-func (m *matcher) takeName(name string) []*state.Flow {
-	found := m.byName[name]
-	delete(m.byName, name)
-	for _, f := range found {
-		delete(m.bySID, strings.ToLower(f.SID))
-	}
-	return found
-}
-
-// match returns a match for each declared flow. What stays in m is undeclared.
+// match returns a match for each declared flow. What is not taken is undeclared.
 func (m *matcher) match(declared []*schema.Declared) []match {
 	matches := make([]match, len(declared))
 	for i, want := range declared {
@@ -78,14 +71,14 @@ func (m *matcher) match(declared []*schema.Declared) []match {
 		if want.SID == "" {
 			continue
 		}
-		if f, ok := m.bySID[strings.ToLower(want.SID)]; ok {
+		if f, ok := m.bySID[strings.ToLower(want.SID)]; ok && !m.taken[f] {
 			matches[i].have = f
-			m.take(f)
+			m.taken[f] = true
 			continue
 		}
 		msg := fmt.Sprintf("flow %s (%s) is pinned to %s, but the account has no such flow: correct `sid`, or remove it to match by name",
 			safetext.Quote(want.Flow.FriendlyName), want.Pos, want.SID)
-		if f, ok := m.ignoredSID[strings.ToLower(want.SID)]; ok {
+		if f, ok := m.ignored[strings.ToLower(want.SID)]; ok {
 			msg = fmt.Sprintf("flow %s (%s) is pinned to %s, but that flow, %s, is ignored: remove `sid`, or take the flow out of `ignore`",
 				safetext.Quote(want.Flow.FriendlyName), want.Pos, want.SID, safetext.Quote(f.FriendlyName))
 		}
@@ -105,7 +98,7 @@ func (m *matcher) match(declared []*schema.Declared) []match {
 			}
 		}
 		if mt.refuse != nil && mt.have == nil && mt.also == nil { // the pin is absent
-			mt.also = m.takeName(mt.want.Flow.FriendlyName)
+			mt.also = m.take(mt.want.Flow.FriendlyName)
 		}
 	}
 	return matches
@@ -134,7 +127,7 @@ func (m *matcher) leftOver(flows []*state.Flow, matches []match) []match {
 	}
 	var left []match
 	for _, f := range flows {
-		if m.bySID[strings.ToLower(f.SID)] == f {
+		if !m.taken[f] {
 			left = append(left, match{have: f, reason: reasons[f]})
 		}
 	}
@@ -142,7 +135,7 @@ func (m *matcher) leftOver(flows []*state.Flow, matches []match) []match {
 }
 
 func (m *matcher) matchName(mt *match, name string) {
-	found := m.takeName(name)
+	found := m.take(name)
 	if len(found) == 0 {
 		return
 	}

@@ -233,9 +233,9 @@ func sortChanges(changes []Change, severed []bool) []Change {
 	return ordered
 }
 
-// order sets the plan's changes, in the order of execution, and refuses those that
-// have none.
-func (p *Plan) order(changes []Change, matches []match) {
+// order puts the plan's changes in the order of execution, and refuses those that have
+// none.
+func (p *Plan) order(matches []match) {
 	unmanaged := make(map[string]bool)
 	for i := range matches {
 		if mt := &matches[i]; mt.want != nil && mt.have != nil && mt.want.IgnoreChanges.Has(schema.FieldEnabled) {
@@ -243,7 +243,7 @@ func (p *Plan) order(changes []Change, matches []match) {
 		}
 	}
 	var stuck [][]*Change
-	p.Changes, stuck = order(changes, unmanaged)
+	p.Changes, stuck = order(p.Changes, unmanaged)
 	for _, cycle := range stuck {
 		p.refuseStuck(cycle)
 	}
