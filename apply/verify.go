@@ -436,34 +436,32 @@ func (r *run) compare(v *view, before *state.Snapshot) []Mismatch {
 			created[o.FriendlyName] = created[o.FriendlyName] || o.Action == plan.Create
 		}
 	}
-	missing := make(map[string]string) // name → SID of a flow that does not exist
-	here := v.bySID()
-	for sid, w := range want {
-		if w.flow != nil && here[sid] == nil {
-			missing[w.name] = sid
-		}
-	}
 	var ms []Mismatch
 	differs := func(name, sid, what string) {
 		ms = append(ms, Mismatch{FriendlyName: name, SID: sid, Note: what})
 	}
+	missing := make(map[string][]string) // name → SIDs of flows that do not exist
+	here := v.bySID()
+	for sid, w := range want {
+		switch f := here[sid]; {
+		case f == nil && w.flow != nil:
+			missing[w.name] = append(missing[w.name], sid)
+		case f != nil && w.flow == nil:
+			differs(f.FriendlyName, sid, "the API reported the delete as done, but the flow still exists")
+		case f != nil:
+			ms = append(ms, differences(w.name, w.flow, f, w.differ)...)
+		}
+	}
 	for i := range v.flows {
 		f := &v.flows[i]
-		w, ok := want[f.SID]
-		if !ok {
-			// Another run may have settled copies and left an equal one.
-			if sid, gone := missing[f.FriendlyName]; gone && shows(f, want[sid].flow) {
-				delete(missing, f.FriendlyName)
-				delete(want, sid)
-				continue
-			}
+		if _, ok := want[f.SID]; ok {
+			continue
 		}
-		delete(want, f.SID)
+		sids := missing[f.FriendlyName]
+		same := slices.IndexFunc(sids, func(sid string) bool { return shows(f, want[sid].flow) })
 		switch {
-		case ok && w.flow == nil:
-			differs(f.FriendlyName, f.SID, "the API reported the delete as done, but the flow still exists")
-		case ok:
-			ms = append(ms, differences(w.name, w.flow, f, w.differ)...)
+		case same >= 0: // another run may have settled copies and left an equal one
+			missing[f.FriendlyName] = slices.Delete(sids, same, same+1)
 		case open[f.SID] || open[f.FriendlyName] || r.kept[f.SID]:
 		case created[f.FriendlyName]:
 			differs(f.FriendlyName, f.SID, "a second flow of this name, which another run or a person created at the same time; run again, and if the plan is refused, delete one of the two or pin one with `sid`")
@@ -471,9 +469,9 @@ func (r *run) compare(v *view, before *state.Snapshot) []Mismatch {
 			differs(f.FriendlyName, f.SID, "it was created during the run, and no file declares it")
 		}
 	}
-	for sid, w := range want {
-		if w.flow != nil {
-			differs(w.name, sid, w.absent)
+	for name, sids := range missing {
+		for _, sid := range sids {
+			differs(name, sid, want[sid].absent)
 		}
 	}
 	for i := range ms {

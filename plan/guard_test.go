@@ -15,7 +15,7 @@ import (
 func TestParseLimit(t *testing.T) {
 	for _, test := range []struct {
 		text string
-		of   map[int]int // looked at → may be deleted
+		of   map[int]int // in scope → may be deleted
 	}{
 		{"0", map[int]int{0: 0, 100: 0}},
 		{"3", map[int]int{0: 3, 100: 3}},
@@ -32,15 +32,15 @@ func TestParseLimit(t *testing.T) {
 		if l.String() != test.text {
 			t.Errorf("%s is shown as %s", test.text, l)
 		}
-		for looked, want := range test.of {
-			if got := l.Of(looked); got != want {
-				t.Errorf("%s of %d is %d, want %d", test.text, looked, got, want)
+		for inScope, want := range test.of {
+			if got := l.Of(inScope); got != want {
+				t.Errorf("%s of %d is %d, want %d", test.text, inScope, got, want)
 			}
 		}
 	}
-	for looked, want := range map[int]int{0: 0, 1: 1, 2: 1, 4: 1, 5: 2, 100: 25, 101: 26} {
-		if got := (Limit{}).Of(looked); got != want {
-			t.Errorf("by default %d of %d may be deleted, want %d", got, looked, want)
+	for inScope, want := range map[int]int{0: 0, 1: 1, 2: 1, 4: 1, 5: 2, 100: 25, 101: 26} {
+		if got := (Limit{}).Of(inScope); got != want {
+			t.Errorf("by default %d of %d may be deleted, want %d", got, inScope, want)
 		}
 	}
 	for _, text := range []string{"", "%", "-1", "+1", "101%", "2.5%", "x", "1 %", "0x1", "1_0", "99999999999999999999"} {
@@ -87,12 +87,12 @@ func TestMaxDeletes(t *testing.T) {
 		{name: "rounded up", gone: 3, in: Input{MaxDeletes: mustLimit("26%")}},
 		{name: "none", gone: 1, in: Input{MaxDeletes: mustLimit("0%")}, codes: []string{"max-deletes"}},
 		{name: "copies do not count", gone: 2, more: []state.Flow{have(11, "A0"), have(12, "A0"), have(13, "A0")}},
-		{name: "copies are looked at", gone: 3, more: []state.Flow{have(11, "A0")}},
+		{name: "copies are in scope", gone: 3, more: []state.Flow{have(11, "A0")}},
 		{name: "nothing is deleted", gone: 7, in: Input{NoDelete: true}},
-		{name: "ignored ones are not looked at", gone: 2, in: Input{Ignore: globs("A0")}, codes: nil},
+		{name: "ignored ones are not in scope", gone: 2, in: Input{Ignore: globs("A0")}, codes: nil},
 		{name: "nor are they in the share", gone: 2, in: Input{Ignore: globs("A0", "A1", "A2", "A3")}, codes: []string{"max-deletes"}, says: []string{"2 of the 4 flows"}},
-		{name: "only what is looked at", gone: 4, in: Input{Only: globs("X4", "A*")}, says: nil},
-		{name: "only what is looked at, and too much of it", gone: 2, in: Input{Only: globs("X*")}, codes: []string{"max-deletes"}, says: []string{"2 of the 2 flows"}},
+		{name: "only what is in scope", gone: 4, in: Input{Only: globs("X4", "A*")}, says: nil},
+		{name: "only what is in scope, and too much of it", gone: 2, in: Input{Only: globs("X*")}, codes: []string{"max-deletes"}, says: []string{"2 of the 2 flows"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			fs := flows(test.gone)
