@@ -33,20 +33,20 @@ import (
 // verify comes after an interruption, too, or the report would not be true. But then
 // someone is waiting: there is one view, within [GracePeriod].
 func (r *run) verify(ctx context.Context, report *Report, before *state.Snapshot) {
-	unending, cancel := outlive(ctx, GracePeriod)
+	grace, cancel := outlive(ctx, GracePeriod)
 	defer cancel()
 	last := time.Now().Add(LateAfter)
 	var final, twice bool // the view is of last or later; a doubt was met before
 	for again := true; again; {
 		final = !time.Now().Before(last)
-		v, err := r.view(unending)
+		v, err := r.view(grace)
 		if err != nil {
 			report.ListErr = err
 			final = false
 			break
 		}
 		r.settleOutcomes(v)
-		r.settleCopies(unending, v)
+		r.settleCopies(grace, v)
 		report.Mismatches = r.compare(v, before)
 		report.Flows = r.managed(v.flows)
 		wait := AbsentAfter
@@ -123,46 +123,53 @@ func (r *run) view(ctx context.Context) (*view, error) {
 		failed: make(map[string]error),
 	}
 	bySID := v.bySID()
-	type gap struct {
-		sid    string
-		want   *schema.Flow
-		listed bool
-	}
-	var gaps []gap
+	var gaps []*outcome // changes that the listing does not show
 	var ask []string
 	for i := range r.results {
 		o := &r.results[i]
-		if o.Step != "" || o.SID == "" || o.instead != "" || r.settled[o.SID] || o.Status != Done && o.Status != Unknown {
+		if o.Step != "" || o.SID == "" || o.instead != "" || r.settled[o.SID] || o.Status != Done && o.Status != Unknown ||
+			shows(bySID[o.SID], o.change.After) {
 			continue
 		}
-		f := bySID[o.SID]
-		if shows(f, o.change.After) {
-			continue
-		}
-		gaps = append(gaps, gap{o.SID, o.change.After, f != nil})
+		gaps = append(gaps, o)
 		if _, ok := r.proven[o.SID]; !ok {
 			ask = append(ask, o.SID)
 		}
 	}
 	answers := r.fetch(ctx, ask)
-	for _, g := range gaps {
-		f, proven := r.proven[g.sid]
+	var unlisted []state.Flow
+	for _, o := range gaps {
+		f, proven := r.proven[o.SID]
 		if !proven {
 			var err error
-			if f, err = answers[g.sid].flow, answers[g.sid].err; err != nil {
-				v.failed[g.sid] = err
+			if f, err = answers[o.SID].flow, answers[o.SID].err; err != nil {
+				v.failed[o.SID] = err
 				continue
 			}
 		}
-		if shows(f, g.want) {
-			r.proven[g.sid] = f
+		if shows(f, o.change.After) {
+			r.proven[o.SID] = f
 		} else if f == nil {
 			v.doubt = true
 		}
-		v.late = v.late || f != nil && !g.listed
-		v.put(g.sid, f)
+		switch listed := bySID[o.SID]; {
+		case f == nil:
+			v.gone[o.SID] = true
+		case listed == nil:
+			v.late = true
+			unlisted = append(unlisted, *f)
+		default:
+			*listed = *f
+		}
 	}
+	v.sweep()
+	v.flows = append(v.flows, unlisted...)
 	return v, nil
+}
+
+// sweep removes what is gone.
+func (v *view) sweep() {
+	v.flows = slices.DeleteFunc(v.flows, func(f state.Flow) bool { return v.gone[f.SID] })
 }
 
 func (v *view) bySID() map[string]*state.Flow {
@@ -179,19 +186,6 @@ func shows(f *state.Flow, want *schema.Flow) bool {
 		return f == nil && want == nil
 	}
 	return sameContent(want, &f.Flow)
-}
-
-// put replaces a flow by what a fetch showed, nil for gone.
-func (v *view) put(sid string, f *state.Flow) {
-	i := slices.IndexFunc(v.flows, func(g state.Flow) bool { return g.SID == sid })
-	switch {
-	case i < 0 && f != nil:
-		v.flows = append(v.flows, *f)
-	case i >= 0 && f != nil:
-		v.flows[i] = *f
-	case i >= 0:
-		v.flows = slices.Delete(v.flows, i, i+1)
-	}
 }
 
 // fetched is one flow as a fetch showed it; nil is gone.
@@ -290,7 +284,7 @@ func (r *run) settleCopies(ctx context.Context, v *view) {
 			r.settle(ctx, v, o, fresh[o.FriendlyName])
 		}
 	}
-	v.flows = slices.DeleteFunc(v.flows, func(f state.Flow) bool { return v.gone[f.SID] })
+	v.sweep()
 }
 
 // patience is in how many views a run sees another run's flow before it assumes that
