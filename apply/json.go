@@ -91,7 +91,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 		})
 	}
 	if r.ListErr != nil {
-		d.Member("error", NewJSONError(fmt.Errorf("the account could not be listed after the writes: %w", r.ListErr)))
+		d.Member("error", NewJSONError(fmt.Errorf("cannot list the account after the writes: %w", r.ListErr)))
 	}
 	return d.Close()
 }

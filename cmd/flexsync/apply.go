@@ -123,7 +123,7 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 		if c.Format == "text" {
 			shown = func(*apply.Result) bool { return false } // what went to stdout is lost
 		}
-		_ = writeReport(a.stderr, a.style(a.stderr), report, shown) // the last resort
+		_ = render.Report(a.stderr, report, a.style(a.stderr), shown) // the last resort
 	}
 	if err := c.summaryFlag.write(ctx, a, func(w io.Writer) error { return render.ReportMarkdown(w, report, c.MaxBytes) }); err != nil {
 		a.say("%v", err)
@@ -315,29 +315,5 @@ func (c *applyCmd) report(a *app, r *apply.Report, seen *progress) error {
 	case "markdown":
 		return written(render.ReportMarkdown(a.stdout, r, c.MaxBytes))
 	}
-	return written(writeReport(a.stdout, a.style(a.stdout), r, seen.shown))
-}
-
-// writeReport writes the report as text, without the results that were printed
-// while the apply ran.
-func writeReport(w io.Writer, style render.Style, r *apply.Report, shown func(*apply.Result) bool) error {
-	b := bufio.NewWriter(w)
-	for i := range r.Results {
-		if res := &r.Results[i]; !shown(res) {
-			fmt.Fprintln(b, render.Result(res, style))
-		}
-	}
-	for i := range r.Mismatches {
-		fmt.Fprintln(b, render.Mismatch(&r.Mismatches[i], style))
-	}
-	if r.ListErr != nil {
-		fmt.Fprintf(b, "! cannot list the account after the writes, so they are not verified: %s\n", safetext.Line(r.ListErr.Error()))
-	}
-	if deleted := r.Deleted(); len(deleted) > 0 {
-		fmt.Fprintf(b, "\n%s\n", state.Restore(deleted, "What was deleted, to restore it:").Encode())
-	}
-	if r.Status != apply.Unchanged { // then the plan says so
-		fmt.Fprintln(b, render.ReportTotals(r))
-	}
-	return b.Flush()
+	return written(render.Report(a.stdout, r, a.style(a.stdout), seen.shown))
 }

@@ -109,7 +109,7 @@ func Report(w io.Writer, r *apply.Report, style Style, shown func(*apply.Result)
 		fmt.Fprintln(b, Mismatch(&r.Mismatches[i], style))
 	}
 	if r.ListErr != nil {
-		fmt.Fprintf(b, "! the account could not be listed after the writes, so they are not verified: %s\n", safetext.Line(r.ListErr.Error()))
+		fmt.Fprintf(b, "! cannot list the account after the writes, so they are not verified: %s\n", safetext.Line(r.ListErr.Error()))
 	}
 	if deleted := r.Deleted(); len(deleted) > 0 {
 		fmt.Fprintf(b, "\n%s\n", state.Restore(deleted, "What was deleted, to restore it:").Encode())
