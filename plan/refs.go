@@ -43,11 +43,11 @@ func LateReferences(in Input) state.Wanted {
 			continue
 		}
 		left := leftAlone(want, have)
-		var kept state.Workspace
+		var current state.Workspace
 		if left.Has(schema.FieldWorkspaceSID) {
-			kept.SID = have.WorkspaceSID
+			current.SID = have.WorkspaceSID
 		}
-		in.want(&w, want, left, kept)
+		in.want(&w, want, left, current)
 	}
 	return w
 }
@@ -72,9 +72,9 @@ func mayLeave(d *schema.Declared) schema.FieldSet {
 }
 
 // want adds what a declared flow refers to, less the fields that are left
-// alone. kept is the workspace where that is left alone; unknown, it leaves out
+// alone. current is the workspace where that is left alone; unknown, it leaves out
 // what is inside of it.
-func (in *Input) want(w *state.Wanted, d *schema.Declared, left schema.FieldSet, kept state.Workspace) {
+func (in *Input) want(w *state.Wanted, d *schema.Declared, left schema.FieldSet, current state.Workspace) {
 	workspace := state.Workspace{SID: d.Flow.WorkspaceSID}
 	names := inOrder(d.Names)
 	for _, ref := range names {
@@ -83,7 +83,7 @@ func (in *Input) want(w *state.Wanted, d *schema.Declared, left schema.FieldSet,
 		}
 	}
 	if left.Has(schema.FieldWorkspaceSID) {
-		workspace = kept
+		workspace = current
 	}
 	add := func(f *schema.Field, why string) {
 		if !left.Has(f) && (!isInside(f) || workspace != state.Workspace{}) {

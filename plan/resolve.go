@@ -70,7 +70,7 @@ func (r *resolver) resolve(want *schema.Declared, have *state.Flow) (_ *schema.D
 		}
 		found := r.find(ref, key)
 		if isInside(ref.Field) && left.Has(schema.FieldWorkspaceSID) {
-			found = r.inKept(found, key)
+			found = r.ofAccount(found, key)
 		}
 		if found.sid == "" {
 			ok = false
@@ -102,9 +102,9 @@ func workspaceInEffect(want *schema.Flow, have *state.Flow, left schema.FieldSet
 // isInside reports whether a field refers to something inside of a workspace.
 func isInside(f *schema.Field) bool { return f.SID == "WW" || f.SID == "TC" }
 
-// inKept corrects what is said of a workspace that nobody declared: it is the
+// ofAccount corrects what is said of a workspace that nobody declared: it is the
 // account's, and ignore_changes leaves it as it is.
-func (r *resolver) inKept(found answer, key sought) answer {
+func (r *resolver) ofAccount(found answer, key sought) answer {
 	switch {
 	case key.parent == "":
 		found.message = fmt.Sprintf("in the account the flow has no workspace, so there is no workflow named %s", safetext.Quote(key.name))
