@@ -195,7 +195,7 @@ func TestOpenAPIIsServed(t *testing.T) {
 		{http.MethodPost, http.StatusMethodNotAllowed, ""},
 	} {
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest(test.method, "/openapi.json", nil))
+		s.ServeHTTP(w, httptest.NewRequest(test.method, "http://localhost/openapi.json", nil))
 		if test.method == http.MethodHead {
 			w.Body.Reset() // net/http leaves it out
 		}

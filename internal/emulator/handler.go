@@ -81,7 +81,7 @@ func errorAnswer(err error) answer {
 // ServeHTTP answers one request. A request that is cut off ends in a panic with
 // http.ErrAbortHandler, as net/http has it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == openAPIPath {
+	if r.URL.Path == openAPIPath && isLocal(r) {
 		serveOpenAPI(w, r)
 		return
 	}
@@ -165,7 +165,7 @@ func compress(body []byte) []byte {
 
 // answer carries a request out.
 func (s *Server) answer(r *http.Request, body []byte) answer {
-	if !isKnown(r.Host) || !fromKnown(r.Header.Get("Origin")) {
+	if !isLocal(r) {
 		return errorAnswer(&apiError{http.StatusForbidden, codeForbidden, "This server answers to the names of this machine and of twilio.com only"})
 	}
 	if !s.authentic(r) {
@@ -176,6 +176,12 @@ func (s *Server) answer(r *http.Request, body []byte) answer {
 		return errorAnswer(err)
 	}
 	return a
+}
+
+// isLocal reports whether a request is for this machine, and from no page of
+// another one.
+func isLocal(r *http.Request) bool {
+	return isKnown(r.Host) && fromKnown(r.Header.Get("Origin"))
 }
 
 // isKnown reports whether a Host header names this machine, or Twilio, as for an

@@ -2,6 +2,7 @@ package emulator_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"flexsync/internal/emulator"
@@ -56,6 +57,15 @@ func TestHost(t *testing.T) {
 			if refused := r.status == 403; refused != (test.want == 403) || method == http.MethodGet && r.status != test.want {
 				t.Errorf("%s %q, origin %q: %d %s", method, test.host, test.origin, r.status, r.raw)
 			}
+		}
+		req := httptest.NewRequest(http.MethodGet, "/openapi.json", nil)
+		req.Host = test.host
+		if test.origin != "" {
+			req.Header.Set("Origin", test.origin)
+		}
+		w := httptest.NewRecorder()
+		if s.ServeHTTP(w, req); w.Code != test.want {
+			t.Errorf("%q, origin %q: /openapi.json: %d", test.host, test.origin, w.Code)
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 //go:embed openapi.json
 var OpenAPI string
 
-// openAPIPath is where the document is served, to everybody and outside of the
-// account: it is not logged, and no fault, delay or limit touches it.
+// openAPIPath is where the document is served, without credentials and outside
+// of the account: it is not logged, and no fault, delay or limit touches it.
 const openAPIPath = "/openapi.json"
 
 func serveOpenAPI(w http.ResponseWriter, r *http.Request) {
