@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -426,7 +428,7 @@ func TestActionInputs(t *testing.T) {
 	a := newAction(t, nil)
 	a.program("tool", `for arg; do printf '<%s>' "$arg"; done
 echo
-for arg; do case $arg in --out=*) echo '{"changes":[],"summary":{"create":0,"update":0,"delete":0}}' > "${arg#--out=}" ;; esac; done
+for arg; do case $arg in --out=*) echo '{"plan_digest":"","changes":[],"summary":{"create":0,"update":0,"delete":0}}' > "${arg#--out=}" ;; esac; done
 `)
 	a.env = append(a.env, "INPUT_BINARY=tool")
 	if err := os.Mkdir(a.path("in here"), 0o700); err != nil {
@@ -591,6 +593,35 @@ func TestActionEmptyInputs(t *testing.T) {
 	}
 	if requests := a.account.Requests(); len(requests) > 0 {
 		t.Errorf("%d requests were sent", len(requests))
+	}
+}
+
+// TestActionPlanOverInput saves the plan where an input is: flexsync refuses
+// that, and the input is still there, whereas a plan of an earlier run is not.
+func TestActionPlanOverInput(t *testing.T) {
+	t.Parallel()
+	a := newAction(t, nil)
+	snapshot := `{"account_sid": "` + testAccount + `"}`
+	a.write("flows.yaml", ciFlows)
+	a.write("account.json", snapshot)
+	for path, want := range map[string]string{"flows.yaml": ciFlows, "account.json": snapshot} {
+		outputs, exit := a.flexsync(map[string]string{"paths": "flows.yaml", "local": "account.json", "plan-file": path})
+		if exit != exitInput || outputs["plan-file"] != "" {
+			t.Errorf("%s: exit %d, outputs %v\n%s", path, exit, outputs, &a.log)
+		}
+		if have := a.read(path); have != want {
+			t.Errorf("%s is now %q", path, have)
+		}
+	}
+
+	with := map[string]string{"plan-file": "plan.json"}
+	if outputs, exit := a.flexsync(with); exit != 0 || outputs["plan-file"] == "" {
+		t.Fatalf("exit %d, outputs %v\n%s", exit, outputs, &a.log)
+	}
+	a.write("flows.yaml", "version: 2")
+	outputs, exit := a.flexsync(with)
+	if _, err := os.Stat(a.path("plan.json")); exit != exitInput || outputs["plan-file"] != "" || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("exit %d, outputs %v, %v", exit, outputs, err)
 	}
 }
 

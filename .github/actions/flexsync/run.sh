@@ -87,6 +87,11 @@ if given local "$INPUT_LOCAL"; then
 	account=$(jq -r '.account_sid // ""' "$INPUT_LOCAL" 2>/dev/null) || account=
 fi
 
+# is_plan tells whether the file of the plan is one.
+is_plan() {
+	[ -f "$plan" ] && jq -e 'type == "object" and has("plan_digest")' "$plan" >/dev/null 2>&1
+}
+
 plan=
 if given plan-file "$INPUT_PLAN_FILE"; then plan=$(absolute "$INPUT_PLAN_FILE"); fi
 paths=()
@@ -98,7 +103,9 @@ fi
 case $INPUT_COMMAND in
 plan)
 	plan=${plan:-$dir/plan.json}
-	rm -f -- "$plan" # one of an earlier run must not pass for this one's
+	# One of an earlier run must not pass for this one's. What is no plan may be an
+	# input by mistake, which flexsync refuses to overwrite.
+	if is_plan; then rm -f -- "$plan"; fi
 	args=(plan --detailed-exitcode "--out=$plan" ${args[@]+"${args[@]}"})
 	;;
 apply)
@@ -164,7 +171,7 @@ output exit-code "$code"
 output markdown-file "$markdown"
 case $INPUT_COMMAND in
 plan)
-	if [ -f "$plan" ]; then
+	if is_plan; then
 		output plan-file "$plan"
 		jq -r '"has-changes=\(.changes | length > 0)", "creates=\(.summary.create)", "updates=\(.summary.update)", "deletes=\(.summary.delete)"' "$plan" >>"$GITHUB_OUTPUT"
 	fi
