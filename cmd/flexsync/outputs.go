@@ -100,8 +100,11 @@ func (a *app) checkOutputs(command *kong.Node) error {
 			ins, outs = append(ins, file), append(outs, file)
 		}
 	}
+	var dirs []string
 	if reads {
-		for _, path := range schema.Files(paths, schema.Options{VarFiles: varFiles}) {
+		files := schema.Files(paths, schema.Options{VarFiles: varFiles})
+		dirs = dirsOf(paths, files)
+		for _, path := range files {
 			if path != "-" {
 				ins = append(ins, nameFile("the YAML", path))
 			} else if f := fileOf(a.stdin); f != nil {
@@ -117,8 +120,8 @@ func (a *app) checkOutputs(command *kong.Node) error {
 				return inputError(fmt.Errorf("%s %s would overwrite %s, an input of this run (%s)", out.by, out.path, in.path, in.by), "write to another file")
 			}
 		}
-		for _, dir := range dirsOf(paths) {
-			if reads && out.becomesYAML(dir) {
+		for _, dir := range dirs {
+			if out.becomesYAML(dir) {
 				return inputError(fmt.Errorf("%s %s is in %s: the next run would read it as flows", out.by, out.path, dir),
 					"write to another directory, or to a name that does not end in .yaml or .yml")
 			}
@@ -146,14 +149,24 @@ func textsOf(v *kong.Value) []string {
 	return nil
 }
 
-// dirsOf returns the directories among the paths to YAML.
-func dirsOf(paths []string) (dirs []string) {
+// dirsOf returns the directories that YAML is read from: those among the paths,
+// and those of the files below, which may be behind links.
+func dirsOf(paths, files []string) (dirs []string) {
 	if len(paths) == 0 {
 		paths = []string{"flows"} // the only directory that is read by default
 	}
 	for _, path := range paths {
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
 			dirs = append(dirs, path)
+		}
+	}
+	for _, file := range files {
+		dir := filepath.Dir(file)
+		if !slices.Contains(paths, file) && !slices.Contains(dirs, dir) && slices.ContainsFunc(dirs, func(above string) bool {
+			rel, err := filepath.Rel(above, dir)
+			return err == nil && filepath.IsLocal(rel)
+		}) {
+			dirs = append(dirs, dir)
 		}
 	}
 	return dirs
