@@ -1,21 +1,14 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
-	"flexsync/internal/render"
 	"flexsync/internal/safetext"
 	"flexsync/internal/yamldoc"
 	"flexsync/plan"
 )
-
-// What a GitHub job shows: annotations beside the lines of a change, and the
-// summary of the job.
 
 // annotate writes a workflow command to stderr in a GitHub job; pos, which may be
 // nil, is the place that it is shown at. No title and no message can write a
@@ -88,39 +81,4 @@ func (a *app) annotateWarnings(warnings []plan.Notice) {
 	for _, w := range warnings {
 		a.annotate("warning", w.Source, "flexsync: "+w.Code, w.Message)
 	}
-}
-
-// summaryFlag belongs to the commands that write Markdown.
-type summaryFlag struct {
-	StepSummary bool `help:"In a GitHub job, also append the Markdown to the job summary."`
-}
-
-const summaryVariable = "GITHUB_STEP_SUMMARY"
-
-// check refuses the flag outside of a GitHub job, before the command starts.
-func (f *summaryFlag) check(a *app) error {
-	if f.StepSummary && a.env(summaryVariable) == "" {
-		return inputError(fmt.Errorf("--step-summary: %s is not set", summaryVariable), "GitHub sets it in a job; omit the flag elsewhere")
-	}
-	return nil
-}
-
-// write appends the Markdown to the job summary if the flag is set.
-func (f *summaryFlag) write(ctx context.Context, a *app, markdown func(io.Writer) error) error {
-	if !f.StepSummary {
-		return nil
-	}
-	var text strings.Builder
-	if err := markdown(&text); err != nil {
-		return err
-	}
-	if err := writeTo(ctx, a.env(summaryVariable), os.O_APPEND|os.O_CREATE|os.O_WRONLY, []byte(text.String())); err != nil {
-		return fmt.Errorf("write the step summary: %w", err)
-	}
-	return nil
-}
-
-// plan writes a plan to the job summary.
-func (f *summaryFlag) plan(ctx context.Context, a *app, p *plan.Plan, maxBytes int) error {
-	return f.write(ctx, a, func(w io.Writer) error { return render.PlanMarkdown(w, p, maxBytes) })
 }

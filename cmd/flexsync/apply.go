@@ -22,11 +22,9 @@ type applyCmd struct {
 	Yes              bool   `short:"y" help:"Do not ask for confirmation."`
 	Parallelism      int    `default:"4" help:"Number of concurrent writes, 1 to 64."`
 	Backup           string `placeholder:"FILE" file:"out" help:"Before the first write, save the account as export writes it."`
-	Format           string `default:"text" enum:"text,json,markdown" help:"Output format: text, json or markdown."`
-	MaxBytes         int    `default:"65000" help:"Maximum length of the Markdown. GitHub rejects comments over 65,536 characters."`
 
+	outputFlags
 	planInput
-	summaryFlag
 }
 
 // maxPlanBytes bounds a saved plan: 100,000 changes take about 150 MB.
@@ -39,8 +37,8 @@ func (c *applyCmd) check() error {
 	case c.DetailedExitcode && !c.DryRun:
 		return inputError(errors.New("--detailed-exitcode needs --dry-run"), "without --dry-run, an apply that succeeds exits with 0")
 	}
-	if err := checkMaxBytes(c.MaxBytes); err != nil || c.Plan == "" {
-		return err
+	if c.Plan == "" {
+		return nil
 	}
 	var wrong []string
 	for _, x := range []struct {
@@ -74,7 +72,7 @@ Examples:
 }
 
 func (c *applyCmd) Run(ctx context.Context, a *app) error {
-	if err := errors.Join(c.check(), c.summaryFlag.check(a)); err != nil {
+	if err := errors.Join(c.check(), c.outputFlags.check(a)); err != nil {
 		return err
 	}
 	s, err := c.session(ctx, a)
@@ -87,11 +85,10 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 	case len(p.Refusals) > 0:
 		return c.refuse(ctx, a, p)
 	case c.DryRun:
-		saved := c.summaryFlag.plan(ctx, a, p, c.MaxBytes)
-		return a.planned(ctx, p, planExit(p, c.DetailedExitcode), saved, c.Format, "dry-run", c.MaxBytes)
+		return c.planned(ctx, a, p, planExit(p, c.DetailedExitcode), c.summarisePlan(ctx, a, p), "dry-run")
 	}
 	if c.Format == "text" {
-		if err := a.show(p, c.Format, "", c.MaxBytes); err != nil {
+		if err := c.show(a, p, ""); err != nil {
 			return err
 		}
 	}
@@ -125,7 +122,7 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 		}
 		_ = render.Report(a.stderr, report, a.style(a.stderr), shown) // the last resort
 	}
-	if err := c.summaryFlag.write(ctx, a, func(w io.Writer) error { return render.ReportMarkdown(w, report, c.MaxBytes) }); err != nil {
+	if err := c.summarise(ctx, a, func(w io.Writer) error { return render.ReportMarkdown(w, report, c.MaxBytes) }); err != nil {
 		a.say("%v", err)
 	}
 	return silent(code)
@@ -209,13 +206,13 @@ func (c *applyCmd) refuse(ctx context.Context, a *app, p *plan.Plan) error {
 	var err error
 	switch {
 	case c.Format == "json" && c.DryRun:
-		err = a.show(p, c.Format, "dry-run", c.MaxBytes)
+		err = c.show(a, p, "dry-run")
 	case c.Format == "json":
 		err = a.writeRefused(p, p.Refusals)
 	default:
-		err = a.show(p, c.Format, "", c.MaxBytes)
+		err = c.show(a, p, "")
 	}
-	err = errors.Join(err, c.summaryFlag.plan(ctx, a, p, c.MaxBytes))
+	err = errors.Join(err, c.summarisePlan(ctx, a, p))
 	codes := make([]string, len(p.Refusals))
 	for i, r := range p.Refusals {
 		codes[i] = r.Code

@@ -316,7 +316,7 @@ func TestDocsFlags(t *testing.T) {
 // TestDocsExitCodes holds the table of exit codes against the constants.
 func TestDocsExitCodes(t *testing.T) {
 	t.Parallel()
-	file, err := parser.ParseFile(token.NewFileSet(), "cli.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "exit.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"flexsync/internal/render"
+	"flexsync/plan"
+)
+
+// outputFlags belong to the commands that show a plan.
+type outputFlags struct {
+	Format      string `default:"text" enum:"text,json,markdown" help:"Output format: text, json or markdown."`
+	MaxBytes    int    `default:"65000" help:"Maximum length of the Markdown. GitHub rejects comments over 65,536 characters."`
+	StepSummary bool   `help:"In a GitHub job, also append the Markdown to the job summary."`
+}
+
+const summaryVariable = "GITHUB_STEP_SUMMARY"
+
+// check refuses, before the command starts, a limit that is too small for the
+// Markdown, and --step-summary outside of a GitHub job.
+func (f *outputFlags) check(a *app) error {
+	switch {
+	case f.MaxBytes < render.MinMarkdownBytes:
+		return inputError(fmt.Errorf("--max-bytes must be at least %d", render.MinMarkdownBytes), "the verdict and the number of omitted changes need that much")
+	case f.StepSummary && a.env(summaryVariable) == "":
+		return inputError(fmt.Errorf("--step-summary: %s is not set", summaryVariable), "GitHub sets it in a job; omit the flag elsewhere")
+	}
+	return nil
+}
+
+// show prints a plan to stdout.
+func (f *outputFlags) show(a *app, p *plan.Plan, status string) error {
+	switch f.Format {
+	case "json":
+		return written(p.WriteJSON(a.stdout, status))
+	case "markdown":
+		return written(render.PlanMarkdown(a.stdout, p, f.MaxBytes))
+	}
+	return written(render.Plan(a.stdout, p, a.style(a.stdout)))
+}
+
+// planned shows a plan and ends a command that only plans. saved is the error of
+// writing the plan elsewhere. If it decides the exit code, only the error is
+// shown, because --format json prints one document.
+func (f *outputFlags) planned(ctx context.Context, a *app, p *plan.Plan, code int, saved error, status string) error {
+	if !ranks(ctx, code, saved) {
+		return saved
+	}
+	return a.outcome(ctx, code, errors.Join(saved, f.show(a, p, status)))
+}
+
+// summarise appends Markdown to the job summary if the flag is set.
+func (f *outputFlags) summarise(ctx context.Context, a *app, markdown func(io.Writer) error) error {
+	if !f.StepSummary {
+		return nil
+	}
+	var text strings.Builder
+	if err := markdown(&text); err != nil {
+		return err
+	}
+	if err := writeTo(ctx, a.env(summaryVariable), os.O_APPEND|os.O_CREATE|os.O_WRONLY, []byte(text.String())); err != nil {
+		return fmt.Errorf("write the job summary: %w", err)
+	}
+	return nil
+}
+
+// summarisePlan appends a plan to the job summary.
+func (f *outputFlags) summarisePlan(ctx context.Context, a *app, p *plan.Plan) error {
+	return f.summarise(ctx, a, func(w io.Writer) error { return render.PlanMarkdown(w, p, f.MaxBytes) })
+}
