@@ -260,7 +260,7 @@ func leftAlone(want *schema.Declared, have *state.Flow) schema.FieldSet {
 	}
 	for i := range schema.Fields {
 		// A single key can only be left as it is where the account has it.
-		if f := &schema.Fields[i]; leave.Has(f) && f.Types != nil && !(f.AppliesTo(typ) && f.AppliesTo(have.IntegrationType)) {
+		if f := &schema.Fields[i]; leave.Has(f) && f.Variants != nil && !(f.AppliesTo(typ) && f.AppliesTo(have.IntegrationType)) {
 			leave &^= f.Bit()
 		}
 	}

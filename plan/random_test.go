@@ -370,7 +370,7 @@ func TestLawApply(t *testing.T) {
 					if !f.AppliesTo(is.IntegrationType) {
 						want = nil
 					}
-				case d.IgnoreChanges.Has(f) && (f.Types == nil || f.AppliesTo(was.IntegrationType) && f.AppliesTo(is.IntegrationType)):
+				case d.IgnoreChanges.Has(f) && (f.Variants == nil || f.AppliesTo(was.IntegrationType) && f.AppliesTo(is.IntegrationType)):
 					want = f.Get(&was)
 				}
 				if got := f.Get(&is); got != want {

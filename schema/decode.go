@@ -461,7 +461,7 @@ func (d *decoder) checkType(own *layer, typ string, at path) {
 		key := own.at[f].key
 		name := yamldoc.Resolved(key).Value
 		d.problem(key, at.at(name), complaint{
-			fmt.Sprintf("%s belongs to integration_type %s, but this flow's is %s", name, strings.Join(f.Types, " or "), typ),
+			fmt.Sprintf("%s belongs to integration_type %s, but this flow's is %s", name, strings.Join(f.Variants, " or "), typ),
 			fmt.Sprintf("remove %s, or change integration_type", name)})
 	}
 }
@@ -486,7 +486,7 @@ func (d *decoder) missing(flow *Declared, f *Field, at path) {
 	if f.Name != "" {
 		c.hint = fmt.Sprintf("write %s, or %s with its name", f.Path, f.Name)
 	}
-	if flow.Flow.IntegrationType != "" && f.Types != nil {
+	if flow.Flow.IntegrationType != "" && f.Variants != nil {
 		c.message += fmt.Sprintf(", which integration_type %s requires", flow.Flow.IntegrationType)
 	}
 	d.report(flow.Pos, at.at(f.Path), c)

@@ -41,11 +41,11 @@ type Field struct {
 	// "chat_service" for "chat_service_sid".
 	Name string
 
-	// Types lists the integration types that the field belongs to; nil for
+	// Variants lists the integration types that the field belongs to; nil for
 	// the fields outside the integration.
-	Types []string
+	Variants []string
 
-	Required bool     // in every flow, or in every flow of Types
+	Required bool     // in every flow, or in every flow of Variants
 	Enum     []string // nil: any value
 	Default  Value    // the value when the key is omitted; nil: unset
 	Min, Max int64    // inclusive bounds of an Int
@@ -61,7 +61,7 @@ type Field struct {
 // AppliesTo reports whether the field belongs to flows of an integration type;
 // "" is a flow without one.
 func (f *Field) AppliesTo(integrationType string) bool {
-	return f.Types == nil || slices.Contains(f.Types, integrationType)
+	return f.Variants == nil || slices.Contains(f.Variants, integrationType)
 }
 
 // integrationKey returns the field's key and whether it is below `integration`.
@@ -125,32 +125,32 @@ var Fields = []Field{
 	{Path: "integration_type", Form: "IntegrationType", Type: String, Enum: IntegrationTypes,
 		Doc: "What handles inbound messages; if omitted, the integration stays as it is in the account.",
 		ref: func(f *Flow) any { return &f.IntegrationType }},
-	{Path: "integration.flow_sid", Form: "Integration.FlowSid", Type: String, SID: "FW", Name: "integration.studio_flow", Types: []string{Studio}, Required: true,
+	{Path: "integration.flow_sid", Form: "Integration.FlowSid", Type: String, SID: "FW", Name: "integration.studio_flow", Variants: []string{Studio}, Required: true,
 		Doc: "The SID of the Studio flow.",
 		ref: func(f *Flow) any { return &f.FlowSID }},
-	{Path: "integration.url", Form: "Integration.Url", Type: String, Types: []string{External}, Required: true,
+	{Path: "integration.url", Form: "Integration.Url", Type: String, Variants: []string{External}, Required: true,
 		Doc:  "The absolute http or https URL of the webhook.",
 		ref:  func(f *Flow) any { return &f.URL },
 		rule: checkURL},
-	{Path: "integration.workspace_sid", Form: "Integration.WorkspaceSid", Type: String, SID: "WS", Name: "integration.workspace", Types: []string{Task}, Required: true,
+	{Path: "integration.workspace_sid", Form: "Integration.WorkspaceSid", Type: String, SID: "WS", Name: "integration.workspace", Variants: []string{Task}, Required: true,
 		Doc: "The SID of the TaskRouter workspace for new tasks.",
 		ref: func(f *Flow) any { return &f.WorkspaceSID }},
-	{Path: "integration.workflow_sid", Form: "Integration.WorkflowSid", Type: String, SID: "WW", Name: "integration.workflow", Types: []string{Task}, Required: true,
+	{Path: "integration.workflow_sid", Form: "Integration.WorkflowSid", Type: String, SID: "WW", Name: "integration.workflow", Variants: []string{Task}, Required: true,
 		Doc: "The SID of the TaskRouter workflow for new tasks.",
 		ref: func(f *Flow) any { return &f.WorkflowSID }},
-	{Path: "integration.channel", Form: "Integration.Channel", Type: String, SID: "TC", SIDOrName: true, Types: []string{Task}, Default: "default",
+	{Path: "integration.channel", Form: "Integration.Channel", Type: String, SID: "TC", SIDOrName: true, Variants: []string{Task}, Default: "default",
 		Doc: "The task channel's SID or unique name.",
 		ref: func(f *Flow) any { return &f.Channel }},
-	{Path: "integration.timeout", Form: "Integration.Timeout", Type: Int, Max: maxInt, Types: []string{Task}, Default: int64(86400),
+	{Path: "integration.timeout", Form: "Integration.Timeout", Type: Int, Max: maxInt, Variants: []string{Task}, Default: int64(86400),
 		Doc: "The task's timeout in seconds.",
 		ref: func(f *Flow) any { return &f.Timeout }},
-	{Path: "integration.priority", Form: "Integration.Priority", Type: Int, Max: maxInt, Types: []string{Task}, Default: int64(0),
+	{Path: "integration.priority", Form: "Integration.Priority", Type: Int, Max: maxInt, Variants: []string{Task}, Default: int64(0),
 		Doc: "The task's priority.",
 		ref: func(f *Flow) any { return &f.Priority }},
-	{Path: "integration.creation_on_message", Form: "Integration.CreationOnMessage", Type: Bool, Types: []string{Task},
+	{Path: "integration.creation_on_message", Form: "Integration.CreationOnMessage", Type: Bool, Variants: []string{Task},
 		Doc: "Outbound only: true delays the task until the customer answers; if omitted, it stays as it is in the account.",
 		ref: func(f *Flow) any { return &f.CreationOnMessage }},
-	{Path: "integration.retry_count", Form: "Integration.RetryCount", Type: Int, Max: 3, Types: []string{Studio, External}, Default: int64(3),
+	{Path: "integration.retry_count", Form: "Integration.RetryCount", Type: Int, Max: 3, Variants: []string{Studio, External}, Default: int64(3),
 		Doc: "How often the Studio flow or webhook is retried after a failure, 0 to 3.",
 		ref: func(f *Flow) any { return &f.RetryCount }},
 	{Path: "long_lived", Form: "LongLived", Type: Bool, Default: false,

@@ -188,8 +188,8 @@ func (f *Field) referenceSchema() object {
 // describe is the field's Doc, with what the other columns say.
 func (f *Field) describe() string {
 	parts := []string{f.Doc}
-	if f.Types != nil {
-		parts = append(parts, "For integration_type "+strings.Join(f.Types, " and ")+".")
+	if f.Variants != nil {
+		parts = append(parts, "For integration_type "+strings.Join(f.Variants, " and ")+".")
 	}
 	if f.SID != "" {
 		parts = append(parts, "A SID is "+sidForm(f.SID)+".")
@@ -331,13 +331,13 @@ func documentRules() []any {
 		switch {
 		case !f.Required || f == FieldFriendlyName:
 			continue
-		case f.Types == nil:
+		case f.Variants == nil:
 			given := hasOneOf(f.keysOf())
 			rules = append(rules, object{{"if", within("defaults", given)}, {"else", eachFlow(given)}})
 			continue
 		}
 		given := within("integration", hasOneOf(f.keysOf()))
-		for _, typ := range f.Types {
+		for _, typ := range f.Variants {
 			needed := func(of object) object { return eachFlow(object{{"if", of}, {"then", given}}) }
 			rules = append(rules, object{{"if", within("defaults", given)}, {"else", object{{"allOf", []any{
 				needed(isType(typ)),

@@ -345,7 +345,7 @@ func genDocument(t *rapid.T) string {
 		for i := range Fields {
 			f := &Fields[i]
 			below, ok := f.integrationKey()
-			if ok && !f.AppliesTo(typ) && !oneIn(25, label+f.Path+" anyway") || f.Types == nil && label == "defaults" && f == FieldFriendlyName && !oneIn(20, "name") {
+			if ok && !f.AppliesTo(typ) && !oneIn(25, label+f.Path+" anyway") || f.Variants == nil && label == "defaults" && f == FieldFriendlyName && !oneIn(20, "name") {
 				continue
 			}
 			if oneIn(keepOne, label+f.Path+" out") {

@@ -194,7 +194,7 @@ func object(raw json.RawMessage) (members map[string]json.RawMessage, err error)
 // value, and that default is ours: a flow that does not say is off.
 func lenient(field *schema.Field, raw json.RawMessage) (schema.Value, error) {
 	if isNull(raw) || string(raw) == `""` {
-		if field.Types != nil {
+		if field.Variants != nil {
 			return field.Default, nil
 		}
 		return nil, nil

@@ -276,8 +276,8 @@ func TestDocsYAML(t *testing.T) {
 			key += ", or `" + f.Name + "`"
 		}
 		doc := f.Doc
-		if f.Types != nil {
-			doc = "For `" + strings.Join(f.Types, "` and `") + "`. " + doc
+		if f.Variants != nil {
+			doc = "For `" + strings.Join(f.Variants, "` and `") + "`. " + doc
 		}
 		row(keys, key, value, doc, omitted(f))
 	}
