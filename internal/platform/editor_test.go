@@ -307,11 +307,11 @@ func TestEditor(t *testing.T) {
 	}
 
 	for name, test := range map[string]struct{ text, want string }{
-		"channel_type": {head[:strings.Index(head, "channel_type")] + "chan|nel_type: sms\n", "The channel that messages come in on"},
+		"channel_type": {head[:strings.Index(head, "channel_type")] + "chan|nel_type: sms\n", "The channel that messages arrive on"},
 		"enabled":      {head + "    ena|bled: true\n", "Default: true"},
-		"retry_count":  {head + "    integration_type: studio\n    integration: {studio_flow: S, retry|_count: 3}\n", "How often the Studio flow or webhook is tried again"},
+		"retry_count":  {head + "    integration_type: studio\n    integration: {studio_flow: S, retry|_count: 3}\n", "How often the Studio flow or webhook is retried"},
 		"renamed_from": {head + "    rena|med_from: [B]\n", "keeps its SID"},
-		"ignore":       {"version: 1\nign|ore: [A]\nflows: []\n", "never changed or deleted"},
+		"ignore":       {"version: 1\nign|ore: [A]\nflows: []\n", "never changes or deletes"},
 	} {
 		t.Run("hover over "+name, func(t *testing.T) {
 			text, line, character := at(t, test.text)
