@@ -294,10 +294,14 @@ func (c *applyCmd) confirm(ctx context.Context, a *app, p *plan.Plan) error {
 	}
 }
 
+// refuseNotConfirmed is the code of an apply that nobody confirmed, beside those
+// of package plan.
+const refuseNotConfirmed = "not-confirmed"
+
 func (c *applyCmd) unconfirmed(ctx context.Context, a *app, p *plan.Plan, what, hint string) error {
 	var err error
 	if c.Format == "json" {
-		err = a.writeRefused(p, []plan.Notice{{Code: "not-confirmed", Message: what}})
+		err = a.writeRefused(p, []plan.Notice{{Code: refuseNotConfirmed, Message: what}})
 	}
 	a.say("%s; nothing was changed", what)
 	a.hint(hint)
