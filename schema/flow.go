@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -269,38 +268,6 @@ func (flow *Flow) AppendJSON(b []byte) []byte {
 		panic("schema: " + err.Error())
 	}
 	return append(b, text...)
-}
-
-// AppendValue appends v as JSON, without HTML escaping.
-func AppendValue(b []byte, v Value) []byte {
-	switch v := v.(type) {
-	case nil:
-		return append(b, "null"...)
-	case bool:
-		return strconv.AppendBool(b, v)
-	case int64:
-		return strconv.AppendInt(b, v, 10)
-	case string:
-		return appendString(b, v)
-	}
-	panic(fmt.Sprintf("schema: %T is no field value", v))
-}
-
-func appendString(b []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
-			var buf bytes.Buffer
-			enc := json.NewEncoder(&buf)
-			enc.SetEscapeHTML(false)
-			if err := enc.Encode(s); err != nil { // a string always encodes
-				panic(err)
-			}
-			return append(b, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
-		}
-	}
-	b = append(b, '"')
-	b = append(b, s...)
-	return append(b, '"')
 }
 
 // MarshalJSON implements [json.Marshaler], see [Flow.JSON].
