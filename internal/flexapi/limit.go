@@ -44,13 +44,16 @@ var (
 // limiter is the pace of one endpoint: Twilio limits each for itself, and
 // answers 429 (error 20429) beyond.
 //
-// It is off until the first refusal, but for one thing: once the first answer is
-// there, those to the other requests of the first moment are waited for. A refusal pauses the endpoint: as long as
-// Retry-After says, else for a random time that grows with each refusal in a
-// row. From then on requests go one by one, at the rate that was just seen to
-// work, which each answer raises by a step. The next refusal takes it down
-// again, by half at most. Refusals of requests that were under way when another
-// came belong to the same burst, and change nothing.
+// It is off until the first refusal. Only the requests that follow the first
+// answer wait a moment, until those sent together with the first one are answered,
+// too: what they are told is the best guess at the rate.
+//
+// A refusal pauses the endpoint: as long as Retry-After says, else for a random
+// time that grows with each refusal in a row. From then on requests go one by
+// one, at the rate that was just seen to work, which each answer raises by a
+// step. The next refusal lowers it again, by half at most. Refusals of requests
+// that were under way when another came belong to the same burst, and change
+// nothing.
 //
 // Requests queue for their turn; only the one at the head watches the clock,
 // so that every change holds from the next request on.
