@@ -208,19 +208,20 @@ func (s *schedule) faulty(want []schema.Declared, others ...[]schema.Declared) {
 	if s.IntN(3) == 0 && others == nil {
 		lateRate, s.late = 0.1, true
 	}
-	// The schedule's randomness is drawn under the world's lock.
+	// Drawn from under the world's lock, also by requests that outlive their run.
+	dice := rand.New(rand.NewPCG(s.Uint64(), s.Uint64()))
 	s.w.setFault(func(r *http.Request) emutest.Fault {
-		if s.Float64() > rate {
+		if dice.Float64() > rate {
 			return emutest.Fault{}
 		}
-		if s.IntN(5) == 0 {
+		if dice.IntN(5) == 0 {
 			return emutest.Fault{Status: 400}
 		}
-		return faults[s.IntN(len(faults))].fault
+		return faults[dice.IntN(len(faults))].fault
 	})
 	s.setLate(func(r *http.Request) time.Duration {
-		if isCreate(r) && s.Float64() < lateRate {
-			return time.Duration(s.IntN(20000)) * time.Millisecond
+		if isCreate(r) && dice.Float64() < lateRate {
+			return time.Duration(dice.IntN(20000)) * time.Millisecond
 		}
 		return 0
 	})
