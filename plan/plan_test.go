@@ -20,10 +20,16 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 // The random tests are the same in every run, unless -rapid.seed=0 asks for
-// others; -rapid.checks=100000 for more of them.
+// others; -rapid.checks=100000 for more of them, -short for fewer.
 func TestMain(m *testing.M) {
 	for name, value := range map[string]string{"rapid.seed": "1", "rapid.checks": "400", "rapid.nofailfile": "true"} {
 		if err := flag.Set(name, value); err != nil {
+			panic(err)
+		}
+	}
+	flag.Parse()
+	if checks := flag.Lookup("rapid.checks").Value; testing.Short() && checks.String() == "400" {
+		if err := checks.Set("100"); err != nil {
 			panic(err)
 		}
 	}
