@@ -196,7 +196,8 @@ func (s *testSlot) Release() {
 
 // TestLimits holds the limiters to their purpose, however the API counts a
 // second, at any latency, and whether or not it says when to come back: least is
-// what the limits and the latency alone dictate.
+// what the limits and the latency alone dictate. The pauses are random, so the
+// bounds are well above what hundreds of runs took; the benchmarks have the figures.
 func TestLimits(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
@@ -210,19 +211,19 @@ func TestLimits(t *testing.T) {
 		// Twilio's documented limits, side by side: half of the writes of an apply.
 		{"documented", []string{"bucket", "fixed", "sliding"}, []int{4}, func(limit func(int) serverLimit) []load {
 			return []load{{create, 24, limit(2)}, {update, 12, limit(1)}}
-		}, 11 * time.Second, 1.4, 0.25},
+		}, 11 * time.Second, 1.6, 0.3},
 		{"deletes", []string{"bucket", "fixed"}, []int{4}, func(limit func(int) serverLimit) []load {
 			return []load{{remove, 12, limit(2)}}
-		}, 5 * time.Second, 1.7, 0.38},
+		}, 5 * time.Second, 1.9, 0.45},
 		{"forty a second", []string{"bucket", "fixed", "sliding"}, []int{4, 16}, func(limit func(int) serverLimit) []load {
 			return []load{{create, 120, limit(40)}}
-		}, 2 * time.Second, 2.5, 0.2},
+		}, 2 * time.Second, 3.5, 0.2},
 		{"long", []string{"bucket", "fixed", "sliding"}, []int{4, 64}, func(limit func(int) serverLimit) []load {
 			return []load{{create, 1000, limit(50)}}
-		}, 20 * time.Second, 1.35, 0.1},
+		}, 20 * time.Second, 1.5, 0.1},
 		{"drip", []string{"drip"}, []int{4, 64}, func(limit func(int) serverLimit) []load {
 			return []load{{create, 1000, limit(50)}}
-		}, 20 * time.Second, 1.7, 0.1},
+		}, 20 * time.Second, 2, 0.1},
 	} {
 		for _, kind := range tt.kinds {
 			for _, workers := range tt.parallelism {
