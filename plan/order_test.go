@@ -110,7 +110,7 @@ func TestOrder(t *testing.T) {
 			want: []string{"disable C #3", "update B #2", "update A #1", "update C #3"},
 		},
 		{
-			name: "rings that share a flow",
+			name: "cycles that share a flow",
 			config: []schema.Declared{
 				declare("A", on("+2")), declare("B", on("+1"), leave("enabled")), declare("C", on("+1"), task, leave("enabled")),
 			},

@@ -211,7 +211,7 @@ func (l *lookup) place(w Wanted) map[inside]string {
 	return placed
 }
 
-// list adds one collection to the directory, unless it is there already.
+// list adds one collection to the directory, unless the directory has it.
 func (l *lookup) list(ctx context.Context, prefix, parent, why string) error {
 	l.mu.Lock()
 	begun := l.dir.begin(prefix, parent)

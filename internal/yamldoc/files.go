@@ -189,7 +189,7 @@ func unreadablePath(path string, err error, hint string) Problem {
 	return Problem{Pos: Pos{File: path}, Message: message, Hint: hint}
 }
 
-// add adds an input unless it is there already, under any path.
+// add adds an input unless it has it, under whatever path.
 func (f *finder) add(in Input) {
 	key := "-"
 	if !in.stdin {
