@@ -63,6 +63,10 @@ type Config struct {
 	// ID and number of the try; never a query, a body or a header, which hold
 	// personal data and secrets. Nil means no log.
 	Logger *slog.Logger
+
+	// Observe is called with each step of each request, from several goroutines
+	// at once. The request waits for it. Nil means no observer.
+	Observe func(Event)
 }
 
 // Client sends requests to one account. It is safe for concurrent use; all
@@ -77,6 +81,7 @@ type Client struct {
 	userAgent string
 	timeout   time.Duration
 	log       *slog.Logger
+	observe   func(Event)
 	maxBody   int64
 
 	mu       sync.Mutex
@@ -139,6 +144,7 @@ func New(cfg Config) (*Client, error) {
 		userAgent: cmp.Or(cfg.UserAgent, "flexsync"),
 		timeout:   cmp.Or(cfg.Timeout, defaultTimeout),
 		log:       logger,
+		observe:   cfg.Observe,
 		maxBody:   maxBody,
 		limiters:  make(map[endpoint]*limiter),
 	}, nil
@@ -152,6 +158,7 @@ func defaultTransport(parallelism int) http.RoundTripper {
 		return http.DefaultTransport
 	}
 	t := std.Clone()
+	t.OnProxyConnectResponse = refusedByProxy
 	t.MaxIdleConnsPerHost = max(parallelism, 8)
 	t.MaxIdleConns = max(t.MaxIdleConns, 2*t.MaxIdleConnsPerHost)
 	if parallelism > 1 {

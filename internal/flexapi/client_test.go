@@ -153,8 +153,15 @@ func TestTries(t *testing.T) {
 					}
 					var tries []time.Duration
 					var logged bytes.Buffer
+					var steps []string
 					c := newTestClient(t, script(&tries, tt.steps...), func(cfg *Config) {
 						cfg.Logger = slog.New(slog.NewTextHandler(&logged, nil))
+						cfg.Observe = func(e Event) {
+							steps = append(steps, []string{"sent", "waiting", "ended"}[e.Step])
+							if e.Write != (op != "fetch") || e.Step == Waiting && (e.Until.Before(time.Now()) || e.Reason == "" || e.Retry > e.Of) {
+								t.Errorf("%+v", e)
+							}
+						}
 					})
 					start := time.Now()
 					a, err := o.do(t.Context(), c)
@@ -163,6 +170,9 @@ func TestTries(t *testing.T) {
 					}
 					if len(tries) != o.want.tries || (err == nil) != o.want.ok {
 						t.Fatalf("%d tries at %v, error %v; want %+v", len(tries), tries, err, o.want)
+					}
+					if want := strings.Repeat("sent waiting ", len(tries)-1) + "sent ended"; strings.Join(steps, " ") != want {
+						t.Errorf("steps %q, want %q", steps, want)
 					}
 					if n := strings.Count(logged.String(), "\n"); n != len(tries) {
 						t.Errorf("%d records of %d tries", n, len(tries))
@@ -188,7 +198,7 @@ func TestTimeoutSays(t *testing.T) {
 		c := newTestClient(t, roundTripper(silent), func(cfg *Config) { cfg.Timeout = 2 * time.Second })
 		start := time.Now()
 		_, err := c.Fetch(t.Context(), testFlows, testSID)
-		if err == nil || !strings.Contains(err.Error(), "no answer within 2s (5 tries)") {
+		if err == nil || !strings.Contains(err.Error(), ": no answer from flex-api.twilio.com: timed out after 2 s (5 attempts in 10 s)") {
 			t.Error(err)
 		}
 		if took := time.Since(start); took >= 12*time.Second {

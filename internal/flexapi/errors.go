@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -32,21 +34,31 @@ type Error struct {
 	MoreInfo,
 	Details string // Details is JSON
 
-	RequestID string // Twilio-Request-Id of the last answer
-	Attempts  int    // tries; 0 if none began
+	RequestID string        // Twilio-Request-Id of the last answer
+	Attempts  int           // tries; 0 if none began
+	Elapsed   time.Duration // from the first try to the end, waits included
 
 	// Unknown reports that a write may have been carried out although there was no
 	// clear answer. If it is false, the write was not carried out.
 	Unknown bool
 
+	// Unreached is the host and port to which no connection could be made; "" if
+	// there was one, or no try.
+	Unreached string
+
 	Hint string // what to check, for a person; may be empty
 	Err  error  // what happened to the connection, or the context's error
 }
 
-// Error returns everything but MoreInfo, RequestID and Hint.
+// Error returns everything but MoreInfo, RequestID and Hint; without a connection,
+// the host instead of Method and Path.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s", e.Method, e.Path)
+	if e.Unreached != "" {
+		fmt.Fprintf(&b, "cannot reach %s", e.Unreached)
+	} else {
+		fmt.Fprintf(&b, "%s %s", e.Method, e.Path)
+	}
 	sep := ": "
 	add := func(format string, args ...any) {
 		b.WriteString(sep)
@@ -70,7 +82,7 @@ func (e *Error) Error() string {
 		add("%s", e.Details)
 	}
 	if e.Attempts > 1 {
-		fmt.Fprintf(&b, " (%d tries)", e.Attempts)
+		fmt.Fprintf(&b, " (%d attempts in %.0f s)", e.Attempts, math.Ceil(e.Elapsed.Seconds()))
 	}
 	return b.String()
 }
@@ -82,24 +94,31 @@ type cleanError string
 
 func (e cleanError) Error() string { return string(e) }
 
-// fail returns the error of an exchange that ended because of cause or, if that is
-// nil, because of the last outcome.
-func (x *exchange) fail(cause error) error {
+// fail returns the error of an exchange that was stopped by an error or, if that is
+// nil, ended with its last outcome.
+func (x *exchange) fail(stopped error) error {
 	c, o := x.client, &x.last
 	e := &Error{
 		Method:    x.do.method(),
 		Path:      x.url.Path,
 		Status:    o.status,
 		Attempts:  x.tries,
+		Elapsed:   time.Since(x.start),
 		RequestID: o.requestID,
 		Unknown:   x.open,
-		Err:       cause,
+		Err:       stopped,
 	}
 	switch {
-	case cause == nil && o.err != nil:
+	case stopped != nil && !isContextError(stopped):
+		e.Err = c.cleanErr(stopped)
+	case stopped != nil || o.err == nil:
+	case o.status != 0:
 		e.Err = c.cleanErr(o.err)
-	case cause != nil && !isContextError(cause):
-		e.Err = c.cleanErr(cause)
+	case o.unmade:
+		e.Unreached = x.url.Host
+		e.Err = c.cleanErr(errors.New(cause(o.err)))
+	default:
+		e.Err = c.cleanErr(errors.New("no answer from " + x.url.Host + ": " + cause(o.err)))
 	}
 	x.readBody(e)
 	e.Hint = x.hint()
@@ -151,6 +170,10 @@ func (x *exchange) hint() string {
 		add("Programmable Chat for Flex, and Flex Flows with it, reached its end of life on June 1, 2026: move to Flex Conversations")
 	case 300 <= o.status && o.status < 400:
 		add("flexsync does not follow redirects%s: check the base URL", redirectTarget(x.url, x.location))
+	case o.status >= 500 && c.hosts.fixed == nil:
+		add("check status.twilio.com")
+	case o.err != nil && (o.status == 0 || speaksTLS(o.err)):
+		add("%s", x.checkNetwork())
 	}
 	if isHTML(o) {
 		add("expected JSON, found HTML: check for a proxy, a gateway or a login page in between")
@@ -181,13 +204,19 @@ func (c *Client) clean(s string, limit int) string { return cut(c.redact.Replace
 // userinfo is what stands before the @ in a URL.
 var userinfo = regexp.MustCompile(`[^\s"'/]+@`)
 
-// cleanErr does the same to an error of the connection. net/http quotes a
-// proxy setting that it cannot read as it is, password and all.
+// cleanErr does the same to an error of the connection. net/http quotes a proxy
+// setting that it cannot read, password and all.
 func (c *Client) cleanErr(err error) error {
+	return cleanError(c.clean(userinfo.ReplaceAllString(bare(err).Error(), redacted+"@"), maxMessage))
+}
+
+// bare is an error without the URL that net/http adds: its query may hold personal
+// data.
+func bare(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		err = wrapped.Err // without the URL: its query may hold personal data
+		return wrapped.Err
 	}
-	return cleanError(c.clean(userinfo.ReplaceAllString(err.Error(), redacted+"@"), maxMessage))
+	return err
 }
 
 // cut shortens s to at most limit bytes and a mark, between two characters.

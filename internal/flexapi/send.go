@@ -3,7 +3,6 @@ package flexapi
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,6 +40,7 @@ type exchange struct {
 	limiter *limiter
 	request
 
+	start  time.Time
 	due    bool // a try is due and was not begun
 	tries  int
 	open   bool // some try may have been carried out without a clear answer
@@ -66,6 +66,7 @@ type outcome struct {
 	body       []byte
 	err        error         // why there is no answer, or none to use
 	open       bool          // it may have been carried out without a clear answer
+	unmade     bool          // there was no connection
 	final      bool          // it failed for a reason that stays
 	timeout    bool          //
 	retryAfter time.Duration // 0 is none
@@ -74,7 +75,8 @@ type outcome struct {
 
 // send carries a request through all its tries.
 func (c *Client) send(ctx context.Context, r request) (Answer, error) {
-	x := &exchange{client: c, limiter: c.limiterOf(r), request: r, due: true}
+	x := &exchange{client: c, limiter: c.limiterOf(r), request: r, start: time.Now(), due: true}
+	defer x.tell(Event{Step: Ended})
 	var body any
 	if r.do.method() == http.MethodPost {
 		body = []byte(r.form.Encode())
@@ -134,6 +136,7 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	x.due = false
 	x.tries++
+	x.tell(Event{Step: Sent})
 	if !x.do.reads() {
 		ctx = context.WithoutCancel(ctx) // a write that is sent is heard out
 	}
@@ -167,7 +170,11 @@ func (x *exchange) again(ctx context.Context, resp *http.Response, err error) bo
 		x.open = true
 	}
 	x.wait, x.due, x.spent = decide(x.do, &x.last, x.spent, rand.Float64())
-	return x.due && ctx.Err() == nil
+	if !x.due || ctx.Err() != nil {
+		return false
+	}
+	x.tell(x.waiting())
+	return true
 }
 
 func (x *exchange) record(ctx context.Context) {
@@ -187,10 +194,11 @@ func (x *exchange) record(ctx context.Context) {
 // hear reads an answer to its end, and says what became of the try.
 func (x *exchange) hear(resp *http.Response, err error) outcome {
 	if resp == nil {
-		o := outcome{class: failed, open: !x.trace.neverMade(err)}
-		_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
-		o.final = !o.open && (certificate || errors.Is(err, http.ErrSchemeMismatch))
-		x.setErr(&o, err)
+		err = bare(err)
+		o := outcome{class: failed, unmade: x.trace.neverMade(err)}
+		o.open = !o.unmade && !speaksTLS(err)
+		o.final = !o.open && stays(err)
+		o.err = x.timedOut(&o, err)
 		return o
 	}
 	o := outcome{status: resp.StatusCode, header: resp.Header, requestID: x.client.clean(resp.Header.Get("Twilio-Request-Id"), 128)}
@@ -218,6 +226,9 @@ func (x *exchange) hear(resp *http.Response, err error) outcome {
 		}
 	default:
 		o.class = rejected
+		if x.url.Scheme == "http" && o.status == http.StatusBadRequest && wantsTLS.Match(body) {
+			o.err, o.body = errSpeaksTLS, nil
+		}
 	}
 	return o
 }
@@ -228,7 +239,7 @@ func (x *exchange) judge(o *outcome, readErr error) {
 	switch {
 	case readErr != nil:
 		o.class = failed
-		x.setErr(o, fmt.Errorf("the answer is incomplete: %w", readErr))
+		o.err = errors.New("the answer is incomplete: " + cause(x.timedOut(o, readErr)))
 	case o.status != http.StatusOK && o.status != http.StatusCreated:
 		o.class, o.err = unusable, errors.New("unexpected status")
 	case !json.Valid(o.body):
@@ -240,12 +251,12 @@ func (x *exchange) judge(o *outcome, readErr error) {
 	}
 }
 
-func (x *exchange) setErr(o *outcome, err error) {
-	o.err = err
-	if errors.Is(x.wire.Err(), context.DeadlineExceeded) {
-		o.timeout = true
-		o.err = fmt.Errorf("no answer within %v", x.client.timeout)
+// timedOut returns the error of a try: err, unless it comes from the timeout.
+func (x *exchange) timedOut(o *outcome, err error) error {
+	if o.timeout = errors.Is(x.wire.Err(), context.DeadlineExceeded); o.timeout {
+		return &timeoutError{x.client.timeout}
 	}
+	return err
 }
 
 // connTrace tells whether a request can have left: it cannot without a connection.
