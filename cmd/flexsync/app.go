@@ -23,6 +23,7 @@ type app struct {
 	now       func() time.Time
 	version   string
 
+	status *status
 	logger *slog.Logger // nil without -v
 	color  string
 }
@@ -42,6 +43,28 @@ func (a *app) style(w io.Writer) render.Style {
 func (a *app) env(name string) string {
 	value, _ := a.lookupEnv(name)
 	return value
+}
+
+// showStatus makes the run's status, with a line if stderr is a terminal that can
+// clear one. A job's log may pass for one.
+func (a *app) showStatus(stdout, stderr *stream) {
+	var line *stream
+	if isTerminal(stderr) && a.env("TERM") != "dumb" && a.env("CI") == "" {
+		line = stderr
+	}
+	a.status = newStatus(a.now, line, func() int { return terminalWidth(stderr) })
+	if line != nil {
+		stdout.status, stderr.status = a.status, a.status
+	}
+}
+
+// interrupted writes to stderr that the run is interrupted, and what that means.
+func (a *app) interrupted(what string) {
+	begin := ""
+	if a.status.line != nil {
+		begin = takeBack // the terminal's "^C"
+	}
+	fmt.Fprintf(a.stderr, "%sInterrupted: %s\n", begin, what)
 }
 
 // say writes one line to stderr.

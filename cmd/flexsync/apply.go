@@ -102,9 +102,9 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 			}
 		}
 	}
-	progress := newProgress(a, len(p.Changes), c.Format == "text")
+	progress := newProgress(ctx, a, len(p.Changes), c.Format == "text")
 	report, err := apply.Run(ctx, s.client, p, s.snapshot, apply.Options{Parallelism: c.Parallelism, Observe: progress.observe})
-	progress.clear()
+	progress.end()
 	if err != nil {
 		return err
 	}

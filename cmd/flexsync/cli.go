@@ -64,10 +64,13 @@ type planInput struct {
 
 // run is the program: it parses args, runs the command and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lookupEnv func(string) (string, bool)) int {
+	out, conversation := newStream(ctx, stdout), newStream(ctx, stderr)
 	a := &app{
-		stdin: stdin, stdout: newStream(ctx, stdout), stderr: newStream(ctx, stderr), lookupEnv: lookupEnv,
+		stdin: stdin, stdout: out, stderr: conversation, lookupEnv: lookupEnv,
 		now: time.Now, version: version(debug.ReadBuildInfo()),
 	}
+	a.showStatus(out, conversation)
+	defer a.status.close()
 	var cli grammar
 	type exit struct{} // what kong does after --help
 	parser, err := newParser(&cli, kong.Writers(stdout, stderr), kong.Exit(func(int) { panic(exit{}) }))

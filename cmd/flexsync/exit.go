@@ -105,11 +105,11 @@ func (a *app) fail(ctx context.Context, err error, asJSON bool) int {
 	if err == nil || errors.As(err, &with) && with.err == nil {
 		return code
 	}
+	var problems yamldoc.Problems
 	if code == exitInterrupted {
 		err = errors.New("interrupted; nothing was changed")
-	}
-	var problems yamldoc.Problems
-	if errors.As(err, &problems) {
+		a.interrupted("nothing was changed.")
+	} else if errors.As(err, &problems) {
 		for _, p := range problems {
 			a.say("%s", safetext.Line(p.String()))
 			a.hint(p.Hint)

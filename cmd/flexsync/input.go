@@ -25,6 +25,7 @@ func (f *inputFlags) load(ctx context.Context, a *app, paths []string, allowUnse
 	opts := schema.Options{Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, AllowUnset: allowUnset, Stdin: a.stdin}
 	typed := slices.Contains(paths, "-") && isTerminal(a.stdin)
 	if typed {
+		defer a.status.hide()()
 		a.say("reading YAML from the terminal; press Ctrl-D to end")
 	}
 	cfg, err := await(ctx.Done(), 0, func() (*schema.Config, error) { return schema.Load(paths, opts) })

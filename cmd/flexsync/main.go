@@ -26,7 +26,7 @@ func main() {
 		<-signals
 		last := "flexsync: stopped immediately; a write in progress may still take effect: run `flexsync plan` to see\n"
 		if isTerminal(os.Stderr) {
-			last = takeBack + last // the progress line of an apply
+			last = takeBack + last // the status line
 		}
 		_, _ = io.WriteString(newStream(ctx, os.Stderr), last) // not held up by a reader that stalls
 		os.Exit(exitInterrupted)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http/httptest"
@@ -328,7 +327,7 @@ func TestScreens(t *testing.T) {
 }
 
 // TestScreenProgress looks at an apply that takes its time: at every moment the
-// line of counts fits the terminal, and in the end nothing of it is left.
+// status line fits the terminal, and in the end nothing of it is left.
 func TestScreenProgress(t *testing.T) {
 	t.Parallel()
 	const flows = 24
@@ -339,14 +338,15 @@ func TestScreenProgress(t *testing.T) {
 	for _, test := range []struct {
 		width int
 		args  string
-		live  string // what the line has to match at some moment; "" is no line
+		live  string // what a line has to match at some moment
 		until string // what Ctrl-C is typed at
 	}{
-		{80, "apply --yes", `^\d+ of 24, \d+\.\d per second, \d+s left$`, ""},
-		{120, "apply --yes --format json", `^\d+ of 24, \d+\.\d per second, \d+s left$`, ""},
-		{16, "apply --yes", `^\d+ of 24, \d.*…$`, ""},
-		{80, "apply --yes", `^0 of 24$`, "5 of 24"},
-		{80, "apply --yes -v", "", ""},
+		{80, "apply --yes", `^Applying: \d+ of 24, \d+ s left$`, ""},
+		{120, "apply --yes --format json", `^Applying: \d+ of 24, \d+ s left$`, ""},
+		{16, "apply --yes", `^Applying: \d+ …$`, ""},
+		{80, "apply --yes", `^Interrupted: finishing 1 write in flight. Press Ctrl-C again to stop immediately.$`, "5 of 24"},
+		{80, "apply --yes --format json", `^Interrupted: finishing 1 write in flight. Press Ctrl-C again to stop immediately.$`, "5 of 24"},
+		{80, "apply --yes -v", `^Applying: \d+ of 24, \d+ s left$`, ""},
 	} {
 		t.Run(fmt.Sprint(test.width, test.args, test.until), func(t *testing.T) {
 			t.Parallel()
@@ -367,16 +367,16 @@ func TestScreenProgress(t *testing.T) {
 				code = exitInterrupted
 			}
 			have := x.ends(code)
-			if counts := regexp.MustCompile(`(?m)^\d+ of 24`).FindString(have); counts != "" {
-				t.Errorf("%s is left:\n%s", counts, have)
+			if line := regexp.MustCompile(`Reading|Applying|Verifying|\^C`).FindString(have); line != "" {
+				t.Errorf("%s is left:\n%s", line, have)
 			}
-			live := regexp.MustCompile(cmp.Or(test.live, `^\d+ of 24`))
+			live := regexp.MustCompile(test.live)
 			seen := false
 			for _, line := range regexp.MustCompile(`[\r\n]+|\x1b\[K`).Split(x.output(), -1) {
 				seen = seen || live.MatchString(line)
 			}
-			if seen != (test.live != "") {
-				t.Errorf("the line of counts was there: %v\n%q", seen, x.output())
+			if !seen {
+				t.Errorf("no line matches %s:\n%q", test.live, x.output())
 			}
 		})
 	}
@@ -401,14 +401,25 @@ func TestScreenNoTerminal(t *testing.T) {
 			t.Errorf("%v\nstdout: %q\nstderr: %q", err, stdout, &stderr)
 		}
 
-		// On a terminal that cannot take a line back, neither.
-		if term == "dumb" {
-			writeText(t, filepath.Join(dir, "account.json"), screenAccount)
-			x := startTerminal(t, 80, dir, []string{"TERM=dumb"}, "apply", "--yes", "--local", "account.json")
-			x.ends(exitOK)
-			if strings.Contains(x.output(), takeBack) || strings.Contains(x.output(), " of 4") {
-				t.Errorf("there is a line of counts:\n%q", x.output())
-			}
+	}
+}
+
+// TestScreenWithoutStatus is a run that takes its time where no line may be
+// written over: on a terminal that cannot clear one, and in a job's log.
+func TestScreenWithoutStatus(t *testing.T) {
+	t.Parallel()
+	server, err := emulator.New(emulator.Options{Latency: 1300 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(server)
+	t.Cleanup(web.Close)
+	dir := t.TempDir()
+	for env, shown := range map[string]bool{"TERM=xterm": true, "TERM=dumb": false, "CI=true": false} {
+		x := startTerminal(t, 80, dir, []string{"FLEXSYNC_BASE_URL=" + web.URL, "TWILIO_ACCOUNT_SID=" + server.AccountSID(), "TWILIO_AUTH_TOKEN=any", env}, "list", "--timeout", "10s")
+		x.ends(exitOK)
+		if have := strings.Contains(x.output(), "Reading the account"); have != shown || strings.Contains(x.output(), takeBack) != shown {
+			t.Errorf("%s: there is a status line: %v\n%q", env, have, x.output())
 		}
 	}
 }
@@ -435,7 +446,7 @@ func TestScreenInterrupted(t *testing.T) {
 			x, unchanged := start(t, strings.Fields(args)...)
 			x.await("\x1b[1;31mThis DELETES 1 flow.\x1b[0m\r\nApply these changes to account AC00000000000000000000000000000001? [yes/no] ")
 			x.typed(ctrlC)
-			if have := x.ends(exitInterrupted); !strings.Contains(have, "\nflexsync: interrupted; nothing was changed\n") {
+			if have := x.ends(exitInterrupted); !strings.Contains(have, "\nInterrupted: nothing was changed.\n") {
 				t.Errorf("it says:\n%s", have)
 			}
 			unchanged()
@@ -448,7 +459,7 @@ func TestScreenInterrupted(t *testing.T) {
 			x.await("press Ctrl-D to end")
 			x.typed("version: 1\rflows: [")
 			x.typed(ctrlC)
-			if have := x.ends(exitInterrupted); !strings.Contains(have, "\nflexsync: interrupted; nothing was changed\n") {
+			if have := x.ends(exitInterrupted); !strings.Contains(have, "\nInterrupted: nothing was changed.\n") {
 				t.Errorf("it says:\n%s", have)
 			}
 			unchanged()

@@ -45,7 +45,7 @@ func (f *accountFlags) session(a *app, parallelism int) (*session, error) {
 func (t target) session(a *app, parallelism int) (*session, error) {
 	cfg := flexapi.Config{
 		BaseURL: t.baseURL, Edge: t.edge, Credentials: t.credentials,
-		Timeout: t.timeout, UserAgent: userAgent(a.version), Parallelism: parallelism, Logger: a.logger,
+		Timeout: t.timeout, UserAgent: userAgent(a.version), Parallelism: parallelism, Logger: a.logger, Observe: a.status.observe,
 	}
 	if t.local != "" {
 		server, err := emulator.New(emulator.Options{File: t.local})

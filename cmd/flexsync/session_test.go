@@ -20,7 +20,7 @@ func TestSessions(t *testing.T) {
 	t.Parallel()
 	const accounts = 8
 	dir := t.TempDir()
-	a := &app{stderr: &bytes.Buffer{}, now: time.Now, lookupEnv: func(string) (string, bool) { return "", false }}
+	a := &app{stderr: &bytes.Buffer{}, now: time.Now, status: newStatus(time.Now, nil, nil), lookupEnv: func(string) (string, bool) { return "", false }}
 	sidOf := func(i int) string { return fmt.Sprintf("AC%032d", i+1) }
 	var group errgroup.Group
 	for i := range accounts {

@@ -53,6 +53,7 @@ type stream struct {
 	interrupted <-chan struct{}
 	w           io.Writer
 	left        atomic.Bool // a write goes on in the background, and no other may overtake it
+	status      *status     // its line makes room for what is written; nil: there is none
 }
 
 func newStream(ctx context.Context, w io.Writer) *stream {
@@ -60,6 +61,13 @@ func newStream(ctx context.Context, w io.Writer) *stream {
 }
 
 func (s *stream) Write(p []byte) (int, error) {
+	if s.status != nil {
+		return s.status.around(p, s.write)
+	}
+	return s.write(p)
+}
+
+func (s *stream) write(p []byte) (int, error) {
 	if s.left.Load() {
 		return 0, errInterrupted
 	}

@@ -74,7 +74,7 @@ func TestInterruptedFIFO(t *testing.T) {
 			args := strings.Fields(strings.NewReplacer("FIFO", fifo, "FILE", file, "ACCOUNT", account).Replace(line))
 			var stdout, stderr bytes.Buffer
 			code := interruptedRun(t, map[string]string{"GITHUB_STEP_SUMMARY": fifo}, &stdout, &stderr, func(cancel context.CancelFunc) { cancel() }, args...)
-			if code != exitInterrupted || !strings.Contains(stderr.String(), "interrupted; nothing was changed") {
+			if code != exitInterrupted || !strings.Contains(stderr.String(), "Interrupted: nothing was changed.\n") {
 				t.Errorf("exit %d\n%s", code, &stderr)
 			}
 			if strings.Contains(line, "json") && !strings.Contains(stdout.String(), `"status": "interrupted"`) {
