@@ -69,8 +69,8 @@ type Config struct {
 	Observe func(Event)
 }
 
-// Client sends requests to one account. It is safe for concurrent use; all
-// requests to one endpoint slow down together when it answers 429.
+// Client sends requests to one account. It is safe for concurrent use. When an
+// endpoint answers 429, all requests to it slow down together.
 type Client struct {
 	hosts     hosts
 	authorize func(*http.Request) // a closure, so that printing a Client shows no secret
@@ -88,7 +88,7 @@ type Client struct {
 	limiters map[endpoint]*limiter
 }
 
-// endpoint is what has a rate limit of its own: one operation on one collection.
+// endpoint is one operation on one collection. Each has a rate limit of its own.
 // https://www.twilio.com/docs/flex/developer/messaging/limits
 type endpoint struct {
 	product Product
@@ -150,8 +150,8 @@ func New(cfg Config) (*Client, error) {
 	}, nil
 }
 
-// defaultTransport keeps a connection for every request that is under way, so
-// that parallel writes do not pay for a handshake each. net/http keeps two.
+// defaultTransport keeps a connection for each request under way, so that parallel
+// writes need no handshake each. net/http keeps two connections.
 func defaultTransport(parallelism int) http.RoundTripper {
 	std, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -162,8 +162,8 @@ func defaultTransport(parallelism int) http.RoundTripper {
 	t.MaxIdleConnsPerHost = max(parallelism, 8)
 	t.MaxIdleConns = max(t.MaxIdleConns, 2*t.MaxIdleConnsPerHost)
 	if parallelism > 1 {
-		// net/http dials ahead while it waits for a connection to be free. With
-		// one request at a time, listings of several products still go abreast.
+		// While it waits for a free connection, net/http dials more than it needs.
+		// Without writes there is no limit: listings run side by side.
 		t.MaxConnsPerHost = parallelism
 	}
 	return t

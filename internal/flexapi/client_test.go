@@ -221,7 +221,7 @@ func TestRefusedForEver(t *testing.T) {
 			_, err := c.Create(t.Context(), testFlows, nil)
 			took := time.Since(start)
 			e, _ := errors.AsType[*Error](err)
-			if e == nil || e.Unknown || e.Status != 429 || e.Code != 20429 || !strings.Contains(err.Error(), "429 for 5m") {
+			if e == nil || e.Unknown || e.Status != 429 || e.Code != 20429 || !strings.Contains(err.Error(), "429 for 5 minutes") {
 				t.Errorf("error %v", err)
 			}
 			if took < 3*time.Minute || took > 5*time.Minute+time.Second {

@@ -189,7 +189,7 @@ func isHTML(o *outcome) bool {
 		(strings.HasPrefix(o.header.Get("Content-Type"), "text/html") || bytes.HasPrefix(bytes.TrimSpace(o.body), []byte("<")))
 }
 
-// redirectTarget names no more than the host: the rest of the URL may hold secrets.
+// redirectTarget names only the host: the rest of the URL may contain secrets.
 func redirectTarget(from *url.URL, location string) string {
 	u, err := from.Parse(location)
 	if location == "" || err != nil {
@@ -198,7 +198,7 @@ func redirectTarget(from *url.URL, location string) string {
 	return fmt.Sprintf(" (this one points to %q)", cut(u.Host, 200))
 }
 
-// clean bounds a text from the API and removes secrets from it.
+// clean shortens a text from the API and removes secrets from it.
 func (c *Client) clean(s string, limit int) string { return cut(c.redact.Replace(s), limit) }
 
 // userinfo is what stands before the @ in a URL.

@@ -15,7 +15,7 @@ import (
 // Product is one of Twilio's APIs, by the first label of its host name.
 type Product string
 
-// The products that Flex Flows and what they refer to are in.
+// The products of Flex Flows and of the resources that they refer to.
 const (
 	Flex          Product = "flex-api"
 	Conversations Product = "conversations"
@@ -23,7 +23,7 @@ const (
 	TaskRouter    Product = "taskrouter"
 )
 
-// ConfigError is a setting that cannot be used, whatever the API says.
+// ConfigError is a setting that is invalid, whatever the API says.
 type ConfigError struct {
 	Setting string // "base URL", "edge", "region", "timeout", "proxy"
 	Reason  string
@@ -34,19 +34,19 @@ func (e *ConfigError) Error() string { return e.Setting + ": " + e.Reason }
 // hosts knows where each product is.
 type hosts struct {
 	fixed  *url.URL // --base-url; nil means Twilio's hosts
-	suffix string   // what follows the product: ".twilio.com", ".sydney.us1.twilio.com"
+	suffix string   // of a host name, after the product: ".twilio.com", ".sydney.us1.twilio.com"
 	region string
 }
 
-// newHosts applies the rules of Twilio's SDKs: an edge alone is in region us1,
-// a region alone stands without an edge.
+// newHosts follows the rules of Twilio's SDKs: an edge without a region is in us1,
+// and a region needs no edge.
 // https://www.twilio.com/docs/global-infrastructure/understanding-edge-locations
 func newHosts(baseURL, edge, region string) (hosts, error) {
 	if baseURL != "" {
 		u, err := parseBaseURL(baseURL)
 		return hosts{fixed: u}, err
 	}
-	// Both become part of the host that gets the credentials.
+	// Both become part of the host name to which the credentials are sent.
 	if !isLabel(edge) {
 		return hosts{}, &ConfigError{Setting: "edge", Reason: fmt.Sprintf("%q is not a host name label such as \"sydney\"", cut(edge, 80))}
 	}
@@ -67,7 +67,8 @@ func isLabel(s string) bool {
 	return s == "" || len(s) <= 63 && isAlphanumeric(strings.ReplaceAll(s, "-", "x"))
 }
 
-// parseBaseURL never quotes what it refuses: it may hold a password.
+// parseBaseURL parses --base-url. Its errors never quote the value, which may
+// contain a password.
 func parseBaseURL(s string) (*url.URL, error) {
 	refuse := func(reason string) (*url.URL, error) {
 		return nil, &ConfigError{Setting: "base URL", Reason: reason}
@@ -103,9 +104,9 @@ func (h hosts) base(p Product) *url.URL {
 	return &url.URL{Scheme: "https", Host: string(p) + h.suffix}
 }
 
-// checkProxy refuses a proxy that no connection can be made through. The
-// transport would find that out at every try, and so wait and try again. The
-// value is never quoted: it may hold a password.
+// checkProxy refuses a proxy setting that cannot work. The transport would only find
+// out with each try, and each would be repeated. The error never quotes the value,
+// which may contain a password.
 func (h hosts) checkProxy(proxyFor func(*http.Request) (*url.URL, error)) error {
 	for _, p := range []Product{Flex, Conversations, Studio, TaskRouter} {
 		base := h.base(p)
@@ -119,9 +120,9 @@ func (h hosts) checkProxy(proxyFor func(*http.Request) (*url.URL, error)) error 
 	return nil
 }
 
-// isProxy reports whether a proxy has a scheme that net/http knows, a host and,
-// if any, a port. What is no URL at all, net/http has read as "http://" and that:
-// then two slashes come behind the host.
+// isProxy reports whether a proxy has a scheme that net/http supports, a host, and a
+// valid port if any. net/http puts "http://" before a value that it cannot parse; a
+// path that begins with two slashes shows that it did so to a malformed URL.
 func isProxy(u *url.URL) bool {
 	_, err := strconv.ParseUint(cmp.Or(u.Port(), "80"), 10, 16)
 	return slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) &&
@@ -134,9 +135,9 @@ func (h hosts) url(p Product, path string) *url.URL {
 	return &u
 }
 
-// follow turns a link from an answer into the URL to ask next, and refuses one
-// that leads to another origin. When an edge or a region is configured, a link
-// to the product's plain host is one to the configured host, as in Twilio's SDKs.
+// follow turns a link in an answer into the next URL to read, and refuses a link to
+// another origin. If an edge or a region is configured, a link to the product's plain
+// host leads to the configured host, as in Twilio's SDKs.
 func (h hosts) follow(p Product, link string) (*url.URL, error) {
 	base := h.base(p)
 	u, err := url.Parse(link)
@@ -158,13 +159,13 @@ func (h hosts) follow(p Product, link string) (*url.URL, error) {
 	}
 	u.Scheme, u.Host, u.Fragment, u.RawFragment = base.Scheme, base.Host, "", ""
 	if base.Path != "" && !strings.HasPrefix(u.Path, base.Path+"/") {
-		// A gateway that strips the prefix from requests does not add it to links.
+		// A gateway may strip the prefix from requests, and not add it to links.
 		u.Path, u.RawPath = base.Path+u.Path, ""
 	}
 	return u, nil
 }
 
-// origin is scheme, host and port, in one form for all spellings of one origin.
+// origin is the scheme, host and port of a URL, the same for all spellings.
 func origin(u *url.URL) string {
 	scheme := strings.ToLower(u.Scheme)
 	port := u.Port()

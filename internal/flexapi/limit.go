@@ -3,6 +3,7 @@ package flexapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -12,24 +13,24 @@ import (
 )
 
 const (
-	// refusedFor is how long one request waits because of 429s, all pauses
-	// and queues added up, and how long an endpoint may refuse every request
-	// until all waiting for it ends.
+	// refusedFor is how long one request waits because of 429s, including all
+	// pauses and queues. When an endpoint has refused every request for as long, no
+	// request waits for it any more.
 	refusedFor = 5 * time.Minute
 
-	longestPause = time.Minute            // whatever Retry-After says
-	firstPause   = 500 * time.Millisecond // bound of the first random pause; doubles with each refusal in a row
-	probeFor     = 2 * time.Second        // the most that others wait for the answer that ends a row
+	longestPause = time.Minute            // a longer Retry-After is cut
+	firstPause   = 500 * time.Millisecond // limit of the first random pause; doubles with each refusal in a row
+	probeFor     = 2 * time.Second        // how long others wait at most for the answer that ends a row
 
-	// Rates are in requests a second, as Twilio's limits are.
+	// Rates are in requests per second, like Twilio's limits.
 	rateMin     = 0.5
-	rateUnknown = 2.0    // when the very first request is refused
-	rateFree    = 1000.0 // from here on the limiter is off
+	rateUnknown = 2.0    // if the very first request is refused
+	rateFree    = 1000.0 // at this rate the limiter turns off
 	keep        = 0.97   // of the rate that worked
 
-	// Each answer raises the rate by a step, which doubles while nothing is
-	// refused: soon as long as the rate is a guess from the first refusal, which
-	// may be far too low, and slowly once a rate was found to be too much.
+	// Each answer raises the rate by a step. While nothing is refused, the step
+	// doubles: quickly after the first refusal, when the rate is a guess that may be
+	// far too low; slowly once a rate has proved too high.
 	firstStep    = 0.002
 	largestStep  = 1.0
 	doubleGuess  = time.Second
@@ -37,41 +38,40 @@ const (
 )
 
 var (
-	errRefusedTooLong = errors.New("rate limited: the API kept answering 429 for " + refusedFor.String())
+	errRefusedTooLong = fmt.Errorf("rate limited: the API kept answering 429 for %.0f minutes", refusedFor.Minutes())
 	errNoTime         = errors.New("rate limited: the API answers 429 and asks for a longer wait than the time that is left")
 )
 
-// limiter is the pace of one endpoint: Twilio limits each for itself, and
-// answers 429 (error 20429) beyond.
+// limiter paces the requests to one endpoint. Twilio has a limit for each endpoint,
+// and answers 429 (error 20429) above it.
 //
-// It is off until the first refusal. Only the requests that follow the first
-// answer wait a moment, until those sent together with the first one are answered,
-// too: what they are told is the best guess at the rate.
+// The limiter is off until the first refusal. Only the requests after the first
+// answer wait briefly, until those that were sent together with the first one are
+// answered: their answers give the best guess at the rate.
 //
-// A refusal pauses the endpoint: as long as Retry-After says, else for a random
-// time that grows with each refusal in a row. From then on requests go one by
-// one, at the rate that was just seen to work, which each answer raises by a
-// step. The next refusal lowers it again, by half at most. Refusals of requests
-// that were under way when another came belong to the same burst, and change
-// nothing.
+// A refusal pauses the endpoint: for as long as Retry-After says, or for a random
+// time that grows with each refusal in a row. After that, requests are sent one by
+// one, at the rate that has just worked, and each answer raises the rate by a step.
+// The next refusal lowers it, at most by half. If requests that were already under
+// way are refused too, that is the same burst and changes nothing.
 //
-// Requests queue for their turn; only the one at the head watches the clock,
-// so that every change holds from the next request on.
+// Requests queue for their turn. Only the one at the head watches the clock, so a
+// change of pace takes effect with the next request.
 type limiter struct {
-	turn chan struct{} // full while someone is at the head of the queue
+	turn chan struct{} // full while a request is at the head of the queue
 
 	mu       sync.Mutex
 	pace     *rate.Limiter // nil while the limiter is off
-	bursts   int           // refusals so far, each burst counted once
-	taken    []time.Time   // requests that were not refused, within the last second
-	inRow    int           // bursts with nothing taken in between
-	firstRow time.Time     // when the first of them came
-	slowed   time.Time     // when the rate went down last
-	doubling time.Duration // of the steps up, since then
+	bursts   int           // bursts of refusals so far
+	taken    []time.Time   // when requests of the last second were taken, not refused
+	inRow    int           // bursts since a request was last taken
+	firstRow time.Time     // when the first of them began
+	slowed   time.Time     // when the rate was last lowered
+	doubling time.Duration // how long the step takes to double since then
 	until    time.Time     // end of the pause
-	probing  time.Time     // until then, others wait for the answers of those under way
+	probing  time.Time     // until then, others wait for answers to those under way
 	underWay int
-	begun    bool          // all answers to the first requests are there
+	begun    bool          // all first requests are answered
 	changed  chan struct{} // closed by the next change
 }
 
@@ -79,10 +79,10 @@ func newLimiter() *limiter {
 	return &limiter{turn: make(chan struct{}, 1), changed: make(chan struct{})}
 }
 
-// wait returns when a request may be sent, after left at most: with its slot,
-// which it gives back while it waits. What it returns is for answered. It fails
-// with the context's error, with errRefusedTooLong, or at once with errNoTime
-// when the wait will outlast the context's deadline.
+// wait waits until a request may be sent, for left at most. It releases the slot
+// while it waits, and returns with it acquired. Pass the burst to answered. The error
+// is the context's, errRefusedTooLong, or at once errNoTime if the wait would go
+// beyond the context's deadline.
 func (l *limiter) wait(ctx context.Context, left time.Duration, s Slot) (burst int, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -141,7 +141,7 @@ func (l *limiter) wait(ctx context.Context, left time.Duration, s Slot) (burst i
 }
 
 // due is the earliest time of the next request, unless changed is closed before.
-// hopeless says that nothing but refusals came for as long as a request would wait.
+// hopeless reports that the endpoint has only refused for as long as a request waits.
 func (l *limiter) due(now time.Time) (due time.Time, changed <-chan struct{}, hopeless bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -163,8 +163,8 @@ func (l *limiter) next(now time.Time) time.Time {
 	return now
 }
 
-// take lets a request go, unless it is not due yet. Without a turn it may go
-// only while the limiter is off.
+// take lets a request go if it is due. Without its turn, a request may go only while
+// the limiter is off.
 func (l *limiter) take(now time.Time, turn bool) (burst int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -181,9 +181,8 @@ func (l *limiter) take(now time.Time, turn bool) (burst int, ok bool) {
 	return l.bursts, true
 }
 
-// answered tells the limiter what became of a request that it let go: with
-// refused, the API answered 429 and asked for the pause after (0: it did not
-// say); with taken, the API took it. Neither is true of a broken connection.
+// answered tells the limiter how a request ended: refused with 429, and after is the
+// Retry-After (0: none); or taken by the API; or neither, as when the connection broke.
 func (l *limiter) answered(burst int, refused, taken bool, after time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -204,7 +203,7 @@ func (l *limiter) answered(burst int, refused, taken bool, after time.Duration) 
 			l.inRow = 0
 			l.speedUp(now)
 		case l.pace != nil && (l.bursts == 1 || float64(l.pace.Limit()) < worked):
-			l.pace.SetLimitAt(now, rate.Limit(worked)) // sent before the refusal, it tells more about the rate
+			l.pace.SetLimitAt(now, rate.Limit(worked)) // sent before the refusal, so it says more about the rate
 		}
 	case refused && news:
 		if l.inRow == 0 {
@@ -214,7 +213,7 @@ func (l *limiter) answered(burst int, refused, taken bool, after time.Duration) 
 		l.bursts++
 		l.inRow++
 		if after <= 0 {
-			// Short pauses in a row do not add up to a reason for a long one.
+			// A row that has only just begun is no reason for a long pause.
 			row := max(time.Second, 2*now.Sub(l.firstRow))
 			after = rand.N(min(firstPause<<min(l.inRow-1, 10), row)) + 1
 		}
@@ -232,7 +231,7 @@ func (l *limiter) pauseUntil(t time.Time) {
 	}
 }
 
-// worked is the rate that was just seen to work, less a little.
+// worked is a little less than the rate that has just worked.
 func (l *limiter) worked(now time.Time) float64 {
 	old := 0
 	for old < len(l.taken) && now.Sub(l.taken[old]) >= time.Second {
@@ -249,7 +248,7 @@ func (l *limiter) slowDown(now time.Time) {
 			l.pace = rate.NewLimiter(rateUnknown, 1)
 		} else {
 			l.pace = rate.NewLimiter(rate.Limit(worked), 1)
-			l.pace.AllowN(now, 1) // the next one comes a whole gap later
+			l.pace.AllowN(now, 1) // the next request waits a whole interval
 		}
 		l.slowed, l.doubling = now, doubleGuess
 		return
@@ -272,8 +271,8 @@ func (l *limiter) speedUp(now time.Time) {
 	l.pace.SetLimitAt(now, faster)
 }
 
-// Slot is a place among a limited number of requests that are under way at once.
-// Release does nothing when there is none to give back.
+// Slot is one of a limited number of places for requests under way. Release does
+// nothing if the slot is not held.
 type Slot interface {
 	Acquire(ctx context.Context) error
 	Release()
@@ -281,10 +280,10 @@ type Slot interface {
 
 type slotKey struct{}
 
-// WithSlot tells requests that their caller holds a slot. A request that the
-// API's rate limit holds back gives it to others until it may go, so that the
-// limit of one endpoint does not hold up the requests of another. When such a
-// request fails, its slot may be given back already.
+// WithSlot tells requests that their caller holds a slot. A request that waits for
+// the API's rate limit releases it until it may be sent, so that the limit of one
+// endpoint does not hold up the requests to another. When such a request fails, its
+// slot may already be released.
 func WithSlot(ctx context.Context, s Slot) context.Context {
 	return context.WithValue(ctx, slotKey{}, s)
 }

@@ -17,9 +17,9 @@ const (
 // page's items to visit, in the API's order and as valid JSON. A page is a
 // request of its own, with its own budget of tries.
 //
-// An error means that the collection was not read to its end: whatever visit
-// got is to be thrown away. Its own error ends the listing and is returned as
-// it is. List does not look into items; whether one came twice is not its matter.
+// An error means that the collection was not read to its end: discard what visit got.
+// An error of visit ends the listing and is returned unchanged. List does not look
+// into items, and does not notice one that comes twice.
 func (c *Client) List(ctx context.Context, of Collection, visit func(items []json.RawMessage) error) error {
 	next := c.hosts.url(of.Product, of.Path)
 	next.RawQuery = "PageSize=" + strconv.Itoa(of.PageSize)

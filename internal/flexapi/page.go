@@ -13,9 +13,9 @@ type page struct {
 	next  string // meta.next_page_url; empty at the end
 }
 
-// decodePage reads a page. Whatever could make a list shorter than the
-// collection is an error: Twilio's pages say with a next_page_url of null that
-// they are the last, so one that is missing, empty or given twice says nothing.
+// decodePage reads a page. Anything that could make a list shorter than the
+// collection is an error. Twilio's last page has a next_page_url of null, so one that
+// is missing, empty or given twice does not end a listing.
 // https://www.twilio.com/docs/usage/twilios-response#pagination
 func decodePage(body []byte, key string) (page, error) {
 	var p page
@@ -45,8 +45,8 @@ func decodePage(body []byte, key string) (page, error) {
 	return p, json.Unmarshal(top[key], &p.items)
 }
 
-// members reads an object, and refuses one that has one of the keys twice, of
-// which encoding/json would silently take the last.
+// members reads an object. It refuses one that has one of the keys twice, because
+// encoding/json would silently take the last.
 func members(object []byte, keys ...string) (map[string]json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(object))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {

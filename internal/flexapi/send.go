@@ -26,7 +26,7 @@ const (
 	maxErrorBody = 1 << 20
 )
 
-// request is what one call of the API asks for, tries apart.
+// request is one call of the API, however many tries it takes.
 type request struct {
 	do   operation
 	of   Collection
@@ -34,42 +34,42 @@ type request struct {
 	form url.Values // body of a POST
 }
 
-// exchange is one request on its way through its tries.
+// exchange is one request and its tries so far.
 type exchange struct {
 	client  *Client
 	limiter *limiter
 	request
 
 	start  time.Time
-	due    bool // a try is due and was not begun
+	due    bool // the next try has not begun
 	tries  int
-	open   bool // some try may have been carried out without a clear answer
+	open   bool // a try without a clear answer may have been carried out
 	last   outcome
 	spent  budget
 	wait   time.Duration // before the next try
-	queued time.Duration // in the limiter, pauses included
+	queued time.Duration // time in the limiter, including pauses
 
-	// Of the try under way.
+	// Of the current try:
 	began    time.Time
-	wire     context.Context // ends with the timeout
+	wire     context.Context // ends at the timeout
 	cancel   context.CancelFunc
 	trace    *connTrace
 	location string // where a redirect leads
 }
 
-// outcome is one try, its answer read to the end.
+// outcome is the result of one try, after its answer was read to the end.
 type outcome struct {
 	class      class
 	status     int // 0 when no answer began
 	header     http.Header
 	requestID  string // Twilio-Request-Id, for Twilio's support
 	body       []byte
-	err        error         // why there is no answer, or none to use
-	open       bool          // it may have been carried out without a clear answer
+	err        error         // why there is no answer, or no usable one
+	open       bool          // there is no clear answer, and it may have been carried out
 	unmade     bool          // there was no connection
-	final      bool          // it failed for a reason that stays
-	timeout    bool          //
-	retryAfter time.Duration // 0 is none
+	final      bool          // another try would fail for the same reason
+	timeout    bool          // it took longer than it may
+	retryAfter time.Duration // 0: the API did not say
 	took       time.Duration
 }
 
@@ -92,8 +92,8 @@ func (c *Client) send(ctx context.Context, r request) (Answer, error) {
 	req.Header.Set("User-Agent", c.userAgent)
 	c.authorize(req.Request)
 
-	// A client for each request, since retryablehttp tells neither its policy
-	// nor its backoff which request a broken connection was for.
+	// Each request has a client of its own: retryablehttp tells neither its policy
+	// nor its backoff which request a connection broke for.
 	retrying := &retryablehttp.Client{
 		HTTPClient: &http.Client{
 			Transport:     x,
@@ -108,7 +108,7 @@ func (c *Client) send(ctx context.Context, r request) (Answer, error) {
 	}
 	resp, err := retrying.Do(req)
 	if resp != nil {
-		resp.Body.Close() // again has read it
+		resp.Body.Close() // x.again has read it
 	}
 	switch stopped := ctx.Err(); {
 	case stopped != nil && (x.due || r.do.reads() && x.last.class == failed):
@@ -121,8 +121,8 @@ func (c *Client) send(ctx context.Context, r request) (Answer, error) {
 	return Answer{Body: x.last.body, Status: x.last.status, Attempts: x.tries, RequestID: x.last.requestID}, nil
 }
 
-// RoundTrip makes one try: it waits for its turn, and sends the request under
-// the timeout, which goes on until the answer is read.
+// RoundTrip makes one try: it waits for its turn and sends the request. The timeout
+// also covers the reading of the answer, which comes later.
 func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	start := time.Now()
@@ -138,7 +138,7 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	x.tries++
 	x.tell(Event{Step: Sent})
 	if !x.do.reads() {
-		ctx = context.WithoutCancel(ctx) // a write that is sent is heard out
+		ctx = context.WithoutCancel(ctx) // the answer to a write is waited for
 	}
 	x.trace = &connTrace{}
 	x.wire, x.cancel = context.WithTimeout(ctx, x.client.timeout)
@@ -150,17 +150,17 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	refused := resp.StatusCode == http.StatusTooManyRequests
 	x.limiter.answered(burst, refused, !refused && resp.StatusCode < 500, retryAfter(resp.Header, time.Now()))
-	// net/http looks at Location even of a redirect that it is told not to
-	// follow, and makes an error of one that is no URL.
+	// net/http parses Location even if it may not follow the redirect, and fails if
+	// it is not a URL.
 	x.location = resp.Header.Get("Location")
 	resp.Header.Del("Location")
 	return resp, nil
 }
 
-// again reads the answer to a try, and decides whether there is another one.
+// again reads the answer to a try and decides whether there is another try.
 func (x *exchange) again(ctx context.Context, resp *http.Response, err error) bool {
 	if x.due {
-		return false // the limiter gave up or the context ended, and nothing was sent
+		return false // nothing was sent: the limiter gave up, or the context ended
 	}
 	x.last = x.hear(resp, err)
 	x.last.took = time.Since(x.began)
@@ -191,7 +191,7 @@ func (x *exchange) record(ctx context.Context) {
 	x.client.log.LogAttrs(ctx, slog.LevelInfo, "request", attrs...)
 }
 
-// hear reads an answer to its end, and says what became of the try.
+// hear reads an answer to its end and returns how the try ended.
 func (x *exchange) hear(resp *http.Response, err error) outcome {
 	if resp == nil {
 		err = bare(err)
@@ -233,7 +233,7 @@ func (x *exchange) hear(resp *http.Response, err error) outcome {
 	return o
 }
 
-// judge decides whether a success is the JSON object that is expected.
+// judge checks that a success is the JSON object that is expected.
 func (x *exchange) judge(o *outcome, readErr error) {
 	o.open = true
 	switch {
@@ -259,7 +259,7 @@ func (x *exchange) timedOut(o *outcome, err error) error {
 	return err
 }
 
-// connTrace tells whether a request can have left: it cannot without a connection.
+// connTrace follows a try's connection. Without one, nothing can have been sent.
 type connTrace struct{ asked, got atomic.Bool }
 
 func (t *connTrace) hooks() *httptrace.ClientTrace {
@@ -269,9 +269,9 @@ func (t *connTrace) hooks() *httptrace.ClientTrace {
 	}
 }
 
-// neverMade reports whether err is about a connection that was never made: its
-// name, its dial or its TLS handshake. A transport that knows no httptrace is
-// believed when it says so; else the request may have left.
+// neverMade reports whether a try failed before it had a connection: in the DNS
+// lookup, the dial or the TLS handshake. If the transport does not support httptrace,
+// the type of err decides; in doubt, the request may have been sent.
 func (t *connTrace) neverMade(err error) bool {
 	if t.asked.Load() || t.got.Load() {
 		return !t.got.Load()
@@ -281,9 +281,9 @@ func (t *connTrace) neverMade(err error) bool {
 	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
 }
 
-// retryAfter reads the header: seconds or a date, bounded by longestPause. What
-// is absent, in the past or not readable is 0. A date counts from the server's
-// own clock if it tells it.
+// retryAfter reads the header: seconds or a date, at most longestPause. It is 0 if
+// the header is absent, invalid or in the past. A date is compared with the server's
+// clock if the answer has a Date, else with now.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	v := h.Get("Retry-After")
 	if n, err := strconv.ParseInt(v, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
