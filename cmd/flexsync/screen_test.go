@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
 	"flexsync/internal/render"
 )
 
@@ -421,6 +423,42 @@ func TestScreenWithoutStatus(t *testing.T) {
 		if have := strings.Contains(x.output(), "Reading the account"); have != shown || strings.Contains(x.output(), takeBack) != shown {
 			t.Errorf("%s: there is a status line: %v\n%q", env, have, x.output())
 		}
+	}
+}
+
+// TestScreenSilent is Ctrl-C, and what the terminal shows then, while the API is
+// silent.
+func TestScreenSilent(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ method, args, line, want string }{
+		{http.MethodGet, "plan", "Reading the account: 1 request, 1 s", "Interrupted: nothing was changed.\n"},
+		{http.MethodPost, "apply --yes --format json", "Applying: 0 of 1", "Interrupted: finishing 1 write in flight. Press Ctrl-C again to stop immediately.\n" +
+			"flexsync: stopped immediately; a write in progress may still take effect: run `flexsync plan` to see\n"},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			t.Parallel()
+			server, err := emutest.New(emulator.Options{}, func(r *http.Request, _ int) emutest.Fault {
+				return emutest.Fault{Hang: r.Method == test.method}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			web := httptest.NewServer(server)
+			t.Cleanup(web.Close)
+			dir := t.TempDir()
+			writeText(t, filepath.Join(dir, "flows.yaml"), "version: 1\nflows: [{friendly_name: A, chat_service_sid: IS00000000000000000000000000000001, channel_type: web}]\n")
+			env := []string{"FLEXSYNC_BASE_URL=" + web.URL, "TWILIO_ACCOUNT_SID=" + server.AccountSID(), "TWILIO_AUTH_TOKEN=any"}
+			x := startTerminal(t, 120, dir, env, strings.Fields(test.args)...)
+			x.await(test.line)
+			x.typed(ctrlC)
+			if test.method == http.MethodPost {
+				x.await("stop immediately.")
+				x.typed(ctrlC)
+			}
+			if have := x.ends(exitInterrupted); have != test.want {
+				t.Errorf("the terminal shows:\n%s", have)
+			}
+		})
 	}
 }
 

@@ -23,6 +23,11 @@ func TestStatus(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		blank := func() {
+			tty.mu.Lock()
+			defer tty.mu.Unlock()
+			tty.text.Reset()
+		}
 		begun := time.Now()
 		at := func(after time.Duration, want string) {
 			t.Helper()
@@ -61,13 +66,13 @@ func TestStatus(t *testing.T) {
 		unhide()
 		at(8600*time.Millisecond, "time=now msg=request\nReading the account: 2 requests, 8 s; retry 3 of 5: connection refused")
 		step("b", false, flexapi.Ended)
-		tty.text.Reset()
+		blank()
 		write("Plan: 4\nApply? ")
 		at(9*time.Second, "Plan: 4\nApply?")
 		at(20*time.Second, "Plan: 4\nApply?")
 		write("yes\n") // in place of the terminal's echo
 
-		tty.text.Reset()
+		blank()
 		s.apply(4)
 		step("c", true, flexapi.Sent)
 		at(21100*time.Millisecond, "Applying: 0 of 4")
@@ -85,7 +90,7 @@ func TestStatus(t *testing.T) {
 		step("c", true, flexapi.Ended)
 		result(apply.Skipped)
 		result(apply.Skipped)
-		tty.text.Reset()
+		blank()
 		at(222100*time.Millisecond, "Verifying: 0 requests, 1 s")
 		step("d", false, flexapi.Sent)
 		at(224100*time.Millisecond, "Verifying: 1 request, 3 s")
