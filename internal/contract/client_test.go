@@ -121,6 +121,10 @@ flows:
 	}
 
 	for _, unused := range held.Unused() {
+		// No command manages addresses.
+		if strings.Contains(unused, " /v1/Configuration/Addresses") || strings.HasSuffix(unused, " /v2/Flows/{Sid}") {
+			continue
+		}
 		// A flow is fetched alone only where a listing is late.
 		if operation := strings.Count(unused, " ") == 1; operation && unused != "GET /v1/FlexFlows/{Sid}" || strings.Contains(unused, " form.") {
 			t.Errorf("no command sends %s", unused)

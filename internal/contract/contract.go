@@ -155,12 +155,13 @@ func (t *Transport) check(req *http.Request, body []byte, res *http.Response, ra
 		return nil
 	}
 	name := route.Method + " " + route.Path
+	given := withoutEmpty(body)
 	req = req.Clone(req.Context())
-	req.Body = io.NopCloser(bytes.NewReader(body))
+	req.Body, req.GetBody = io.NopCloser(bytes.NewReader(given)), nil // GetBody has the whole body, and would be used
 	options := &openapi3filter.Options{
 		AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
 		IncludeResponseStatus: true,
-		ExcludeRequestBody:    len(body) == 0 && !required(route.Operation),
+		ExcludeRequestBody:    len(given) == 0 && !required(route.Operation),
 	}
 	in := &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route, Options: options}
 	if res.StatusCode < 400 {
@@ -197,13 +198,20 @@ func (t *Transport) check(req *http.Request, body []byte, res *http.Response, ra
 	return nil
 }
 
+// withoutEmpty returns the form without its empty parameters. They clear a value or
+// are ignored, and no document has a pattern that allows them.
+func withoutEmpty(body []byte) []byte {
+	pairs := slices.DeleteFunc(strings.Split(string(body), "&"), func(pair string) bool { return strings.HasSuffix(pair, "=") })
+	return []byte(strings.Join(pairs, "&"))
+}
+
 func required(op *openapi3.Operation) bool {
 	return op.RequestBody != nil && op.RequestBody.Value.Required
 }
 
 // find is the operation of a request, and the values in its path.
 func (t *Transport) find(req *http.Request) (*routers.Route, map[string]string) {
-	have := strings.Split(req.URL.Path, "/")
+	have := strings.Split(req.URL.EscapedPath(), "/")
 	for path, item := range t.doc.Paths.Map() {
 		op := item.GetOperation(req.Method)
 		want := strings.Split(path, "/")
@@ -214,7 +222,9 @@ func (t *Transport) find(req *http.Request) (*routers.Route, map[string]string) 
 		match := true
 		for i, part := range want {
 			if name, ok := strings.CutPrefix(part, "{"); ok {
-				params[strings.TrimSuffix(name, "}")] = have[i]
+				value, err := url.PathUnescape(have[i])
+				params[strings.TrimSuffix(name, "}")] = value
+				match = match && err == nil
 			} else {
 				match = match && part == have[i]
 			}
@@ -247,7 +257,7 @@ func (t *Transport) checkNames(name string, op *openapi3.Operation, query url.Va
 		if schema == nil || schema.Properties[param] == nil {
 			return fmt.Errorf("the request: no parameter %s is in the document", param)
 		}
-		if len(values) > 1 {
+		if len(values) > 1 && !schema.Properties[param].Value.Type.Is("array") {
 			return fmt.Errorf("the request: %s is given %d times", param, len(values))
 		}
 		t.use(name + " form." + param)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,16 +18,22 @@ import (
 type account struct {
 	sid         string
 	last        uint64 // the largest number of an item, in whatever list
-	flows       []*flow
+	records     records
 	services    []*resource
 	studioFlows []*resource
 	workspaces  []*workspace
 }
 
-// renumber is what makes page tokens of the account as it was good for it as it
-// is. Without an account before it, it numbers the items.
+// records are what can be written, a list for each kind.
+type records [len(kinds)][]*record
+
+// renumber makes the page tokens of the account before it good for this one. With
+// an empty account before it, it numbers the items.
 func (a *account) renumber(old *account) {
-	a.last = renumber(a.flows, old.flows, old.last)
+	a.last = old.last
+	for i, list := range a.records {
+		a.last = renumber(list, old.records[i], a.last)
+	}
 	a.last = renumber(a.services, old.services, a.last)
 	a.last = renumber(a.studioFlows, old.studioFlows, a.last)
 	a.last = renumber(a.workspaces, old.workspaces, a.last)
@@ -40,8 +47,8 @@ func (a *account) renumber(old *account) {
 	}
 }
 
-// resource is something that can only be listed: its properties as they were
-// given, with its SID, account and dates filled in.
+// resource is something that can only be read: its properties as they were given,
+// with its SID, account and dates filled in.
 type resource struct {
 	number
 	sid  string
@@ -57,10 +64,14 @@ type workspace struct {
 
 func (r *resource) id() string { return r.sid }
 
+// keys names the keys of the local file.
+const keys = "account_sid, flows, addresses, services, studio_flows, workspaces"
+
 // document is the local file.
 type document struct {
 	AccountSID  *string           `json:"account_sid"`
 	Flows       []json.RawMessage `json:"flows"`
+	Addresses   []json.RawMessage `json:"addresses"`
 	Services    []map[string]any  `json:"services"`
 	StudioFlows []map[string]any  `json:"studio_flows"`
 	Workspaces  []map[string]any  `json:"workspaces"`
@@ -81,8 +92,10 @@ func decodeAccount(data []byte, wantSID string, when time.Time) (*account, error
 	}
 
 	a := &account{sid: accountSID}
-	if a.flows, err = doc.flows(a.sid, when); err != nil {
-		return nil, err
+	for i, list := range [...][]json.RawMessage{doc.Flows, doc.Addresses} {
+		if a.records[i], err = kinds[i].decode(list, a.sid, when); err != nil {
+			return nil, err
+		}
 	}
 	if a.services, err = decodeResources(serviceKind, "services", doc.Services, a.sid, when, nil); err != nil {
 		return nil, err
@@ -107,7 +120,7 @@ func decodeDocument(data []byte) (*document, error) {
 	var doc *document
 	err := dec.Decode(&doc)
 	if err == nil && doc == nil {
-		return nil, errors.New("null; want an object with account_sid, flows, services, studio_flows, workspaces")
+		return nil, errors.New("null; want an object with " + keys)
 	}
 	if err == nil {
 		if _, err := dec.Token(); err != io.EOF {
@@ -127,7 +140,7 @@ func decodeDocument(data []byte) (*document, error) {
 		line, column := position(data, int64(len(data)))
 		return nil, fmt.Errorf("line %d, column %d: the JSON document is incomplete", line, column)
 	case errors.As(err, &kind) && kind.Field == "":
-		return nil, fmt.Errorf("is %s; want an object with account_sid, flows, services, studio_flows, workspaces", kind.Value)
+		return nil, fmt.Errorf("is %s; want an object with %s", kind.Value, keys)
 	case errors.As(err, &kind):
 		line, column := position(data, kind.Offset)
 		return nil, fmt.Errorf("line %d, column %d: %s cannot be a JSON %s", line, column, kind.Field, kind.Value)
@@ -141,15 +154,19 @@ func position(data []byte, offset int64) (line, column int) {
 	return bytes.Count(before, []byte("\n")) + 1, len(before) - bytes.LastIndexByte(before, '\n') - 1
 }
 
-// account is whose the document is. A document that does not say so itself may
-// hold flows that do, as they do when they were copied from the API's answers.
+// account returns the SID of the account. A document that does not say it itself
+// may hold resources that do, as they do when they were copied from the API's
+// answers.
 func (d *document) account(want string) (string, error) {
-	have := deref(d.AccountSID)
-	if d.AccountSID == nil && len(d.Flows) > 0 {
+	have := ""
+	if d.AccountSID != nil {
+		have = *d.AccountSID
+	}
+	if all := slices.Concat(d.Flows, d.Addresses); d.AccountSID == nil && len(all) > 0 {
 		var first struct {
 			AccountSID string `json:"account_sid"`
 		}
-		if json.Unmarshal(d.Flows[0], &first) == nil {
+		if json.Unmarshal(all[0], &first) == nil {
 			have = first.AccountSID
 		}
 	}
@@ -181,64 +198,61 @@ func decodeObject(raw json.RawMessage) (map[string]any, error) {
 	return m, nil
 }
 
-// flows makes the document's flows.
-func (d *document) flows(accountSID string, when time.Time) ([]*flow, error) {
-	flows := make([]*flow, 0, len(d.Flows))
-	seen := make(map[string]bool, len(d.Flows))
-	for i, raw := range d.Flows {
+// decode reads the kind's list in the document.
+func (k *kind) decode(list []json.RawMessage, accountSID string, when time.Time) ([]*record, error) {
+	decoded := make([]*record, 0, len(list))
+	seen := make(map[string]bool, len(list))
+	for i, raw := range list {
 		m, err := decodeObject(raw)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", itemName("flows", i, nil), err)
+			return nil, fmt.Errorf("%s: %w", itemName(k.file, i, "", nil), err)
 		}
-		f, err := decodeFlow(m, i, accountSID, when)
+		r, err := k.decodeRecord(m, i, accountSID, when)
 		if err == nil {
-			err = once(seen, f.SID)
+			err = once(seen, r.sid)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", itemName("flows", i, m), err)
+			return nil, fmt.Errorf("%s: %w", itemName(k.file, i, k.label, m), err)
 		}
-		flows = append(flows, f)
+		decoded = append(decoded, r)
 	}
-	return flows, nil
+	return decoded, nil
 }
 
-// decodeFlow is liberal in what accounts really hold, though the API would not
-// take it: no name or an odd one, no chat service, an integration that is null
-// or lacks a key. It is strict in the kinds and in the keys' spelling, and for a
-// flow without a SID, which a person wrote, in the values too.
-func decodeFlow(m map[string]any, index int, accountSID string, when time.Time) (*flow, error) {
-	own, err := decodeIdentity(m, "FO", fmt.Sprint("flow ", index), accountSID, when)
+// decodeRecord is liberal in what accounts really hold, though the API would not
+// accept it: a flow without a name or with an odd one, without a chat service, an
+// integration that is null or lacks a key. It is strict in the kinds of values and
+// the spelling of keys, and for a resource without a SID, which a person wrote, in
+// the values too.
+func (k *kind) decodeRecord(m map[string]any, index int, accountSID string, when time.Time) (*record, error) {
+	own, err := decodeIdentity(m, k.prefix, fmt.Sprint(k.noun, " ", index), accountSID, when)
 	if err != nil {
 		return nil, err
 	}
-	f := &flow{SID: own.sid, AccountSID: accountSID, DateCreated: own.created, DateUpdated: own.updated, Enabled: true}
-
 	given := make(values)
 	read := (*field).parseJSON
 	if m["sid"] != nil {
 		read = (*field).holdJSON
 	}
-	nullIntegration := false
 	for key, value := range m {
 		switch key {
 		case "sid", "account_sid", "date_created", "date_updated", "url":
 			continue
-		case "integration":
+		case k.nested:
 			if value == nil {
-				nullIntegration = true
 				continue
 			}
 			inner, ok := value.(map[string]any)
 			if !ok {
-				return nil, fmt.Errorf("integration: must be an object, not %s", jsonKind(value))
+				return nil, fmt.Errorf("%s: must be an object, not %s", key, jsonKind(value))
 			}
-			if err := decodeIntegration(inner, given, read); err != nil {
+			if err := k.decodeNested(inner, given, read); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		field := fieldByKey(key)
-		if field == nil || field.types != nil {
+		field := k.field(key)
+		if field == nil || k.isNested(field) {
 			return nil, fmt.Errorf("unknown key %q", key)
 		}
 		if value == nil {
@@ -248,32 +262,37 @@ func decodeFlow(m map[string]any, index int, accountSID string, when time.Time) 
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}
 	}
-
-	f.set(given)
-	if f.ChannelType == "" && m["sid"] == nil {
-		return nil, errors.New("channel_type: is missing")
-	}
-	integrationType, _ := given["integration_type"].(string)
-	if integrationType == "" {
-		integrationType = inferType(given)
-	}
-	if integrationType != "" {
-		if err := f.integrate(integrationType, given, nil); err != nil {
-			return nil, err
+	for _, key := range k.written {
+		if m["sid"] == nil && given.text(key) == "" {
+			return nil, fmt.Errorf("%s: is missing", key)
 		}
 	}
-	if nullIntegration {
-		f.Integration = nil
+
+	nested, isThere := m[k.nested]
+	isNull := isThere && nested == nil
+	if _, ok := given[k.enabled]; !ok && !(isNull && k.isNested(k.field(k.enabled))) {
+		given[k.enabled] = true
 	}
-	return f, nil
+	variant := given.text(k.variant)
+	if variant == "" {
+		variant = k.infer(given)
+	}
+	if isNull { // the variant alone stays, where it is outside
+		variant = ""
+	}
+	v, err := k.merge(variant, given, nil, false)
+	if err != nil {
+		return nil, err
+	}
+	return &record{kind: k, identity: own, values: v}, nil
 }
 
-// decodeIntegration adds what is inside an integration to given. Keys that the
-// API does not have are dropped: this is what an answer holds, and the API may
-// grow. So is an empty string where a SID or a URL is meant.
-func decodeIntegration(inner map[string]any, given values, read func(*field, any) (any, error)) error {
+// decodeNested adds the nested properties to given. Keys that the API does not
+// have are dropped: this is what an answer holds, and the API may grow. So is an
+// empty string where a SID or a URL is meant.
+func (k *kind) decodeNested(inner map[string]any, given values, read func(*field, any) (any, error)) error {
 	for key, value := range inner {
-		field := fieldByKey("integration." + key)
+		field := k.field(k.nested + "." + key)
 		if field == nil || value == nil || value == "" && field.kind != kindText {
 			continue
 		}
@@ -286,29 +305,24 @@ func decodeIntegration(inner map[string]any, given values, read func(*field, any
 	return nil
 }
 
-// inferType is the integration type that the given keys can only belong to.
-func inferType(given values) string {
-	for i := range fields {
-		field := &fields[i]
-		if _, ok := given[field.key]; ok && field.required && len(field.types) == 1 {
-			return field.types[0]
+// infer returns the type of nested properties that the given values can only
+// belong to, or else the one that the kind always has.
+func (k *kind) infer(given values) string {
+	for i := range k.fields {
+		f := &k.fields[i]
+		if _, ok := given[f.key]; ok && f.required && len(f.types) == 1 {
+			return f.types[0]
 		}
+	}
+	if k.always {
+		return k.implied
 	}
 	return ""
 }
 
-func fieldByKey(key string) *field {
-	for i := range fields {
-		if fields[i].key == key {
-			return &fields[i]
-		}
-	}
-	return nil
-}
-
 // identity is what every resource has and nobody sets.
 type identity struct {
-	sid, created, updated string
+	sid, account, created, updated string
 }
 
 // decodeIdentity reads the identity of a resource, and fills it in. The seed of
@@ -355,7 +369,7 @@ func decodeIdentity(m map[string]any, prefix, seed, accountSID string, when time
 	if owner != "" && owner != accountSID {
 		return id, fmt.Errorf("account_sid: is %s, but the account is %s", owner, accountSID)
 	}
-	id.created, id.updated = timestamp(created), timestamp(updated)
+	id.account, id.created, id.updated = accountSID, timestamp(created), timestamp(updated)
 	return id, nil
 }
 
@@ -368,7 +382,7 @@ func decodeResources(kind resourceKind, path string, list []map[string]any, acco
 			err = once(seen, r.sid)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", itemName(path, i, m), err)
+			return nil, fmt.Errorf("%s: %w", itemName(path, i, "friendly_name", m), err)
 		}
 		if parent != nil {
 			r.data["workspace_sid"] = parent.sid
@@ -460,10 +474,11 @@ func objectList(v any) ([]map[string]any, error) {
 	return objects, nil
 }
 
-// itemName is how an error names an item of the file.
-func itemName(path string, index int, m map[string]any) string {
+// itemName returns how an error names an item of the file, by the property label
+// if it has it.
+func itemName(path string, index int, label string, m map[string]any) string {
 	at := path + "[" + strconv.Itoa(index) + "]"
-	if name, ok := m["friendly_name"].(string); ok && name != "" {
+	if name, ok := m[label].(string); ok && name != "" {
 		return fmt.Sprintf("%s %q", at, name)
 	}
 	return at
@@ -472,17 +487,23 @@ func itemName(path string, index int, m map[string]any) string {
 // encode writes the local file.
 func (a *account) encode() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "{\n  \"account_sid\": %q,\n  \"flows\": [", a.sid)
-	separator := "\n    "
-	for _, f := range a.flows {
-		b.WriteString(separator)
-		b.Write(f.indented())
-		separator = ",\n    "
+	fmt.Fprintf(&b, "{\n  \"account_sid\": %q,\n", a.sid)
+	for i, list := range a.records {
+		if len(list) == 0 && kinds[i] != flowKind {
+			continue // an account with flows only, as most, is written as ever
+		}
+		fmt.Fprintf(&b, "  %q: [", kinds[i].file)
+		separator := "\n    "
+		for _, r := range list {
+			b.WriteString(separator)
+			b.Write(r.indented())
+			separator = ",\n    "
+		}
+		if len(list) > 0 {
+			b.WriteString("\n  ")
+		}
+		b.WriteString("],\n")
 	}
-	if len(a.flows) > 0 {
-		b.WriteString("\n  ")
-	}
-	b.WriteString("],\n")
 
 	workspaces := make([]map[string]any, 0, len(a.workspaces))
 	for _, w := range a.workspaces {
@@ -494,9 +515,9 @@ func (a *account) encode() []byte {
 		m["task_channels"] = resourceData(w.taskChannels)
 		workspaces = append(workspaces, m)
 	}
-	fmt.Fprintf(&b, "  \"services\": %s,\n", indent(resourceData(a.services), "  "))
-	fmt.Fprintf(&b, "  \"studio_flows\": %s,\n", indent(resourceData(a.studioFlows), "  "))
-	fmt.Fprintf(&b, "  \"workspaces\": %s\n}\n", indent(workspaces, "  "))
+	fmt.Fprintf(&b, "  \"services\": %s,\n", indent(marshal(resourceData(a.services)), "  "))
+	fmt.Fprintf(&b, "  \"studio_flows\": %s,\n", indent(marshal(resourceData(a.studioFlows)), "  "))
+	fmt.Fprintf(&b, "  \"workspaces\": %s\n}\n", indent(marshal(workspaces), "  "))
 	return b.Bytes()
 }
 
@@ -508,19 +529,20 @@ func resourceData(resources []*resource) []map[string]any {
 	return list
 }
 
-// indented is the flow's JSON in the local file. It is kept, because a file is
-// written anew for every write while few of its flows change.
-func (f *flow) indented() []byte {
-	if f.text == nil {
-		f.text = indent(f, "    ")
+// indented returns the record's JSON in the local file. It is kept, because a file
+// is written anew for every write while few of its records change. s.mu is held.
+func (r *record) indented() []byte {
+	if r.text == nil {
+		r.text = indent(r.encode("", nil), "    ")
 	}
-	return f.text
+	return r.text
 }
 
-func indent(v any, prefix string) []byte {
+// indent returns the JSON indented; the lines after the first begin with prefix.
+func indent(text []byte, prefix string) []byte {
 	var b bytes.Buffer
-	if err := json.Indent(&b, marshal(v), prefix, "  "); err != nil {
-		panic(err) // marshal has just made it
+	if err := json.Indent(&b, text, prefix, "  "); err != nil {
+		panic(err) // this package has just made it
 	}
 	return b.Bytes()
 }

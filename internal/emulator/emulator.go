@@ -1,8 +1,9 @@
-// Package emulator is an embedded Twilio account: the FlexFlows API, and the
-// read-only listings of the Conversations, Studio and TaskRouter APIs that name
-// what a Flex Flow points at. It is written against Twilio's OpenAPI files and
-// serves three masters: `flexsync emulate`, `--local`, and the tests, for which
-// package emutest adds what can go wrong between it and a client.
+// Package emulator is an embedded Twilio account: the FlexFlows API, the addresses
+// of the Conversations API, and what Conversations, Studio and TaskRouter say of
+// the resources that a flow or an address points to, read-only. It is written
+// against Twilio's OpenAPI files, and used by `flexsync emulate`, by `--local` and
+// by the tests, for which package emutest adds what can go wrong between it and a
+// client.
 //
 // What it promises:
 //
@@ -14,15 +15,15 @@
 //   - A write that was answered is kept. With a file, it is on disk before the
 //     answer leaves; when it cannot be written, the answer is a 500 and the
 //     account is as it was. Several processes may share one file.
-//   - A listing is never silently short: flows that are deleted or created while
-//     it is paged through neither hide nor repeat the others.
+//   - A listing is never silently short: resources that are deleted or created
+//     while it is paged through neither hide nor repeat the others.
 //
 // What is not documented of the real API is a switch in [Behaviour], most of them
 // for tests.
 //
-// The package does not model anything behind a flow: SIDs are checked for their
-// form, never looked up, no message is routed, and no other resource can be
-// written. It deliberately shares no type with the client in this module, so
+// The package models nothing behind a flow or an address: SIDs are checked for
+// their form but never looked up, no message is routed, and no other resource can
+// be written. It deliberately shares no type with the client in this module, so
 // that a mistake in one cannot hide in the other.
 package emulator
 
@@ -66,33 +67,38 @@ type Options struct {
 	// Latency is how long every request waits before it is carried out.
 	Latency time.Duration
 
-	// RateLimit is how many requests a second are let through, of all kinds
-	// together; those beyond are answered 429 without being carried out. What a
-	// second leaves over may be used in one burst in a later one. 0 means all of
-	// them.
+	// RateLimit is how many requests a second are let through in total; those
+	// beyond it are answered 429 without being carried out. What one second leaves
+	// unused, up to the limit, a later one may use in one burst. 0 means no limit.
 	RateLimit float64
 
-	// Limits are the same for each endpoint of the flows.
+	// Limits are rate limits for each endpoint of the flows.
 	Limits Limits
 
-	// RetryAfter, in whole seconds, is what a 429 says of itself, which it need
-	// not: 0 means that it does not.
+	// AddressLimits are rate limits for each endpoint of the addresses. Twilio
+	// documents none.
+	AddressLimits Limits
+
+	// RetryAfter is the Retry-After header of a 429 answer, in whole seconds. 0
+	// means that there is none.
 	RetryAfter time.Duration
 
 	// MaxPageSize, for tests, caps the page size below what was asked for, so
-	// that a few flows make several pages. 0 means the API's own maximum.
+	// that a few resources make several pages. 0 means the API's own maximum.
 	MaxPageSize int
 }
 
-// Limits are requests a second to each endpoint of the flows, 0 for no limit.
+// Limits are requests a second to each endpoint of a kind, 0 for no limit.
 type Limits struct{ List, Fetch, Create, Update, Delete float64 }
 
-// DocumentedLimits are Twilio's. The page does not print the unit; others of its
+// DocumentedLimits are Twilio's for flows. The page does not print the unit; others of its
 // rows are per second: https://www.twilio.com/docs/flex/developer/messaging/limits
 var DocumentedLimits = Limits{List: 10, Fetch: 2, Create: 2, Update: 1, Delete: 2}
 
-// Behaviour holds one switch for each thing that is not documented about the
-// real API. The zero value is the likeliest, save for EnabledDefault.
+// Behaviour holds a switch for each thing that is not documented about the real
+// API. The zero value is the likeliest behaviour, except for EnabledDefault. The
+// switches hold for flows and addresses alike where their description does not say
+// otherwise; "nested" are the properties inside integration and auto_creation.
 type Behaviour struct {
 	// Collisions refuses (45210) an enabled flow whose channel type, contact
 	// identity and integration type are those of another enabled flow. Flows
@@ -100,49 +106,85 @@ type Behaviour struct {
 	Collisions bool
 
 	// CollideAcrossTypes makes Collisions refuse such a flow whatever the two
-	// integration types. Twilio's texts allow both readings.
+	// integration types are. Twilio's texts allow both readings.
 	CollideAcrossTypes bool
 
-	// EnabledDefault is what a create without Enabled makes of it. Twilio
-	// documents no default; false stands because it bites a client that relies
-	// on one.
+	// RefuseHeld refuses (400) an enabled address while an enabled flow has the
+	// identity, and the reverse.
+	RefuseHeld bool
+
+	// HeldByDisabled makes RefuseHeld refuse an enabled address while a disabled
+	// flow has the identity, too.
+	HeldByDisabled bool
+
+	// EnabledDefault is whether a create without Enabled makes an enabled
+	// resource. Twilio documents no default; false stands for flows because it
+	// exposes a client that relies on one, and is likely for addresses.
 	EnabledDefault bool
 
-	// EmptyDoesNotClear makes an update with an empty ContactIdentity leave the
-	// identity as it is, instead of clearing it.
+	// EmptyDoesNotClear makes an update with an empty value leave the property as
+	// it is, instead of clearing it: the ContactIdentity of a flow, the FriendlyName
+	// and the AutoCreation.ConversationServiceSid of an address.
 	EmptyDoesNotClear bool
 
-	// EmptyRefused refuses an empty ContactIdentity, in a create and in an
-	// update, so that an identity can never be cleared.
+	// EmptyRefused refuses an empty value of these, in a create and in an update,
+	// so that they can never be cleared.
 	EmptyRefused bool
 
-	// NothingToClear refuses an empty ContactIdentity where there is no
-	// identity to clear: in a create, and in an update of a flow without one.
+	// NothingToClear refuses an empty value of these where there is none to clear:
+	// in a create, and in an update of a resource without one.
 	NothingToClear bool
 
-	// NumbersAsStrings answers the numbers and bools inside integration as JSON
-	// strings.
-	NumbersAsStrings bool
-
-	// ReplaceIntegration makes an update that touches the integration start
-	// from nothing, instead of keeping the keys that it does not name.
+	// ReplaceIntegration makes an update that touches the nested properties start
+	// from nothing, instead of keeping those that it does not name.
 	ReplaceIntegration bool
 
-	// NullIntegration answers every flow's integration as null, which the
-	// OpenAPI file permits.
+	// KeepForeign keeps nested properties that belong to another type, and answers
+	// them, instead of dropping them.
+	KeepForeign bool
+
+	// NullIntegration answers integration and auto_creation as null, which the
+	// OpenAPI files permit.
 	NullIntegration bool
+
+	// NullKeys answers every nested property, also those of other types, as null
+	// where there is no value; for an address the undocumented binding_name too.
+	NullKeys bool
+
+	// NumbersAsStrings answers nested numbers and bools as JSON strings.
+	NumbersAsStrings bool
+
+	// OtherCase answers an address's types in capitals, and its webhook method and
+	// filters in lower case: otherwise, types and filters are as they were sent,
+	// and the method is in capitals.
+	OtherCase bool
+
+	// BareWhatsApp answers the addresses of WhatsApp without their prefix, and
+	// makes the bare and the prefixed form one address.
+	BareWhatsApp bool
+
+	// NullDateUpdated answers date_updated as null until the first update.
+	NullDateUpdated bool
+
+	// ClampPageSize cuts a page size above the maximum down to it, instead of
+	// refusing it.
+	ClampPageSize bool
 
 	// UnorderedPages answers the items of a page in no useful order.
 	UnorderedPages bool
 
-	// ListLag is how far listings of flows lag behind the writes: a page shows
-	// the flows as they were that long ago. A fetch by SID is never late. The
-	// flows that the server starts with are as old as can be.
+	// ListLag is how far listings of flows and addresses lag behind the writes: a
+	// page shows them as they were that long ago. A fetch is never late. What the
+	// server starts with is never too new to show.
 	ListLag time.Duration
 
-	// MissingCode is the code of the error for a flow that does not exist, 20404
-	// when 0. The Flex family also has 45006, 45201 and 45205 for it.
+	// MissingCode is the code of the error for a flow or an address that does not
+	// exist, 20404 when 0. The Flex family also has 45006, 45201 and 45205 for it.
 	MissingCode int
+
+	// StudioStatus is the status of every answer of Studio, such as 401 or 403. 0
+	// means that Studio answers.
+	StudioStatus int
 }
 
 // Server is one emulated account. It is safe for concurrent use.
@@ -166,8 +208,11 @@ func New(opts Options) (*Server, error) {
 	if opts.AccountSID != "" && !isSID("AC", opts.AccountSID) {
 		return nil, fmt.Errorf("account SID %q is not AC and 32 hex digits", opts.AccountSID)
 	}
-	l := opts.Limits
-	if min(opts.RateLimit, l.List, l.Fetch, l.Create, l.Update, l.Delete) < 0 || opts.MaxPageSize < 0 || opts.Latency < 0 || opts.RetryAfter < 0 {
+	lowest := opts.RateLimit
+	for _, l := range [...]Limits{opts.Limits, opts.AddressLimits} {
+		lowest = min(lowest, l.List, l.Fetch, l.Create, l.Update, l.Delete)
+	}
+	if lowest < 0 || opts.MaxPageSize < 0 || opts.Latency < 0 || opts.RetryAfter < 0 {
 		return nil, errors.New("a rate limit, a page size, a latency and a Retry-After cannot be negative")
 	}
 	s := &Server{opts: opts, limits: newLimits(opts)}
@@ -181,7 +226,7 @@ func New(opts Options) (*Server, error) {
 	return s, nil
 }
 
-// load makes the account that the server starts with.
+// load returns the account that the server starts with.
 func (s *Server) load() (*account, error) {
 	if s.opts.File != "" {
 		f, err := openFile(s.opts.File)
@@ -210,29 +255,28 @@ func (s *Server) load() (*account, error) {
 	return acct, nil
 }
 
-// AccountSID is the SID of the emulated account, which never changes.
+// AccountSID returns the SID of the emulated account, which never changes.
 func (s *Server) AccountSID() string { return s.current().sid }
 
-// current is the account as of the last request.
+// current returns the account as of the last request.
 func (s *Server) current() *account {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.acct
 }
 
-// Snapshot is the whole account as of the last request, in the format of the
+// Snapshot returns the whole account as of the last request, in the format of the
 // local file.
 func (s *Server) Snapshot() []byte {
-	s.mu.Lock() // for encoding keeps each flow's text
+	s.mu.Lock() // because encoding keeps the text of each record
 	defer s.mu.Unlock()
 	return s.acct.encode()
 }
 
-// Edit changes the account behind the API's back, as a colleague at the console
-// would. It hands change what [Server.Snapshot] returns, and what change returns,
-// under the rules of the local file, becomes the account: what is left out is
-// filled in. Change must not use the server. When it fails, the account is as it
-// was.
+// Edit changes the account without the API, as somebody at the Console would. It
+// passes to change what [Server.Snapshot] returns; what change returns becomes the
+// account, under the rules of the local file: what is left out is filled in. Change
+// must not use the server. When it fails, the account is as it was.
 func (s *Server) Edit(change func(document []byte) ([]byte, error)) error {
 	return s.commit(func(a *account) error {
 		document, err := change(a.encode())

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -12,103 +11,93 @@ import (
 	"unicode/utf8"
 )
 
-type kind int
+// valueKind is the kind of a field's value.
+type valueKind int
 
 const (
-	kindText kind = iota
+	kindText valueKind = iota
 	kindSID
 	kindEnum
 	kindBool
 	kindInt
 	kindURL
+	kindCountry
+	kindList // of the values of an enum; a form repeats its parameter
 )
 
-// Integration types.
-const (
-	studio   = "studio"
-	external = "external"
-	task     = "task"
-)
-
-// field is one writable property of a flow: a row of the parameter tables of
-// CreateFlexFlow and UpdateFlexFlow, which are the same.
+// field is one writable property of a kind: a row of the parameter tables of its
+// create and its update.
 type field struct {
 	param string // in a form
 	key   string // in JSON; integration.x for what is inside the integration
-	kind  kind
+	kind  valueKind
 
-	prefix   string   // of a sid
-	values   []string // of an enum
-	max      int      // of an integer, which is never negative
-	required bool     // at create; inside the integration, whenever a type is taken on
+	prefix    string   // of a SID
+	values    []string // of an enum and of a list
+	max       int      // of an integer, which is never negative; characters of a text, 0 for any number
+	anyCase   bool     // of an enum: values are taken in any letter case
+	upper     bool     // of an enum: answers have it in capitals
+	required  bool     // at create; a nested one, whenever its type is taken on
+	fixed     bool     // not a parameter of an update
+	clearable bool     // an empty value means none
 
-	types    []string // integration types it applies to; nil outside the integration
-	fallback any      // what an integration has when it is not given; nil for nothing
+	types    []string // types that a nested field belongs to; nil for all of them
+	fallback any      // what it is when it is not given; nil for nothing
 }
 
-// fields is in the order of the OpenAPI file.
-var fields = []field{
-	{param: "FriendlyName", key: "friendly_name", kind: kindText, required: true},
-	{param: "ChatServiceSid", key: "chat_service_sid", kind: kindSID, prefix: "IS", required: true},
-	{param: "ChannelType", key: "channel_type", kind: kindEnum, required: true,
-		values: []string{"web", "sms", "facebook", "whatsapp", "line", "custom"}},
-	{param: "ContactIdentity", key: "contact_identity", kind: kindText},
-	{param: "Enabled", key: "enabled", kind: kindBool},
-	{param: "IntegrationType", key: "integration_type", kind: kindEnum, values: []string{studio, external, task}},
-	{param: "Integration.FlowSid", key: "integration.flow_sid", kind: kindSID, prefix: "FW", required: true, types: []string{studio}},
-	{param: "Integration.Url", key: "integration.url", kind: kindURL, required: true, types: []string{external}},
-	{param: "Integration.WorkspaceSid", key: "integration.workspace_sid", kind: kindSID, prefix: "WS", required: true, types: []string{task}},
-	{param: "Integration.WorkflowSid", key: "integration.workflow_sid", kind: kindSID, prefix: "WW", required: true, types: []string{task}},
-	{param: "Integration.Channel", key: "integration.channel", kind: kindText, types: []string{task}, fallback: "default"},
-	{param: "Integration.Timeout", key: "integration.timeout", kind: kindInt, max: math.MaxInt32, types: []string{task}, fallback: 86400},
-	{param: "Integration.Priority", key: "integration.priority", kind: kindInt, max: math.MaxInt32, types: []string{task}, fallback: 0},
-	{param: "Integration.CreationOnMessage", key: "integration.creation_on_message", kind: kindBool, types: []string{task}},
-	{param: "LongLived", key: "long_lived", kind: kindBool},
-	{param: "JanitorEnabled", key: "janitor_enabled", kind: kindBool},
-	{param: "Integration.RetryCount", key: "integration.retry_count", kind: kindInt, max: 3, types: []string{studio, external}, fallback: 3},
+// isNested reports whether the field is inside the kind's nested property.
+func (k *kind) isNested(f *field) bool { return strings.HasPrefix(f.key, k.nested+".") }
+
+// belongs reports whether the field belongs to the type of nested properties.
+func (f *field) belongs(variant string) bool {
+	return f.types == nil || slices.ContainsFunc(f.types, func(t string) bool { return strings.EqualFold(t, variant) })
 }
 
-// integrationKey is the field's key inside the integration, "" if it is not in it.
-func (f *field) integrationKey() string {
-	key, ok := strings.CutPrefix(f.key, "integration.")
-	if !ok {
-		return ""
-	}
-	return key
-}
-
-// belongs tells whether the field is one of the integration type's.
-func (f *field) belongs(integrationType string) bool {
-	return slices.Contains(f.types, integrationType)
-}
-
-// values holds checked values by their field's key: a string, a bool, an int or,
-// from a form, a blank.
+// values holds checked values by their field's key: a string, a bool, an int, a
+// []string or, from a form, a blank.
 type values map[string]any
 
-// hasIntegration tells whether a value inside the integration is given.
-func (v values) hasIntegration() bool {
+// text returns a string, "" if there is none.
+func (v values) text(key string) string {
+	s, _ := v[key].(string)
+	return s
+}
+
+// touched reports whether a nested value is given.
+func (k *kind) touched(v values) bool {
 	for key := range v {
-		if strings.HasPrefix(key, "integration.") {
+		if strings.HasPrefix(key, k.nested+".") {
 			return true
 		}
 	}
 	return false
 }
 
-// parse reads the value as a form carries it.
+// parse reads the value as a form carries it, or one element of a list.
 func (f *field) parse(s string) (any, error) {
 	if !utf8.ValidString(s) {
 		return nil, errors.New("is not UTF-8")
 	}
+	if s == "" && f.clearable {
+		return s, nil
+	}
 	switch f.kind {
+	case kindText:
+		if f.max > 0 && utf8.RuneCountInString(s) > f.max {
+			return nil, fmt.Errorf("must be at most %d characters, not %d", f.max, utf8.RuneCountInString(s))
+		}
 	case kindSID:
 		if !isSID(f.prefix, s) {
 			return nil, fmt.Errorf("must be %s and 32 hex digits, not %q", f.prefix, s)
 		}
-	case kindEnum:
-		if !slices.Contains(f.values, s) {
+	case kindEnum, kindList:
+		known := func(v string) bool { return v == s || f.anyCase && strings.EqualFold(v, s) }
+		if !slices.ContainsFunc(f.values, known) {
 			return nil, fmt.Errorf("must be one of %s, not %q", strings.Join(f.values, ", "), s)
+		}
+	case kindCountry:
+		if len(s) != 2 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			return nil, fmt.Errorf("must be a country code of two capital letters, not %q", s)
 		}
 	case kindBool:
 		// Twilio's own samples send True and False.
@@ -140,6 +129,9 @@ func (f *field) parse(s string) (any, error) {
 // parseJSON reads the value as JSON carries it, decoded with UseNumber. Numbers
 // and bools may be given as strings.
 func (f *field) parseJSON(v any) (any, error) {
+	if f.kind == kindList {
+		return f.list(v, (*field).parseJSON)
+	}
 	want := "a string"
 	switch v := v.(type) {
 	case string:
@@ -166,6 +158,9 @@ func (f *field) parseJSON(v any) (any, error) {
 // of the right kind: Twilio may have channel types, say, that this package does
 // not know.
 func (f *field) holdJSON(v any) (any, error) {
+	if f.kind == kindList {
+		return f.list(v, (*field).holdJSON)
+	}
 	value, err := f.parseJSON(v)
 	if err == nil {
 		return value, nil
@@ -181,6 +176,25 @@ func (f *field) holdJSON(v any) (any, error) {
 		}
 	}
 	return nil, err
+}
+
+// list reads a list, each element with read.
+func (f *field) list(v any, read func(*field, any) (any, error)) (any, error) {
+	list, ok := v.([]any)
+	if !ok {
+		return nil, fmt.Errorf("must be a list, not %s", jsonKind(v))
+	}
+	element := *f
+	element.kind = kindEnum
+	texts := make([]string, len(list))
+	for i, item := range list {
+		value, err := read(&element, item)
+		if err != nil {
+			return nil, err
+		}
+		texts[i] = value.(string)
+	}
+	return texts, nil
 }
 
 // jsonKind names what a decoded JSON value is.
@@ -200,7 +214,7 @@ func jsonKind(v any) string {
 	return "an object"
 }
 
-// isSID tells whether s is the prefix and 32 hex digits of either case, which is
+// isSID reports whether s is the prefix and 32 hex digits of either case, which is
 // the pattern that the OpenAPI files give for every SID.
 func isSID(prefix, s string) bool {
 	digits, ok := strings.CutPrefix(s, prefix)

@@ -7,7 +7,7 @@ import (
 )
 
 // decodeForm reads the body of a create or an update into checked values.
-func decodeForm(r *http.Request, body []byte) (values, error) {
+func (k *kind) decodeForm(r *http.Request, body []byte, update bool) (values, error) {
 	if err := noQuery(r); err != nil {
 		return nil, err
 	}
@@ -23,24 +23,27 @@ func decodeForm(r *http.Request, body []byte) (values, error) {
 	if err != nil {
 		return nil, badRequest(codeParameter, "The post body cannot be decoded: %s", err)
 	}
-	for i := range fields {
-		f := &fields[i]
+	for i := range k.fields {
+		f := &k.fields[i]
 		list, ok := form[f.param]
-		if !ok {
+		if !ok || f.fixed && update {
 			continue
 		}
 		delete(form, f.param)
-		if len(list) > 1 {
+		if len(list) > 1 && f.kind != kindList {
 			return nil, badRequest(codeParameter, "%s is given %d times", f.param, len(list))
 		}
-		value, err := f.parse(list[0])
-		switch {
-		case err == nil:
-			given[f.key] = value
-		case list[0] == "" && f.types != nil:
-			given[f.key] = blank{err}
-		default:
-			return nil, f.refused(err)
+		for _, text := range list {
+			if value, err := f.parse(text); err == nil {
+				given[f.key] = value
+			} else if text == "" && f.types != nil && len(list) == 1 {
+				given[f.key] = blank{err}
+			} else {
+				return nil, k.refused(f, err)
+			}
+		}
+		if _, none := given[f.key].(blank); f.kind == kindList && !none {
+			given[f.key] = list
 		}
 	}
 	for param := range form {
@@ -49,14 +52,14 @@ func decodeForm(r *http.Request, body []byte) (values, error) {
 	return given, nil
 }
 
-// blank is an empty parameter that its field does not take. Terraform sends those
-// of the integration type that a flow had before, and the flow drops them; err is
-// for a flow of the field's own type.
+// blank is an empty parameter that its field does not accept. Terraform sends
+// those of the integration type that a flow had before, and the flow drops them;
+// err is for a flow of the field's own type.
 type blank struct{ err error }
 
-// refused is the error for a value that the field does not take.
-func (f *field) refused(err error) error {
-	return badRequest(codeValidation, "%s %s", f.param, err)
+// refused returns the error for a value that the field does not accept.
+func (k *kind) refused(f *field, err error) error {
+	return badRequest(k.invalid, "%s %s", f.param, err)
 }
 
 // noQuery refuses a query where the API has no query parameters.

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/subtle"
 	"errors"
@@ -24,7 +25,7 @@ const maxBody = 1 << 20
 // gzipFrom is the size from which an answer is worth compressing.
 const gzipFrom = 1 << 10
 
-const flowsPath = "/v1/FlexFlows"
+const studioPath = "/v2/Flows"
 
 // answer is what a request gets.
 type answer struct {
@@ -49,6 +50,7 @@ const (
 	codeMethod     = 20004
 	codeForbidden  = 20006
 	codeMissing    = 20404
+	codeConflict   = 20409 // not documented; the status is what a client goes by
 	codeTooMany    = 20429
 	codeInternal   = 20500
 	codeValidation = 45004 // the Flex family's validation error
@@ -220,38 +222,58 @@ func (s *Server) authentic(r *http.Request) bool {
 // route finds what the path stands for. Conversations, Studio and TaskRouter
 // have hosts of their own at Twilio; here all are under one.
 func (s *Server) route(r *http.Request, body []byte) (answer, error) {
-	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	for _, k := range kinds {
+		rest, ok := strings.CutPrefix(r.URL.EscapedPath(), k.path)
+		ref, below := strings.CutPrefix(rest, "/")
+		switch {
+		case !ok || below && (ref == "" || strings.Contains(ref, "/")) || !below && rest != "":
+			continue
+		case below:
+			ref, err := url.PathUnescape(ref)
+			if err != nil {
+				return answer{}, notFound(r, codeMissing)
+			}
+			switch r.Method {
+			case http.MethodGet:
+				return s.fetch(r, k, ref)
+			case http.MethodPost:
+				return s.update(r, k, ref, body)
+			case http.MethodDelete:
+				return s.delete(r, k, ref)
+			}
+		case r.Method == http.MethodGet:
+			return s.listRecords(r, k)
+		case r.Method == http.MethodPost:
+			return s.create(r, k, body)
+		}
+		return answer{}, notAllowed
+	}
+
+	sid, one := strings.CutPrefix(r.URL.Path, studioPath+"/")
+	if status := s.opts.Behaviour.StudioStatus; status != 0 && (one || r.URL.Path == studioPath) {
+		code := codeForbidden
+		if status == http.StatusUnauthorized {
+			code = codeAuth
+		}
+		return answer{}, &apiError{status, code, http.StatusText(status)}
+	}
 	path, workspaceSID := r.URL.Path, ""
-	if len(parts) == 4 && parts[1] == "Workspaces" {
-		workspaceSID, parts[2] = parts[2], "*"
-		path = "/" + strings.Join(parts, "/")
+	if parts := strings.Split(path, "/"); len(parts) == 5 && parts[2] == "Workspaces" {
+		workspaceSID, parts[3] = parts[3], "*"
+		path = strings.Join(parts, "/")
 	}
 	switch {
-	case len(parts) == 2 && r.URL.Path == flowsPath:
-		switch r.Method {
-		case http.MethodGet:
-			return s.listFlows(r)
-		case http.MethodPost:
-			return s.createFlow(r, body)
-		}
-	case len(parts) == 3 && strings.HasPrefix(r.URL.Path, flowsPath+"/"):
-		switch r.Method {
-		case http.MethodGet:
-			return s.fetchFlow(r, parts[2])
-		case http.MethodPost:
-			return s.updateFlow(r, body, parts[2])
-		case http.MethodDelete:
-			return s.deleteFlow(r, parts[2])
-		}
-	case listings[path].kind != nil:
-		if r.Method == http.MethodGet {
-			return s.listResources(r, path, workspaceSID)
-		}
-	default:
+	case listings[path].kind == nil && !one:
 		return answer{}, notFound(r, codeMissing)
+	case r.Method != http.MethodGet:
+		return answer{}, notAllowed
+	case one:
+		return s.fetchStudioFlow(r, sid)
 	}
-	return answer{}, &apiError{http.StatusMethodNotAllowed, codeMethod, "Method not allowed"}
+	return s.listResources(r, path, workspaceSID)
 }
+
+var notAllowed = &apiError{http.StatusMethodNotAllowed, codeMethod, "Method not allowed"}
 
 func notFound(r *http.Request, code int) error {
 	return &apiError{http.StatusNotFound, code, "The requested resource " + r.URL.Path + " was not found"}
@@ -267,7 +289,7 @@ func baseURL(r *http.Request) string {
 	return u.String()
 }
 
-func (s *Server) fetchFlow(r *http.Request, sid string) (answer, error) {
+func (s *Server) fetch(r *http.Request, k *kind, ref string) (answer, error) {
 	if err := noQuery(r); err != nil {
 		return answer{}, err
 	}
@@ -275,170 +297,112 @@ func (s *Server) fetchFlow(r *http.Request, sid string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	f, at := find(acct.flows, sid)
+	found, at := s.find(acct, k, ref)
 	if at < 0 {
-		return answer{}, s.flowMissing(r)
+		return answer{}, s.missing(r)
 	}
-	return answer{status: http.StatusOK, body: marshal(s.render(f, baseURL(r)))}, nil
+	return s.rendered(http.StatusOK, r, found), nil
 }
 
-func (s *Server) createFlow(r *http.Request, body []byte) (answer, error) {
-	given, err := decodeForm(r, body)
+func (s *Server) create(r *http.Request, k *kind, body []byte) (answer, error) {
+	given, err := k.decodeForm(r, body, false)
 	if err != nil {
 		return answer{}, err
 	}
-	f, err := s.build(given)
+	made, err := s.build(k, given)
 	if err != nil {
 		return answer{}, err
 	}
 	err = s.commit(func(a *account) error {
-		if err := s.checkCollision(a, f); err != nil {
+		if _, at := s.find(a, k, made.values.text(k.alias)); at >= 0 {
+			return &apiError{http.StatusConflict, codeConflict, "Conflict"}
+		}
+		if err := s.opts.Behaviour.check(a, made); err != nil {
 			return err
 		}
 		a.last++
-		f.setSeq(a.last)
-		a.flows = append(a.flows, f)
+		made.setSeq(a.last)
+		a.records[k.index] = append(a.records[k.index], made)
 		return nil
 	})
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusCreated, body: marshal(s.render(f, baseURL(r)))}, nil
+	return s.rendered(http.StatusCreated, r, made), nil
 }
 
-// build makes the flow that a create asks for.
-func (s *Server) build(given values) (*flow, error) {
-	for i := range fields {
-		if f := &fields[i]; f.required && f.types == nil {
+// build makes the record that a create asks for.
+func (s *Server) build(k *kind, given values) (*record, error) {
+	for i := range k.fields {
+		if f := &k.fields[i]; f.required && f.types == nil {
 			if v, ok := given[f.key]; !ok || v == "" {
 				return nil, badRequest(codeParameter, "Missing required parameter %s in the post body", f.param)
 			}
 		}
 	}
-	if err := s.refuseEmpty(given, nil); err != nil {
+	b := &s.opts.Behaviour
+	if err := b.refuseEmpty(k, given, nil); err != nil {
 		return nil, err
 	}
-	f := newFlow(newSID("FO"), s.AccountSID(), s.opts.Now())
-	f.Enabled = s.opts.Behaviour.EnabledDefault
-	f.set(given)
-
-	integrationType, ok := given["integration_type"].(string)
-	if !ok {
-		if !given.hasIntegration() {
-			return f, nil
-		}
-		integrationType = studio // "Studio (default)", docs/flex/developer/messaging/manage-flows
+	variant, typed := given[k.variant].(string)
+	if !typed && (k.always || k.touched(given)) {
+		variant = k.implied
 	}
-	if err := f.integrate(integrationType, given, nil); err != nil {
+	if _, ok := given[k.enabled]; !ok && b.EnabledDefault {
+		given[k.enabled] = true
+	}
+	v, err := k.merge(variant, given, nil, b.KeepForeign)
+	if err == nil {
+		err = k.missing(variant, v)
+	}
+	if err == nil && k.valid != nil {
+		err = k.valid(v)
+	}
+	if err != nil {
 		return nil, err
 	}
-	return f, requireIntegration(f)
+	now := timestamp(s.opts.Now())
+	return &record{kind: k, identity: identity{newSID(k.prefix), s.AccountSID(), now, now}, values: v}, nil
 }
 
-func (s *Server) updateFlow(r *http.Request, body []byte, sid string) (answer, error) {
-	given, err := decodeForm(r, body)
+func (s *Server) update(r *http.Request, k *kind, ref string, body []byte) (answer, error) {
+	given, err := k.decodeForm(r, body, true)
 	if err != nil {
 		return answer{}, err
 	}
-	if name, ok := given["friendly_name"]; ok && name == "" {
-		return answer{}, badRequest(codeValidation, "FriendlyName must not be empty")
-	}
-	var updated *flow
-	err = s.commit(func(a *account) (err error) {
-		before, at := find(a.flows, sid)
-		if at < 0 {
-			return s.flowMissing(r)
+	for i := range k.fields {
+		if f := &k.fields[i]; f.required && given[f.key] == "" {
+			return answer{}, badRequest(k.invalid, "%s must not be empty", f.param)
 		}
-		if updated, err = s.change(before, given); err != nil {
+	}
+	var updated *record
+	err = s.commit(func(a *account) (err error) {
+		before, at := s.find(a, k, ref)
+		if at < 0 {
+			return s.missing(r)
+		}
+		if updated, err = s.opts.Behaviour.change(before, given, s.opts.Now()); err != nil {
 			return err
 		}
-		a.flows[at] = updated
-		return s.checkCollision(a, updated)
+		a.records[k.index][at] = updated
+		return s.opts.Behaviour.check(a, updated)
 	})
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusOK, body: marshal(s.render(updated, baseURL(r)))}, nil
+	return s.rendered(http.StatusOK, r, updated), nil
 }
 
-// change is the flow after an update. What is not given stays, the keys of the
-// integration included, unless the integration becomes one of another type.
-func (s *Server) change(f *flow, given values) (*flow, error) {
-	if err := s.refuseEmpty(given, f.ContactIdentity); err != nil {
-		return nil, err
-	}
-	f = f.clone()
-	identity := f.ContactIdentity
-	f.set(given)
-	if given["contact_identity"] == "" && s.opts.Behaviour.EmptyDoesNotClear {
-		f.ContactIdentity = identity
-	}
-	f.DateUpdated = timestamp(s.opts.Now())
-
-	integrationType, typed := given["integration_type"].(string)
-	if !typed && !given.hasIntegration() {
-		return f, nil
-	}
-	if !typed {
-		integrationType = studio
-		if f.IntegrationType != nil {
-			integrationType = *f.IntegrationType
-		}
-	}
-	base := f.Integration
-	fresh := s.opts.Behaviour.ReplaceIntegration || integrationType != deref(f.IntegrationType)
-	if fresh {
-		base = nil
-	}
-	if err := f.integrate(integrationType, given, base); err != nil {
-		return nil, err
-	}
-	if fresh {
-		return f, requireIntegration(f)
-	}
-	return f, nil
-}
-
-// refuseEmpty is what Behaviour says of an empty identity, where the flow has
-// the given one.
-func (s *Server) refuseEmpty(given values, identity *string) error {
-	b := &s.opts.Behaviour
-	if given["contact_identity"] == "" && (b.EmptyRefused || b.NothingToClear && identity == nil) {
-		return badRequest(codeValidation, "ContactIdentity must not be empty")
-	}
-	return nil
-}
-
-func requireIntegration(f *flow) error {
-	if param := f.missing(); param != "" {
-		return badRequest(codeValidation, "%s is required when IntegrationType is %s", param, *f.IntegrationType)
-	}
-	return nil
-}
-
-func (s *Server) checkCollision(a *account, f *flow) error {
-	if !s.opts.Behaviour.Collisions || !f.Enabled || f.ContactIdentity == nil {
-		return nil
-	}
-	for _, other := range a.flows {
-		if f.collides(other, s.opts.Behaviour.CollideAcrossTypes) {
-			return badRequest(codeCollision, "Flex Flow creation failed. Some request attributes were either missing, "+
-				"invalid, or collided with existing Flex Flows (%s)", other.SID)
-		}
-	}
-	return nil
-}
-
-func (s *Server) deleteFlow(r *http.Request, sid string) (answer, error) {
+func (s *Server) delete(r *http.Request, k *kind, ref string) (answer, error) {
 	if err := noQuery(r); err != nil {
 		return answer{}, err
 	}
 	err := s.commit(func(a *account) error {
-		_, at := find(a.flows, sid)
+		_, at := s.find(a, k, ref)
 		if at < 0 {
-			return s.flowMissing(r)
+			return s.missing(r)
 		}
-		a.flows = slices.Delete(a.flows, at, at+1)
+		a.records[k.index] = slices.Delete(a.records[k.index], at, at+1)
 		return nil
 	})
 	if err != nil {
@@ -447,10 +411,14 @@ func (s *Server) deleteFlow(r *http.Request, sid string) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
-func (s *Server) flowMissing(r *http.Request) error {
-	code := s.opts.Behaviour.MissingCode
-	if code == 0 {
-		code = codeMissing
-	}
-	return notFound(r, code)
+func (s *Server) find(a *account, k *kind, ref string) (*record, int) {
+	return k.find(a.records[k.index], ref, s.opts.Behaviour.BareWhatsApp)
+}
+
+func (s *Server) rendered(status int, r *http.Request, rec *record) answer {
+	return answer{status: status, body: rec.encode(baseURL(r), &s.opts.Behaviour)}
+}
+
+func (s *Server) missing(r *http.Request) error {
+	return notFound(r, cmp.Or(s.opts.Behaviour.MissingCode, codeMissing))
 }

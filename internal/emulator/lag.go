@@ -2,16 +2,16 @@ package emulator
 
 import "time"
 
-// era is the flows as they were from a time on.
+// era is the records as they were from a time on.
 type era struct {
-	from  time.Time
-	flows []*flow
+	from    time.Time
+	records records
 }
 
-// history is eras, oldest first. Each lasts until the next begins.
+// history is a list of eras, oldest first. Each lasts until the next begins.
 type history []era
 
-// remember notes the flows as they are now, for listings that are late, and
+// remember notes the records as they are now, for listings that are late, and
 // forgets what none can show any more. s.mu is held, or s is not shared yet.
 func (s *Server) remember() {
 	lag := s.opts.Behaviour.ListLag
@@ -19,11 +19,11 @@ func (s *Server) remember() {
 		return
 	}
 	now := time.Now()
-	s.past = append(s.past, era{now, s.acct.flows})
+	s.past = append(s.past, era{now, s.acct.records})
 	s.past = s.past[s.past.at(now.Add(-lag)):]
 }
 
-// at is the index of the era at a time, the oldest one for any time before it.
+// at returns the index of the era at a time, the oldest one for any time before it.
 func (h history) at(t time.Time) int {
 	i := len(h) - 1
 	for i > 0 && h[i].from.After(t) {
@@ -32,13 +32,13 @@ func (h history) at(t time.Time) int {
 	return i
 }
 
-// listed is the flows that a listing shows now.
-func (s *Server) listed(a *account) []*flow {
+// listed returns what listings show now.
+func (s *Server) listed(a *account) records {
 	lag := s.opts.Behaviour.ListLag
 	if lag <= 0 {
-		return a.flows
+		return a.records
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.past[s.past.at(time.Now().Add(-lag))].flows
+	return s.past[s.past.at(time.Now().Add(-lag))].records
 }

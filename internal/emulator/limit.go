@@ -8,42 +8,48 @@ import (
 	"time"
 )
 
-// limits are how many requests are let through.
+// limits decide which requests are let through.
 type limits struct {
-	all                                 *bucket
-	list, fetch, create, update, remove *bucket // of flows
+	all  *bucket
+	kind [len(kinds)]endpoints
 }
+
+// endpoints are the limits of one kind's endpoints.
+type endpoints struct{ list, fetch, create, update, remove *bucket }
 
 func newLimits(o Options) limits {
-	return limits{
-		all:  newBucket(o.RateLimit),
-		list: newBucket(o.Limits.List), fetch: newBucket(o.Limits.Fetch), create: newBucket(o.Limits.Create),
-		update: newBucket(o.Limits.Update), remove: newBucket(o.Limits.Delete),
+	l := limits{all: newBucket(o.RateLimit)}
+	for i, own := range [...]Limits{o.Limits, o.AddressLimits} {
+		l.kind[i] = endpoints{newBucket(own.List), newBucket(own.Fetch), newBucket(own.Create), newBucket(own.Update), newBucket(own.Delete)}
 	}
+	return l
 }
 
-// take tells whether a request is let through.
+// take reports whether a request is let through.
 func (l *limits) take(r *http.Request) bool {
 	var own *bucket
-	one := strings.HasPrefix(r.URL.Path, flowsPath+"/")
-	switch {
-	case !one && r.URL.Path != flowsPath:
-	case r.Method == http.MethodDelete:
-		own = l.remove
-	case r.Method == http.MethodPost && one:
-		own = l.update
-	case r.Method == http.MethodPost:
-		own = l.create
-	case one:
-		own = l.fetch
-	default:
-		own = l.list
+	for _, k := range kinds {
+		e := &l.kind[k.index]
+		one := strings.HasPrefix(r.URL.Path, k.path+"/")
+		switch {
+		case !one && r.URL.Path != k.path:
+		case r.Method == http.MethodDelete:
+			own = e.remove
+		case r.Method == http.MethodPost && one:
+			own = e.update
+		case r.Method == http.MethodPost:
+			own = e.create
+		case one:
+			own = e.fetch
+		default:
+			own = e.list
+		}
 	}
 	return own.take() && l.all.take()
 }
 
 // bucket is a token bucket: it fills at a steady rate up to what a second brings,
-// and every request takes one token. A nil bucket never runs dry.
+// and every request takes one token. A nil bucket is never empty.
 type bucket struct {
 	rate, burst float64
 
@@ -60,7 +66,7 @@ func newBucket(rate float64) *bucket {
 	return &bucket{rate: rate, burst: burst, tokens: burst, filled: time.Now()}
 }
 
-// take tells whether there was a token.
+// take reports whether there was a token.
 func (b *bucket) take() bool {
 	if b == nil {
 		return true

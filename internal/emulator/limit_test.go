@@ -43,7 +43,8 @@ func TestClock(t *testing.T) {
 // TestLimits: each endpoint has its own limit, which the others do not use up.
 func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, emulator.Options{Seed: flowsJSON(9), Limits: emulator.DocumentedLimits, RetryAfter: time.Second})
+		s := newServer(t, emulator.Options{Seed: flowsJSON(9), Limits: emulator.DocumentedLimits, RetryAfter: time.Second,
+			AddressLimits: emulator.Limits{List: 5, Fetch: 4, Create: 3, Update: 2, Delete: 1}})
 		c := newClient(t, s)
 		flow := "/v1/FlexFlows/" + sidOf(c.flows()[0])
 		time.Sleep(time.Second) // for what that listing took
@@ -56,6 +57,8 @@ func TestLimits(t *testing.T) {
 				{"GET", "/v1/FlexFlows", nil, 10}, {"GET", flow, nil, 2}, {"POST", "/v1/FlexFlows", form("a"), 2},
 				{"POST", flow, form("b"), 1}, {"DELETE", "/v1/FlexFlows/FO00000000000000000000000000000abc", nil, 2},
 				{"GET", "/v1/Services", nil, 99},
+				{"GET", addressesPath, nil, 5}, {"GET", addressesPath + "/+1", nil, 4}, {"POST", addressesPath, url.Values{}, 3},
+				{"POST", addressesPath + "/+1", url.Values{}, 2}, {"DELETE", addressesPath + "/+1", nil, 1},
 			} {
 				taken := 0
 				for range 20 {

@@ -3,11 +3,13 @@ package emulator
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 const defaultPageSize = 50
@@ -17,7 +19,8 @@ type listing[T item] struct {
 	key         string // of the items in the answer, and meta.key
 	prefix      string // of the items' SIDs
 	maxPageSize int
-	name        func(T) string // what FriendlyName filters on; nil if the API has no such filter
+	filter      string               // query parameter that filters the items; "" for none
+	matches     func(T, string) bool // whether it lets an item through
 	render      func(T) any
 }
 
@@ -34,7 +37,7 @@ type meta struct {
 
 // pageQuery is the query of a listing.
 type pageQuery struct {
-	name   *string // FriendlyName
+	filter *string
 	size   int
 	page   int // "simply for client state", says the OpenAPI file
 	token  string
@@ -42,8 +45,8 @@ type pageQuery struct {
 	seq    uint64 // the token's
 }
 
-func parsePageQuery(r *http.Request, filterable bool, maxSize int, prefix string) (pageQuery, error) {
-	q := pageQuery{size: min(defaultPageSize, maxSize)}
+func parsePageQuery[T item](r *http.Request, l *listing[T], clamp bool) (pageQuery, error) {
+	q := pageQuery{size: min(defaultPageSize, l.maxPageSize)}
 	given, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return q, badRequest(codeParameter, "The query cannot be decoded: %s", err)
@@ -54,18 +57,21 @@ func parsePageQuery(r *http.Request, filterable bool, maxSize int, prefix string
 		}
 		value := list[0]
 		switch {
-		case param == "FriendlyName" && filterable:
-			q.name = &value
+		case param == l.filter:
+			q.filter = &value
 		case param == "PageSize":
-			if q.size, err = strconv.Atoi(value); err != nil || q.size < 1 || q.size > maxSize {
-				return q, badRequest(codeParameter, "PageSize must be from 1 to %d, not %q", maxSize, value)
+			if q.size, err = strconv.Atoi(value); err == nil && clamp {
+				q.size = min(q.size, l.maxPageSize)
+			}
+			if err != nil || q.size < 1 || q.size > l.maxPageSize {
+				return q, badRequest(codeParameter, "PageSize must be from 1 to %d, not %q", l.maxPageSize, value)
 			}
 		case param == "Page":
 			if q.page, err = strconv.Atoi(value); err != nil || q.page < 0 {
 				return q, badRequest(codeParameter, "Page must be a number from 0, not %q", value)
 			}
 		case param == "PageToken":
-			if q.before, q.seq, err = parseToken(value, prefix); err != nil {
+			if q.before, q.seq, err = parseToken(value, l.prefix); err != nil {
 				return q, err
 			}
 			q.token = value
@@ -91,11 +97,11 @@ func parseToken(text, prefix string) (before bool, seq uint64, err error) {
 	return before, seq, nil
 }
 
-// url is the address of the page at a token, or of the first one.
-func (q pageQuery) url(path string, page int, token string) string {
+// url returns the URL of the page at a token, or of the first one.
+func (q pageQuery) url(path, filter string, page int, token string) string {
 	u := path + "?"
-	if q.name != nil {
-		u += "FriendlyName=" + url.QueryEscape(*q.name) + "&"
+	if q.filter != nil {
+		u += filter + "=" + url.QueryEscape(*q.filter) + "&"
 	}
 	u += "PageSize=" + strconv.Itoa(q.size) + "&Page=" + strconv.Itoa(page)
 	if token != "" {
@@ -106,15 +112,15 @@ func (q pageQuery) url(path string, page int, token string) string {
 
 // list answers one page of the items.
 func list[T item](s *Server, r *http.Request, l listing[T], items []T) (answer, error) {
-	q, err := parsePageQuery(r, l.name != nil, l.maxPageSize, l.prefix)
+	q, err := parsePageQuery(r, &l, s.opts.Behaviour.ClampPageSize)
 	if err != nil {
 		return answer{}, err
 	}
 	if limit := s.opts.MaxPageSize; limit > 0 {
 		q.size = min(q.size, limit)
 	}
-	if q.name != nil {
-		items = slices.DeleteFunc(slices.Clone(items), func(it T) bool { return l.name(it) != *q.name })
+	if q.filter != nil {
+		items = slices.DeleteFunc(slices.Clone(items), func(it T) bool { return !l.matches(it, *q.filter) })
 	}
 	// The page is items[from:to]. A token stands between two items.
 	at := 0
@@ -131,12 +137,12 @@ func list[T item](s *Server, r *http.Request, l listing[T], items []T) (answer, 
 	page := items[from:to]
 
 	path := baseURL(r) + r.URL.EscapedPath()
-	m := meta{Page: q.page, PageSize: q.size, Key: l.key, FirstPageURL: q.url(path, 0, ""), URL: q.url(path, q.page, q.token)}
+	m := meta{Page: q.page, PageSize: q.size, Key: l.key, FirstPageURL: q.url(path, l.filter, 0, ""), URL: q.url(path, l.filter, q.page, q.token)}
 	if len(page) > 0 && from > 0 {
-		m.PreviousPageURL = new(q.url(path, max(0, q.page-1), token("PB", l.prefix, page[0].seq())))
+		m.PreviousPageURL = new(q.url(path, l.filter, max(0, q.page-1), token("PB", l.prefix, page[0].seq())))
 	}
 	if len(page) > 0 && to < len(items) {
-		m.NextPageURL = new(q.url(path, q.page+1, token("PA", l.prefix, page[len(page)-1].seq())))
+		m.NextPageURL = new(q.url(path, l.filter, q.page+1, token("PA", l.prefix, page[len(page)-1].seq())))
 	}
 	if s.opts.Behaviour.UnorderedPages {
 		page = shuffled(page)
@@ -156,17 +162,21 @@ func shuffled[T item](items []T) []T {
 	})
 }
 
-func (s *Server) listFlows(r *http.Request) (answer, error) {
+// listRecords answers a page of the kind's listing.
+func (s *Server) listRecords(r *http.Request, k *kind) (answer, error) {
 	acct, err := s.view()
 	if err != nil {
 		return answer{}, err
 	}
-	base := baseURL(r)
-	return list(s, r, listing[*flow]{
-		key: "flex_flows", prefix: "FO", maxPageSize: 1000,
-		name:   func(f *flow) string { return deref(f.FriendlyName) },
-		render: func(f *flow) any { return s.render(f, base) },
-	}, s.listed(acct))
+	compared := k.field(k.filterKey)
+	return list(s, r, listing[*record]{
+		key: k.key, prefix: k.prefix, maxPageSize: k.maxPageSize, filter: k.filter,
+		matches: func(r *record, want string) bool {
+			have := r.values.text(k.filterKey)
+			return have == want || compared.anyCase && strings.EqualFold(have, want)
+		},
+		render: func(item *record) any { return json.RawMessage(item.encode(baseURL(r), &s.opts.Behaviour)) },
+	}, s.listed(acct)[k.index])
 }
 
 // The listings of what a flow refers to: GET only, and each of one kind.
@@ -174,21 +184,21 @@ var listings = map[string]struct {
 	kind        *resourceKind
 	key         string
 	maxPageSize int
-	filterable  bool // by FriendlyName
+	filter      string // query parameter that compares the names; "" for none
 	of          func(*account) []*resource
 	in          func(*workspace) []*resource // of those in a workspace
 }{
 	// The one listing of these whose maximum is not 1000.
 	"/v1/Services": {kind: &serviceKind, key: "services", maxPageSize: 100, of: func(a *account) []*resource { return a.services }},
-	"/v2/Flows":    {kind: &studioFlowKind, key: "flows", maxPageSize: 1000, of: func(a *account) []*resource { return a.studioFlows }},
-	"/v1/Workspaces": {kind: &workspaceKind, key: "workspaces", maxPageSize: 1000, filterable: true, of: func(a *account) []*resource {
+	studioPath:     {kind: &studioFlowKind, key: "flows", maxPageSize: 1000, of: func(a *account) []*resource { return a.studioFlows }},
+	"/v1/Workspaces": {kind: &workspaceKind, key: "workspaces", maxPageSize: 1000, filter: "FriendlyName", of: func(a *account) []*resource {
 		list := make([]*resource, len(a.workspaces))
 		for i, w := range a.workspaces {
 			list[i] = w.resource
 		}
 		return list
 	}},
-	"/v1/Workspaces/*/Workflows": {kind: &workflowKind, key: "workflows", maxPageSize: 1000, filterable: true,
+	"/v1/Workspaces/*/Workflows": {kind: &workflowKind, key: "workflows", maxPageSize: 1000, filter: "FriendlyName",
 		in: func(w *workspace) []*resource { return w.workflows }},
 	"/v1/Workspaces/*/TaskChannels": {kind: &taskChannelKind, key: "channels", maxPageSize: 1000,
 		in: func(w *workspace) []*resource { return w.taskChannels }},
@@ -213,12 +223,31 @@ func (s *Server) listResources(r *http.Request, path, workspaceSID string) (answ
 		items = l.in(w)
 	}
 	at := baseURL(r) + r.URL.EscapedPath()
-	page := listing[*resource]{
-		key: l.key, prefix: l.kind.prefix, maxPageSize: l.maxPageSize,
-		render: func(item *resource) any { return l.kind.render(item, at) },
+	return list(s, r, listing[*resource]{
+		key: l.key, prefix: l.kind.prefix, maxPageSize: l.maxPageSize, filter: l.filter,
+		matches: func(item *resource, want string) bool { return item.name == want },
+		render: func(item *resource) any {
+			m := l.kind.render(item, at)
+			if l.kind.fetchOnly != "" {
+				m[l.kind.fetchOnly] = nil
+			}
+			return m
+		},
+	}, items)
+}
+
+// fetchStudioFlow answers a Studio flow, with its definition.
+func (s *Server) fetchStudioFlow(r *http.Request, sid string) (answer, error) {
+	if err := noQuery(r); err != nil {
+		return answer{}, err
 	}
-	if l.filterable {
-		page.name = func(item *resource) string { return item.name }
+	acct, err := s.view()
+	if err != nil {
+		return answer{}, err
 	}
-	return list(s, r, page, items)
+	f, at := find(acct.studioFlows, sid)
+	if at < 0 {
+		return answer{}, notFound(r, codeMissing)
+	}
+	return answer{status: http.StatusOK, body: marshal(studioFlowKind.render(f, baseURL(r)+studioPath))}, nil
 }

@@ -5,13 +5,14 @@ import (
 	"strings"
 )
 
-// resourceKind is what a read-only listing needs to know of its items: the
-// shapes of the OpenAPI files of Conversations, Studio and TaskRouter.
+// resourceKind describes the items of a read-only listing: the shapes of the
+// OpenAPI files of Conversations, Studio and TaskRouter.
 type resourceKind struct {
-	prefix   string            // of the SIDs
-	defaults map[string]any    // properties that an item has when it is given without
-	links    map[string]string // link name to the last part of its path
-	complete func(*resource)   // fills in what depends on the item itself
+	prefix    string            // of the SIDs
+	defaults  map[string]any    // properties that an item has when it is given without
+	links     map[string]string // link name to the last part of its path
+	complete  func(*resource)   // fills in what depends on the item itself
+	fetchOnly string            // property that a listing has as null
 }
 
 var (
@@ -30,7 +31,8 @@ var (
 			"friendly_name": nil, "status": "published", "revision": 1, "author_sid": nil, "definition": nil,
 			"commit_message": nil, "valid": nil, "errors": nil, "warnings": nil, "webhook_url": nil,
 		},
-		links: map[string]string{"revisions": "Revisions", "test_users": "TestUsers", "executions": "Executions"},
+		links:     map[string]string{"revisions": "Revisions", "test_users": "TestUsers", "executions": "Executions"},
+		fetchOnly: "definition",
 	}
 	workspaceKind = resourceKind{
 		prefix: "WS",
@@ -68,7 +70,7 @@ var (
 	}
 )
 
-// render is the resource as an answer carries it; path is that of its listing,
+// render returns the resource as an answer has it; path is that of its listing,
 // from the scheme on.
 func (k *resourceKind) render(r *resource, path string) map[string]any {
 	m := maps.Clone(k.defaults)

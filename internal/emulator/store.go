@@ -67,7 +67,9 @@ func (s *Server) commit(change func(*account) error) error {
 		}
 	}
 	next := *s.acct
-	next.flows = slices.Clone(next.flows)
+	for i, list := range next.records {
+		next.records[i] = slices.Clone(list)
+	}
 	if err := change(&next); err != nil {
 		return err
 	}

@@ -124,34 +124,54 @@ func (s *Server) note(change func()) {
 	change()
 }
 
-// Flows is every flow as of the last request, in creation order and as the local
-// file has it.
-func (s *Server) Flows() []map[string]any {
-	var document struct{ Flows []map[string]any }
-	if err := json.Unmarshal(s.Snapshot(), &document); err != nil {
+// Flows returns every flow as of the last request, in creation order and as the
+// local file has it.
+func (s *Server) Flows() []map[string]any { return s.list("flows") }
+
+// Addresses is [Server.Flows] for addresses.
+func (s *Server) Addresses() []map[string]any { return s.list("addresses") }
+
+func (s *Server) list(key string) (list []map[string]any) {
+	document := map[string]json.RawMessage{}
+	err := json.Unmarshal(s.Snapshot(), &document)
+	if text := document[key]; err == nil && text != nil {
+		err = json.Unmarshal(text, &list)
+	}
+	if err != nil {
 		panic(err) // the server has just written it
 	}
-	return document.Flows
+	return list
 }
 
 // Edit is [emulator.Server.Edit] for the flows alone: change gets all of them in
 // creation order, and what it returns becomes the account's flows, in that order.
 func (s *Server) Edit(change func(flows []map[string]any) []map[string]any) error {
+	return s.edit("flows", change)
+}
+
+// EditAddresses is [Server.Edit] for addresses.
+func (s *Server) EditAddresses(change func(addresses []map[string]any) []map[string]any) error {
+	return s.edit("addresses", change)
+}
+
+func (s *Server) edit(key string, change func([]map[string]any) []map[string]any) error {
 	return s.Server.Edit(func(text []byte) ([]byte, error) {
 		var document map[string]json.RawMessage
-		var flows []map[string]any
 		if err := json.Unmarshal(text, &document); err != nil {
 			return nil, err
 		}
-		if err := json.Unmarshal(document["flows"], &flows); err != nil {
-			return nil, err
+		var list []map[string]any
+		if text := document[key]; text != nil {
+			if err := json.Unmarshal(text, &list); err != nil {
+				return nil, err
+			}
 		}
 		// Through JSON, so that any Go number and any list of the caller's will do.
-		edited, err := json.Marshal(change(flows))
+		edited, err := json.Marshal(change(list))
 		if err != nil {
 			return nil, err
 		}
-		document["flows"] = edited
+		document[key] = edited
 		return json.Marshal(document)
 	})
 }

@@ -360,3 +360,38 @@ func TestEdit(t *testing.T) {
 		t.Errorf("the rest changed:\n%s", diff)
 	}
 }
+
+// TestAddresses: addresses have the faults, the log and the back door of flows.
+func TestAddresses(t *testing.T) {
+	const path = "/v1/Configuration/Addresses"
+	s := newServer(t, emulator.Options{}, first(emutest.Fault{DropAfter: true}))
+	c := newClient(t, s)
+	create := url.Values{"Type": {"sms"}, "Address": {"+1555"}, "AutoCreation.WebhookFilters": {"onMessageAdded", "onMessageRemoved"}}
+	if len(s.Addresses()) != 0 {
+		t.Errorf("addresses %v", s.Addresses())
+	}
+	if r, err := c.try(c.request("POST", path, create)); err == nil {
+		t.Errorf("got %d %s, want no answer", r.status, r.body)
+	}
+	c.want(409, "POST", path, create)
+	want := []emutest.Request{
+		{Call: 1, Method: "POST", Path: path, Query: url.Values{}, Form: create, Committed: true},
+		{Call: 2, Method: "POST", Path: path, Query: url.Values{}, Form: create, Status: 409},
+	}
+	if diff := cmp.Diff(want, s.Requests()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := s.Addresses(); len(got) != 1 || got[0]["address"] != "+1555" {
+		t.Errorf("addresses %v", got)
+	}
+	err := s.EditAddresses(func(addresses []map[string]any) []map[string]any {
+		addresses[0]["friendly_name"] = "Support"
+		return append(addresses, map[string]any{"type": "rcs", "address": "x"})
+	})
+	if got := s.Addresses(); err != nil || len(got) != 2 || got[0]["friendly_name"] != "Support" || len(s.Flows()) != 0 {
+		t.Errorf("addresses %v, %v", got, err)
+	}
+	if err := s.EditAddresses(func([]map[string]any) []map[string]any { return nil }); err != nil || len(s.Addresses()) != 0 {
+		t.Errorf("addresses are left: %v, %v", s.Addresses(), err)
+	}
+}
