@@ -186,10 +186,69 @@ func TestListFollowsPages(t *testing.T) {
 	}
 }
 
+func TestLifeOfAnAddress(t *testing.T) {
+	client, s := newClient(t, emulator.Options{MaxPageSize: 2})
+	api := client.ConversationsV1
+	create := func(kind, address string) *conversations.ConversationsV1ConfigurationAddress {
+		t.Helper()
+		params := (&conversations.CreateConfigurationAddressParams{}).SetType(kind).SetAddress(address).SetAutoCreationEnabled(true).
+			SetAutoCreationType("webhook").SetAutoCreationConversationServiceSid(service).SetAutoCreationWebhookUrl("https://example.com").
+			SetAutoCreationWebhookMethod("post").SetAutoCreationWebhookFilters([]string{"onMessageAdded", "onMessageRemoved"})
+		made, err := api.CreateConfigurationAddress(params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made
+	}
+	auto := func(a *conversations.ConversationsV1ConfigurationAddress) string { return fmt.Sprint(*a.AutoCreation) }
+	made := create("whatsapp", "whatsapp:+15550001")
+	create("sms", "+15550001")
+	create("messenger", "messenger:1")
+	if *made.AccountSid != s.AccountSID() || *made.Type != "whatsapp" || made.FriendlyName != nil || made.DateUpdated == nil {
+		t.Errorf("created %+v", made)
+	}
+	if want := "map[conversation_service_sid:" + service + " enabled:true type:webhook webhook_filters:[onMessageAdded onMessageRemoved] webhook_method:POST webhook_url:https://example.com]"; auto(made) != want {
+		t.Errorf("created %s, want %s", auto(made), want)
+	}
+
+	update := (&conversations.UpdateConfigurationAddressParams{}).SetFriendlyName("Support").SetAutoCreationType("studio").
+		SetAutoCreationStudioFlowSid(flowSID).SetAutoCreationStudioRetryCount(2).SetAutoCreationConversationServiceSid("")
+	updated, err := api.UpdateConfigurationAddress(*made.Sid, update)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "map[enabled:true studio_flow_sid:" + flowSID + " studio_retry_count:2 type:studio]"; auto(updated) != want || *updated.FriendlyName != "Support" {
+		t.Errorf("updated %s, want %s", auto(updated), want)
+	}
+	for _, ref := range []string{*made.Sid, "whatsapp:+15550001"} {
+		if fetched, err := api.FetchConfigurationAddress(ref); err != nil || auto(fetched) != auto(updated) {
+			t.Errorf("fetched %v, %v", fetched, err)
+		}
+	}
+	if listed, err := api.ListConfigurationAddress(&conversations.ListConfigurationAddressParams{}); err != nil || len(listed) != 3 || *listed[1].Address != "+15550001" {
+		t.Errorf("listed %v, %v", listed, err)
+	}
+	if listed, err := api.ListConfigurationAddress((&conversations.ListConfigurationAddressParams{}).SetType("sms")); err != nil || len(listed) != 1 {
+		t.Errorf("of type sms: %v, %v", listed, err)
+	}
+
+	_, err = api.CreateConfigurationAddress((&conversations.CreateConfigurationAddressParams{}).SetType("sms").SetAddress("+15550001"))
+	var e *twilioclient.TwilioRestError
+	if !errors.As(err, &e) || e.Status != 409 || e.Message != "Conflict" {
+		t.Errorf("got %v, want 409", err)
+	}
+	if err := api.DeleteConfigurationAddress(*made.Sid); err != nil || len(s.Addresses()) != 2 {
+		t.Errorf("addresses %v, %v", s.Addresses(), err)
+	}
+	if err := api.DeleteConfigurationAddress(*made.Sid); !errors.As(err, &e) || e.Status != 404 {
+		t.Errorf("got %v, want 404", err)
+	}
+}
+
 func TestOtherProducts(t *testing.T) {
 	client, _ := newClient(t, emulator.Options{Seed: []byte(`{
 		"services": [{"friendly_name": "Flex Chat Service"}, {"friendly_name": "Other"}],
-		"studio_flows": [{"friendly_name": "IVR", "status": "draft"}, {"friendly_name": "IVR 2"}],
+		"studio_flows": [{"friendly_name": "IVR", "status": "draft", "definition": {"states": []}}, {"friendly_name": "IVR 2"}],
 		"workspaces": [{"sid": "` + workspace + `", "friendly_name": "Flex",
 			"workflows": [{"friendly_name": "Anyone"}, {"friendly_name": "Nobody"}],
 			"task_channels": [{"friendly_name": "Chat"}, {"friendly_name": "SMS"}]}]}`)})
@@ -201,6 +260,10 @@ func TestOtherProducts(t *testing.T) {
 	flows, err := client.StudioV2.ListFlow((&studio.ListFlowParams{}).SetPageSize(1))
 	if err != nil || len(flows) != 2 || *flows[0].Status != "draft" || *flows[1].Status != "published" {
 		t.Errorf("studio flows: %v, %v", flows, err)
+	}
+	flow, err := client.StudioV2.FetchFlow(*flows[0].Sid)
+	if err != nil || flow.Definition == nil || fmt.Sprint(*flow.Definition) != "map[states:[]]" {
+		t.Errorf("studio flow: %v, %v", flow, err)
 	}
 	workspaces, err := client.TaskrouterV1.ListWorkspace((&taskrouter.ListWorkspaceParams{}).SetFriendlyName("Flex"))
 	if err != nil || len(workspaces) != 1 || *workspaces[0].Sid != workspace {
