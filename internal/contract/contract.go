@@ -1,7 +1,7 @@
-// Package contract holds requests and answers against the OpenAPI document of the
-// emulated API, both ways: what is sent and answered has to be in the document,
-// and what is in the document has to be sent and answered. It is for tests, and
-// judges neither side alone: a request that is refused may be any.
+// Package contract checks requests and answers against the OpenAPI document of the
+// emulated API, both ways: what is sent and answered must be in the document, and
+// what is in the document must be sent and answered. It is for tests, and does not
+// judge a request that is refused.
 package contract
 
 import (
@@ -24,8 +24,8 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-// Transport is a transport that fails where the exchange is not as the document
-// says. It is safe for concurrent use.
+// Transport is a transport that fails when an exchange does not conform to the
+// document. It is safe for concurrent use.
 type Transport struct {
 	doc  *openapi3.T
 	next http.RoundTripper
@@ -68,18 +68,18 @@ func New(next http.RoundTripper) (*Transport, error) {
 	return t, nil
 }
 
-// SetNext changes what answers.
+// SetNext sets the transport that answers.
 func (t *Transport) SetNext(next http.RoundTripper) { t.next = next }
 
-// Unused is what of the document no exchange had so far: operations, parameters
-// and properties, the last with a value other than null.
+// Unused returns what is in the document and was in no exchange so far: operations,
+// parameters and properties, the last with a value other than null.
 func (t *Transport) Unused() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Sorted(maps.Keys(t.unused))
 }
 
-// answerName names an answer. Errors are the same for every operation.
+// answerName returns the name of an answer. Errors are the same for every operation.
 func answerName(operation, status string) string {
 	if status == "default" {
 		return "error"
@@ -94,7 +94,7 @@ func formOf(op *openapi3.Operation) *openapi3.Schema {
 	return op.RequestBody.Value.Content["application/x-www-form-urlencoded"].Schema.Value
 }
 
-// expect notes the properties of a schema as unused, and fails where it is open.
+// expect records the properties of a schema as unused, and fails if it is open.
 func (t *Transport) expect(name string, s *openapi3.Schema) error {
 	if s.Items != nil {
 		return t.expect(name+"[]", s.Items.Value)
@@ -157,7 +157,7 @@ func (t *Transport) check(req *http.Request, body []byte, res *http.Response, ra
 	name := route.Method + " " + route.Path
 	given := withoutEmpty(body)
 	req = req.Clone(req.Context())
-	req.Body, req.GetBody = io.NopCloser(bytes.NewReader(given)), nil // GetBody has the whole body, and would be used
+	req.Body, req.GetBody = io.NopCloser(bytes.NewReader(given)), nil // GetBody would return the whole body
 	options := &openapi3filter.Options{
 		AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
 		IncludeResponseStatus: true,
@@ -209,7 +209,7 @@ func required(op *openapi3.Operation) bool {
 	return op.RequestBody != nil && op.RequestBody.Value.Required
 }
 
-// find is the operation of a request, and the values in its path.
+// find returns the operation of a request, and the values in its path.
 func (t *Transport) find(req *http.Request) (*routers.Route, map[string]string) {
 	have := strings.Split(req.URL.EscapedPath(), "/")
 	for path, item := range t.doc.Paths.Map() {
@@ -236,7 +236,7 @@ func (t *Transport) find(req *http.Request) (*routers.Route, map[string]string) 
 	return nil, nil
 }
 
-// checkNames looks for parameters that the document does not have, which
+// checkNames fails for parameters that the document does not have, which
 // openapi3filter ignores.
 func (t *Transport) checkNames(name string, op *openapi3.Operation, query url.Values, params map[string]string, body []byte) error {
 	for param := range params {
@@ -265,8 +265,8 @@ func (t *Transport) checkNames(name string, op *openapi3.Operation, query url.Va
 	return nil
 }
 
-// useValue notes what a value uses of its schema, and checks what the document
-// calls a uri: that it is absolute.
+// useValue records what a value uses of its schema, and checks that what the
+// document calls a uri is an absolute one.
 func (t *Transport) useValue(name string, s *openapi3.Schema, v any) error {
 	switch v := v.(type) {
 	case map[string]any:

@@ -17,15 +17,15 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// apiDir holds Twilio's OpenAPI files, which are no part of the repository.
+// apiDir holds Twilio's OpenAPI files, which are not part of the repository.
 const apiDir = "../../../shared/api"
 
 // files are Twilio's OpenAPI files.
 var files = []string{"flexflows", "addresses", "conversations", "studio", "taskrouter"}
 
-// facts is what an OpenAPI file says of the operations, a fact a line: what is
-// there, and of which kind. Nullability is left out, which Twilio's files cannot
-// say of a reference, and so is what they say nothing of: what is inside of
+// facts returns what an OpenAPI file says about the operations, one fact a line:
+// what is there, and of which kind. It leaves out nullability, which Twilio's files
+// cannot express for a reference, and what they say nothing about: the inside of
 // integration, auto_creation and links, and errors.
 func facts(doc *openapi3.T) map[string]bool {
 	found := make(map[string]bool)

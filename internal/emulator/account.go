@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// account is everything that is emulated of one Twilio account.
+// account is the emulated part of one Twilio account.
 type account struct {
 	sid         string
 	last        uint64 // the largest number of an item, in whatever list
@@ -24,11 +24,11 @@ type account struct {
 	workspaces  []*workspace
 }
 
-// records are what can be written, a list for each kind.
+// records are the resources that can be written, a list for each kind.
 type records [len(kinds)][]*record
 
-// renumber makes the page tokens of the account before it good for this one. With
-// an empty account before it, it numbers the items.
+// renumber numbers the items so that the page tokens of the account before this
+// one, which may be empty, stay valid.
 func (a *account) renumber(old *account) {
 	a.last = old.last
 	for i, list := range a.records {
@@ -67,7 +67,7 @@ func (r *resource) id() string { return r.sid }
 // keys names the keys of the local file.
 const keys = "account_sid, flows, addresses, services, studio_flows, workspaces"
 
-// document is the local file.
+// document is the content of the local file.
 type document struct {
 	AccountSID  *string           `json:"account_sid"`
 	Flows       []json.RawMessage `json:"flows"`
@@ -79,8 +79,8 @@ type document struct {
 
 // decodeAccount reads a local file. A person may have written it, so what is
 // left out is filled in, and always in the same way: two processes that read one
-// file see the same SIDs. When is the date of what has none; wantSID, unless it
-// is empty, is the account that it must be.
+// file see the same SIDs. What has no date gets when; wantSID, unless it is empty,
+// is the SID that the account must have.
 func decodeAccount(data []byte, wantSID string, when time.Time) (*account, error) {
 	doc, err := decodeDocument(data)
 	if err != nil {
@@ -148,7 +148,7 @@ func decodeDocument(data []byte) (*document, error) {
 	return nil, errors.New(strings.TrimPrefix(err.Error(), "json: "))
 }
 
-// position is the line and the column, in bytes, of an offset.
+// position returns the line and the column, in bytes, of an offset.
 func position(data []byte, offset int64) (line, column int) {
 	before := data[:min(int64(len(data)), offset)]
 	return bytes.Count(before, []byte("\n")) + 1, len(before) - bytes.LastIndexByte(before, '\n') - 1
@@ -320,14 +320,14 @@ func (k *kind) infer(given values) string {
 	return ""
 }
 
-// identity is what every resource has and nobody sets.
+// identity holds what every resource has and nobody sets.
 type identity struct {
 	sid, account, created, updated string
 }
 
-// decodeIdentity reads the identity of a resource, and fills it in. The seed of
-// a missing SID says what and where the resource is, so that the SID is the same
-// at every reading.
+// decodeIdentity reads the identity of a resource and fills in what is missing. A
+// missing SID is derived from the seed, which says what and where the resource is,
+// so that it is the same at every reading.
 func decodeIdentity(m map[string]any, prefix, seed, accountSID string, when time.Time) (identity, error) {
 	var id identity
 	var err error
@@ -392,7 +392,7 @@ func decodeResources(kind resourceKind, path string, list []map[string]any, acco
 	return resources, nil
 }
 
-// once refuses a SID that an item before this one has.
+// once refuses a SID that an earlier item has.
 func once(seen map[string]bool, sid string) error {
 	if seen[sid] {
 		return fmt.Errorf("sid: %s is already the SID of another item", sid)
@@ -401,8 +401,7 @@ func once(seen map[string]bool, sid string) error {
 	return nil
 }
 
-// decodeResource keeps every property that is given. They are only ever listed,
-// so that what is in them is up to whoever wrote them.
+// decodeResource keeps every property that is given: nothing here depends on them.
 func decodeResource(kind resourceKind, path string, index int, m map[string]any, accountSID string, when time.Time) (*resource, error) {
 	if m == nil {
 		return nil, errors.New("must be an object, not null")
@@ -484,7 +483,7 @@ func itemName(path string, index int, label string, m map[string]any) string {
 	return at
 }
 
-// encode writes the local file.
+// encode returns the content of the local file.
 func (a *account) encode() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "{\n  \"account_sid\": %q,\n", a.sid)

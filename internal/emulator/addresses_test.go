@@ -120,7 +120,7 @@ func TestAddressRefused(t *testing.T) {
 		{addressesPath, address("sms", "+1", "AutoCreation.WebhookFilters", "onMessageAdded", "AutoCreation.WebhookFilters", "onmessageadded"), 400, "AutoCreation.WebhookFilters must be one of"},
 		{addressesPath, address("sms", "+1", "AutoCreation.WebhookFilters", "onMessageAdded,onMessageRemoved"), 400, "AutoCreation.WebhookFilters must be one of"},
 		{addressesPath, address("sms", "+1", "AutoCreation.ConversationServiceSid", "IS1"), 400, "AutoCreation.ConversationServiceSid must be IS"},
-		{addressesPath, address("sms", "+1", "AutoCreation.StudioRetryCount", "-1"), 400, "AutoCreation.StudioRetryCount must be from 0"},
+		{addressesPath, address("sms", "+1", "AutoCreation.StudioRetryCount", "4"), 400, "AutoCreation.StudioRetryCount must be from 0 to 3"},
 		{addressesPath, address("sms", "+1", "ContactIdentity", "+1"), 400, `Unknown parameter "ContactIdentity"`},
 		{addressesPath + "?Type=sms", address("sms", "+1"), 400, "Unknown parameters in the query"},
 		{target, url.Values{"Type": {"sms"}}, 400, `Unknown parameter "Type"`},

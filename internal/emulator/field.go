@@ -35,9 +35,9 @@ type field struct {
 	prefix    string   // of a SID
 	values    []string // of an enum and of a list
 	max       int      // of an integer, which is never negative; characters of a text, 0 for any number
-	anyCase   bool     // of an enum: values are taken in any letter case
-	upper     bool     // of an enum: answers have it in capitals
-	required  bool     // at create; a nested one, whenever its type is taken on
+	anyCase   bool     // of an enum: any letter case is accepted
+	upper     bool     // of an enum: answers give it in capitals
+	required  bool     // in a create; a nested one, whenever the type becomes one of its own
 	fixed     bool     // not a parameter of an update
 	clearable bool     // an empty value means none
 
@@ -154,9 +154,9 @@ func (f *field) parseJSON(v any) (any, error) {
 	return nil, fmt.Errorf("must be %s, not %s", want, jsonKind(v))
 }
 
-// holdJSON reads a value that an account holds already, and so takes every one
-// of the right kind: Twilio may have channel types, say, that this package does
-// not know.
+// holdJSON reads a value that an account already holds, and so accepts every one
+// of the right kind: Twilio may have, for example, channel types that this package
+// does not know.
 func (f *field) holdJSON(v any) (any, error) {
 	if f.kind == kindList {
 		return f.list(v, (*field).holdJSON)
@@ -197,7 +197,7 @@ func (f *field) list(v any, read func(*field, any) (any, error)) (any, error) {
 	return texts, nil
 }
 
-// jsonKind names what a decoded JSON value is.
+// jsonKind returns the name of the kind of a decoded JSON value.
 func jsonKind(v any) string {
 	switch v.(type) {
 	case nil:

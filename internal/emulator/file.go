@@ -14,14 +14,14 @@ import (
 // reader sees either the old or the new one and needs no lock.
 type file struct {
 	path string
-	seen fs.FileInfo // the file as it was last read or written; nil while absent
+	seen fs.FileInfo // the file as it was last read or written; nil while it does not exist
 }
 
-// openFile checks that the file can be what it is said to be. It neither makes
+// openFile checks that the file, or its directory, can be used. It neither creates
 // nor locks anything.
 func openFile(path string) (*file, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // replacing a link would part it from what it points to
+		path = target // or else a write would replace the link itself
 	}
 	switch info, err := os.Stat(path); {
 	case err == nil && !info.Mode().IsRegular():
@@ -39,8 +39,8 @@ func openFile(path string) (*file, error) {
 	return &file{path: path}, nil
 }
 
-// read is the file's content and when it was last changed, and nil while it is
-// absent.
+// read returns the file's content and when it was last changed, and nil while it
+// does not exist.
 func (f *file) read() ([]byte, time.Time, error) {
 	r, err := os.Open(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -66,8 +66,8 @@ func (f *file) read() ([]byte, time.Time, error) {
 	return data, info.ModTime(), nil
 }
 
-// changed tells whether the file is not the one last seen. That it was there
-// and is gone is an error: taking it for an empty account would be a guess.
+// changed reports whether the file is not the one last seen. A file that was there
+// and is gone is an error: to take it for an empty account would be a guess.
 func (f *file) changed() (bool, error) {
 	now, err := os.Stat(f.path)
 	switch {
@@ -85,9 +85,9 @@ func (f *file) changed() (bool, error) {
 
 // write replaces the file, whole or not at all, and returns once it is on disk.
 //
-// Each version gets a later time than the one before, even within a tick of the
-// file system's clock: the time is how another process notices, as size and even
-// inode may be the same again.
+// Each version gets a later time than the one before, even within one tick of the
+// file system's clock: another process notices a write by the time, because the
+// size and even the inode may be the same.
 func (f *file) write(data []byte) error {
 	modified := time.Now()
 	if f.seen != nil && !modified.After(f.seen.ModTime()) {
@@ -98,7 +98,7 @@ func (f *file) write(data []byte) error {
 	}
 	info, err := os.Stat(f.path)
 	if err != nil {
-		// It is written; the next request reads it again, or fails as this did.
+		// It is written; the next request reads it again, or fails like this one.
 		f.seen = nil
 		return nil
 	}

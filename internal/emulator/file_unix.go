@@ -10,8 +10,8 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// replace puts data in the place of the file at path, durably and whole. A file
-// that is made gets mode 0600, one that is there keeps its own.
+// replace replaces the file at path with data, durably and as a whole. A new file
+// gets mode 0600, an existing one keeps its own.
 func replace(path string, data []byte, modified time.Time) error {
 	t, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o600), renameio.WithExistingPermissions())
 	if err != nil {
@@ -27,8 +27,8 @@ func replace(path string, data []byte, modified time.Time) error {
 	if err := t.CloseAtomicallyReplace(); err != nil {
 		return err
 	}
-	// The rename is on disk once the directory is. Where a directory cannot be
-	// synced, the file system offers no more than that.
+	// The rename is on disk once the directory is. A file system that cannot sync
+	// a directory offers no more.
 	if dir, err := os.Open(filepath.Dir(path)); err == nil {
 		_ = dir.Sync()
 		_ = dir.Close()

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// replace puts data in the place of the file at path. renameio makes no promise
-// on Windows and is not built there; this is the nearest thing.
+// replace replaces the file at path with data. renameio promises nothing on Windows
+// and is not built there; this is the closest to it.
 func replace(path string, data []byte, modified time.Time) (err error) {
 	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {

@@ -13,7 +13,7 @@ func (k *kind) decodeForm(r *http.Request, body []byte, update bool) (values, er
 	}
 	given := make(values)
 	if len(body) == 0 {
-		return given, nil // an empty update is fine, and a create then lacks its parameters
+		return given, nil // an empty update is allowed, and a create lacks its parameters
 	}
 	const want = "application/x-www-form-urlencoded"
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != want {

@@ -18,16 +18,15 @@ import (
 	"time"
 )
 
-// maxBody is the largest request body that is read; a flow's form is a few
-// hundred bytes.
+// maxBody is the largest request body that is read. A form is a few hundred bytes.
 const maxBody = 1 << 20
 
-// gzipFrom is the size from which an answer is worth compressing.
+// gzipFrom is the smallest answer that is worth compressing.
 const gzipFrom = 1 << 10
 
 const studioPath = "/v2/Flows"
 
-// answer is what a request gets.
+// answer is the response to a request.
 type answer struct {
 	status int
 	body   []byte
@@ -61,8 +60,8 @@ func badRequest(code int, format string, args ...any) error {
 	return &apiError{http.StatusBadRequest, code, fmt.Sprintf(format, args...)}
 }
 
-// errorAnswer is the error as JSON. An error that is not the API's own is one of
-// keeping the account.
+// errorAnswer returns the error as Twilio's JSON. An error that is not an apiError
+// means that the account could not be read or written.
 func errorAnswer(err error) answer {
 	var e *apiError
 	if !errors.As(err, &e) {
@@ -81,7 +80,7 @@ func errorAnswer(err error) answer {
 }
 
 // ServeHTTP answers one request. A request that is cut off ends in a panic with
-// http.ErrAbortHandler, as net/http has it.
+// http.ErrAbortHandler, as is usual for net/http.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == openAPIPath && isLocal(r) {
 		serveOpenAPI(w, r)
@@ -109,7 +108,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	send(w, r, a)
 }
 
-// wait is the latency. It cuts the connection if the client goes away meanwhile.
+// wait waits for the latency. It cuts the connection if the client goes away
+// meanwhile.
 func (s *Server) wait(r *http.Request) {
 	if s.opts.Latency <= 0 {
 		return
@@ -141,7 +141,7 @@ func send(w http.ResponseWriter, r *http.Request, a answer) {
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	w.WriteHeader(a.status)
-	_, _ = w.Write(body) // a client that went away does not want to know
+	_, _ = w.Write(body) // it fails only for a client that went away
 }
 
 func acceptsGzip(r *http.Request) bool {
@@ -165,7 +165,7 @@ func compress(body []byte) []byte {
 	return b.Bytes()
 }
 
-// answer carries a request out.
+// answer carries out a request.
 func (s *Server) answer(r *http.Request, body []byte) answer {
 	if !isLocal(r) {
 		return errorAnswer(&apiError{http.StatusForbidden, codeForbidden, "This server answers to the names of this machine and of twilio.com only"})
@@ -180,15 +180,15 @@ func (s *Server) answer(r *http.Request, body []byte) answer {
 	return a
 }
 
-// isLocal reports whether a request is for this machine, and from no page of
-// another one.
+// isLocal reports whether a request is for this machine, and does not come from a
+// web page of another one.
 func isLocal(r *http.Request) bool {
 	return isKnown(r.Host) && fromKnown(r.Header.Get("Origin"))
 }
 
-// isKnown reports whether a Host header names this machine, or Twilio, as for an
-// SDK behind a proxy. By any other name it is a web page that asks, whose own
-// name was made to resolve to loopback (DNS rebinding).
+// isKnown reports whether a Host header names this machine, or Twilio, as that of
+// an SDK behind a proxy does. Any other name is that of a web page whose host was
+// made to resolve to loopback (DNS rebinding).
 func isKnown(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -201,15 +201,15 @@ func isKnown(host string) bool {
 	return strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".twilio.com")
 }
 
-// fromKnown reports whether a browser asks for a page of this machine or of
-// Twilio, or something else than a browser asks.
+// fromKnown reports whether a request comes from a web page of this machine or of
+// Twilio, or from no browser at all.
 func fromKnown(origin string) bool {
 	u, err := url.Parse(origin)
 	return origin == "" || err == nil && isKnown(u.Host)
 }
 
-// authentic checks HTTP Basic credentials: the account's SID or an API key, with
-// the password that goes with it.
+// authentic reports whether the HTTP Basic credentials are right: the account's SID
+// or an API key, with the password that goes with it.
 func (s *Server) authentic(r *http.Request) bool {
 	user, password, ok := r.BasicAuth()
 	if !ok || password == "" || user != s.AccountSID() && !isSID("SK", user) {
@@ -219,8 +219,8 @@ func (s *Server) authentic(r *http.Request) bool {
 	return want == "" || subtle.ConstantTimeCompare([]byte(password), []byte(want)) == 1
 }
 
-// route finds what the path stands for. Conversations, Studio and TaskRouter
-// have hosts of their own at Twilio; here all are under one.
+// route passes a request to the operation that it is for. Conversations, Studio
+// and TaskRouter have hosts of their own at Twilio; here, all are under one.
 func (s *Server) route(r *http.Request, body []byte) (answer, error) {
 	for _, k := range kinds {
 		rest, ok := strings.CutPrefix(r.URL.EscapedPath(), k.path)
@@ -279,7 +279,7 @@ func notFound(r *http.Request, code int) error {
 	return &apiError{http.StatusNotFound, code, "The requested resource " + r.URL.Path + " was not found"}
 }
 
-// baseURL is the scheme and host that the client asked, which is what URLs in
+// baseURL returns the scheme and host that the client asked, which the URLs in
 // answers begin with. Forwarding headers are not trusted.
 func baseURL(r *http.Request) string {
 	u := url.URL{Scheme: "http", Host: r.Host}
@@ -331,7 +331,7 @@ func (s *Server) create(r *http.Request, k *kind, body []byte) (answer, error) {
 	return s.rendered(http.StatusCreated, r, made), nil
 }
 
-// build makes the record that a create asks for.
+// build returns the record that a create asks for.
 func (s *Server) build(k *kind, given values) (*record, error) {
 	for i := range k.fields {
 		if f := &k.fields[i]; f.required && f.types == nil {

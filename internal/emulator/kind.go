@@ -106,7 +106,7 @@ var addressKind = &kind{
 			"onConversationRemoved", "onParticipantAdded", "onParticipantUpdated", "onParticipantRemoved", "onDeliveryUpdated",
 		}},
 		{param: "AutoCreation.StudioFlowSid", key: "auto_creation.studio_flow_sid", kind: kindSID, prefix: "FW", required: true, types: []string{studio}},
-		{param: "AutoCreation.StudioRetryCount", key: "auto_creation.studio_retry_count", kind: kindInt, max: math.MaxInt32, types: []string{studio}},
+		{param: "AutoCreation.StudioRetryCount", key: "auto_creation.studio_retry_count", kind: kindInt, max: 3, types: []string{studio}},
 	},
 }
 

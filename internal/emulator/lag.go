@@ -12,7 +12,7 @@ type era struct {
 type history []era
 
 // remember notes the records as they are now, for listings that are late, and
-// forgets what none can show any more. s.mu is held, or s is not shared yet.
+// forgets what none can show anymore. s.mu is held, or s is not shared yet.
 func (s *Server) remember() {
 	lag := s.opts.Behaviour.ListLag
 	if lag <= 0 {

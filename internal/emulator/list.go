@@ -14,7 +14,7 @@ import (
 
 const defaultPageSize = 50
 
-// listing is what the listings of the four products differ in.
+// listing describes one listing: what distinguishes it from the others.
 type listing[T item] struct {
 	key         string // of the items in the answer, and meta.key
 	prefix      string // of the items' SIDs
@@ -35,7 +35,7 @@ type meta struct {
 	Key             string  `json:"key"`
 }
 
-// pageQuery is the query of a listing.
+// pageQuery is the parsed query of a listing.
 type pageQuery struct {
 	filter *string
 	size   int
@@ -57,7 +57,7 @@ func parsePageQuery[T item](r *http.Request, l *listing[T], clamp bool) (pageQue
 		}
 		value := list[0]
 		switch {
-		case param == l.filter:
+		case param == l.filter && param != "":
 			q.filter = &value
 		case param == "PageSize":
 			if q.size, err = strconv.Atoi(value); err == nil && clamp {
@@ -82,8 +82,8 @@ func parsePageQuery[T item](r *http.Request, l *listing[T], clamp bool) (pageQue
 	return q, nil
 }
 
-// A page token is PA (after) or PB (before), the kind of the items, and the
-// number of the item at the edge of a page.
+// token returns a page token: PA (after) or PB (before), the prefix of the items'
+// SIDs, and the number of the item at the edge of a page.
 func token(direction, prefix string, seq uint64) string {
 	return fmt.Sprintf("%s%s%016x", direction, prefix, seq)
 }
@@ -154,7 +154,8 @@ func list[T item](s *Server, r *http.Request, l listing[T], items []T) (answer, 
 	return answer{status: http.StatusOK, body: marshal(map[string]any{"meta": m, l.key: rendered})}, nil
 }
 
-// shuffled is the items in an order that means nothing but is always the same.
+// shuffled returns the items in an order that means nothing but is always the
+// same.
 func shuffled[T item](items []T) []T {
 	return slices.SortedFunc(slices.Values(items), func(a, b T) int {
 		x, y := sha256.Sum256([]byte(a.id())), sha256.Sum256([]byte(b.id()))
@@ -179,14 +180,15 @@ func (s *Server) listRecords(r *http.Request, k *kind) (answer, error) {
 	}, s.listed(acct)[k.index])
 }
 
-// The listings of what a flow refers to: GET only, and each of one kind.
+// listings are the read-only ones, of what flows and addresses refer to, by their
+// path. A workspace's SID is * in it.
 var listings = map[string]struct {
 	kind        *resourceKind
 	key         string
 	maxPageSize int
 	filter      string // query parameter that compares the names; "" for none
 	of          func(*account) []*resource
-	in          func(*workspace) []*resource // of those in a workspace
+	in          func(*workspace) []*resource // for a listing inside a workspace
 }{
 	// The one listing of these whose maximum is not 1000.
 	"/v1/Services": {kind: &serviceKind, key: "services", maxPageSize: 100, of: func(a *account) []*resource { return a.services }},
@@ -204,8 +206,8 @@ var listings = map[string]struct {
 		in: func(w *workspace) []*resource { return w.taskChannels }},
 }
 
-// listResources answers a page of the listing of a path, in which a workspace's
-// SID is *.
+// listResources answers a page of the read-only listing at a path, a key of
+// listings.
 func (s *Server) listResources(r *http.Request, path, workspaceSID string) (answer, error) {
 	acct, err := s.view()
 	if err != nil {

@@ -97,7 +97,7 @@ func TestPageQueryIsStrict(t *testing.T) {
 		"/v1/FlexFlows?Page=-1", "/v1/FlexFlows?PageToken=", "/v1/FlexFlows?PageToken=abc",
 		"/v1/FlexFlows?PageToken=" + token("FW"), "/v2/Flows?PageToken=" + token("FO"),
 		"/v1/FlexFlows?PageSize=1&PageSize=2", "/v1/FlexFlows?Limit=1", "/v1/FlexFlows?FriendlyName=%zz",
-		"/v2/Flows?FriendlyName=a", "/v1/Services?PageSize=101",
+		"/v2/Flows?FriendlyName=a", "/v2/Flows?=a", "/v1/Services?PageSize=101",
 	} {
 		if r := c.do("GET", target, nil); r.status != 400 || r.body["code"] != 20001.0 {
 			t.Errorf("%s: %d %s", target, r.status, r.raw)

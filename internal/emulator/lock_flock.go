@@ -11,8 +11,8 @@ import (
 
 // lock keeps other processes from writing the file until unlock is called. It
 // locks the file's directory: the file itself is replaced by every write, and a
-// lock file beside it would stay behind. A file system that has no such locks,
-// as some network ones, goes without.
+// lock file beside it would stay behind. A file system without such locks, as some
+// network ones, goes unlocked.
 func (f *file) lock() (unlock func(), err error) {
 	dir, err := os.Open(filepath.Dir(f.path))
 	if err != nil {

@@ -6,14 +6,14 @@ import (
 	"net/http"
 )
 
-// OpenAPI is the OpenAPI document of what is emulated, which the tests hold every
-// request and every answer against.
+// OpenAPI is the OpenAPI document of the emulated API. The tests check every request
+// and every answer against it.
 //
 //go:embed openapi.json
 var OpenAPI string
 
-// openAPIPath is where the document is served, without credentials and outside
-// of the account: it is not logged, and no fault, delay or limit touches it.
+// openAPIPath is where the document is served, without credentials and outside the
+// account: no delay or limit applies.
 const openAPIPath = "/openapi.json"
 
 func serveOpenAPI(w http.ResponseWriter, r *http.Request) {
@@ -23,5 +23,5 @@ func serveOpenAPI(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = io.WriteString(w, OpenAPI) // a client that went away does not want to know
+	_, _ = io.WriteString(w, OpenAPI) // it fails only for a client that went away
 }

@@ -80,7 +80,7 @@ func (k *resourceKind) render(r *resource, path string) map[string]any {
 	for name, last := range k.links {
 		links[name] = path + "/" + r.sid + "/" + last
 	}
-	if k.prefix == "TC" { // its only link leads up
+	if k.prefix == "TC" { // its only link is to its workspace
 		links["workspace"] = strings.TrimSuffix(path, "/TaskChannels")
 	}
 	m["links"] = links

@@ -5,24 +5,24 @@ import (
 	"slices"
 )
 
-// item is something that is listed. Items stand in the order of their creation,
-// and their numbers grow along it: a page token is the number of the item that
-// a page ended with, and stays good when that item is deleted.
+// item is something that is listed. Items are in the order of their creation, and
+// so are their numbers: a page token contains the number of the item that a page
+// ended with, and stays valid when that item is deleted.
 type item interface {
 	id() string
 	seq() uint64
 	setSeq(uint64)
 }
 
-// number is what every item embeds.
+// number is an item's number. Every item embeds it.
 type number struct{ n uint64 }
 
 func (n *number) seq() uint64     { return n.n }
 func (n *number) setSeq(s uint64) { n.n = s }
 
 // renumber gives the items of a document that was read again the numbers that
-// they had, as far as the order allows, and the others numbers that were never
-// used: tokens into the old list stay good. It returns the largest number used.
+// they had, as far as the order allows, and gives the others new numbers: tokens of
+// the old list stay valid. It returns the largest number used.
 func renumber[T item](items, old []T, last uint64) uint64 {
 	had := make(map[string]uint64, len(old))
 	for _, o := range old {
@@ -41,7 +41,7 @@ func renumber[T item](items, old []T, last uint64) uint64 {
 	return last
 }
 
-// find returns the item of a SID, and where it stands.
+// find returns the item with a SID and its index, -1 if it is not there.
 func find[T item](items []T, sid string) (found T, index int) {
 	index = slices.IndexFunc(items, func(it T) bool { return it.id() == sid })
 	if index >= 0 {
@@ -50,9 +50,9 @@ func find[T item](items []T, sid string) (found T, index int) {
 	return found, index
 }
 
-// commit carries out a change and returns once it is kept, on disk if there is a
+// commit carries out a change and returns once it is stored, on disk if there is a
 // file. What change does to the account's lists is undone when it fails, or when
-// the account cannot be kept.
+// the account cannot be written.
 func (s *Server) commit(change func(*account) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,8 +83,8 @@ func (s *Server) commit(change func(*account) error) error {
 	return nil
 }
 
-// view returns the account as it is now, on disk if there is a file. Nobody
-// changes an account that was handed out: a commit makes another one.
+// view returns the account as it is now, on disk if there is a file. An account
+// that was returned never changes: a commit makes a new one.
 func (s *Server) view() (*account, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,8 +96,7 @@ func (s *Server) view() (*account, error) {
 	return s.acct, nil
 }
 
-// reload takes over what another process wrote to the file, if it did. s.mu is
-// held.
+// reload reads the file again if another process wrote it. s.mu is held.
 func (s *Server) reload() error {
 	changed, err := s.file.changed()
 	if err != nil || !changed {

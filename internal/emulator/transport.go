@@ -8,16 +8,16 @@ import (
 )
 
 // Transport answers requests in this process, whatever host they are for, with
-// neither a network nor a port: net/http's own server at the other end of a
-// pipe. Https is http there, and no connection serves a second request, so that
-// nothing is left running behind the last answer.
+// neither a network nor a port: net/http's own server is at the other end of a
+// pipe. Https is http there, and each connection serves one request only, so that
+// nothing is left running after the last answer.
 func (s *Server) Transport() http.RoundTripper { return Transport(s) }
 
 // Transport is [Server.Transport] for a handler around a server.
 func Transport(h http.Handler) http.RoundTripper {
 	return &http.Transport{
 		DisableKeepAlives:  true,
-		DisableCompression: true, // which would only cost time
+		DisableCompression: true, // it would only cost time
 		DialContext: func(context.Context, string, string) (net.Conn, error) {
 			return connect(h), nil
 		},
@@ -34,7 +34,7 @@ func Transport(h http.Handler) http.RoundTripper {
 func connect(h http.Handler) net.Conn {
 	client, server := net.Pipe()
 	go func() {
-		// It ends at once, with the only connection accepted, and says so.
+		// It returns at once, with an error, after the only connection.
 		_ = (&http.Server{Handler: h}).Serve(&listener{conn: server})
 	}()
 	return client

@@ -1,5 +1,5 @@
-// Package emutest is an emulated account for tests: what can go wrong between it
-// and a client, a log of what was asked, a back door to its flows.
+// Package emutest is an emulated account for tests: with faults between it and a
+// client, a log of the requests, and a back door to its flows and addresses.
 //
 // It is a layer around [emulator.Server] and changes nothing of what the server
 // answers by itself. The program does not link it.
@@ -23,16 +23,16 @@ import (
 type Server struct {
 	*emulator.Server
 	fault   func(r *http.Request, call int) Fault
-	latency time.Duration // of the options; a request that a fault ends takes it, too
+	latency time.Duration // of the options; it holds for a request that a fault ends, too
 
 	mu  sync.Mutex
 	log []*Request
 }
 
 // New returns a server for the account that opts describe, and fails as
-// [emulator.New] does. Fault is asked about every request, and nil means that
-// nothing goes wrong. Calls count from 1; the request's body can be read and so
-// can its PostForm. It is called from several goroutines at once.
+// [emulator.New] does. Fault is called for every request, from several goroutines
+// at once; nil means that nothing goes wrong. Calls count from 1. Both the body of
+// the request and its PostForm can be read.
 func New(opts emulator.Options, fault func(r *http.Request, call int) Fault) (*Server, error) {
 	s := &Server{fault: fault, latency: opts.Latency}
 	opts.Latency = 0
@@ -45,14 +45,14 @@ func New(opts emulator.Options, fault func(r *http.Request, call int) Fault) (*S
 func (s *Server) Transport() http.RoundTripper { return emulator.Transport(s) }
 
 // ServeHTTP answers one request. A request that is cut off ends in a panic with
-// http.ErrAbortHandler, as net/http has it.
+// http.ErrAbortHandler, as is usual for net/http.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler) // the client went away
 	}
 	asked := withBody(r, body)
-	_ = asked.ParseForm() // what cannot be parsed the server refuses
+	_ = asked.ParseForm() // the server refuses what cannot be parsed
 	asked.Body = io.NopCloser(bytes.NewReader(body))
 	entry := s.begin(asked)
 	var fault Fault
@@ -65,7 +65,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		inner := withBody(r, body)
 		if fault.Rewrite != nil || fault.Endless {
-			inner.Header.Del("Accept-Encoding") // for these need plain text
+			inner.Header.Del("Accept-Encoding") // these need plain text
 		}
 		rec := httptest.NewRecorder()
 		s.Server.ServeHTTP(rec, inner)
@@ -79,26 +79,25 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fault.send(w, r, a)
 }
 
-// withBody is the request with a body that can be read without taking it from
-// anyone.
+// withBody returns the request with a body of its own to read.
 func withBody(r *http.Request, body []byte) *http.Request {
 	c := r.Clone(r.Context())
 	c.Body = io.NopCloser(bytes.NewReader(body))
 	return c
 }
 
-// Request is what was asked of the server.
+// Request is a request to the server.
 type Request struct {
 	Call      int        // counts from 1, as for the fault
 	Method    string     // GET, POST, DELETE
 	Path      string     // without the query
-	Query     url.Values // of the address
+	Query     url.Values // of the URL
 	Form      url.Values // of the body
-	Status    int        // what was answered; 0 if nothing was, or not yet
+	Status    int        // of the answer; 0 if there was none, or not yet
 	Committed bool       // whether the account was changed
 }
 
-// Requests is what was asked so far, in order of arrival.
+// Requests returns the requests so far, in order of arrival.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,7 +165,7 @@ func (s *Server) edit(key string, change func([]map[string]any) []map[string]any
 				return nil, err
 			}
 		}
-		// Through JSON, so that any Go number and any list of the caller's will do.
+		// Through JSON, so that change may use any type of number or list.
 		edited, err := json.Marshal(change(list))
 		if err != nil {
 			return nil, err

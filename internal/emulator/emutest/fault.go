@@ -14,9 +14,9 @@ import (
 
 // Fault is what goes wrong with one request. The zero value is nothing.
 //
-// The fields that come first act before the request is carried out: it then
-// changes nothing, whatever it was. The others act after it was carried out and
-// kept, on its answer, whatever that is.
+// The first fields act before the request is carried out: it then changes nothing,
+// whatever it was. The others act on its answer, whatever that is, after it was
+// carried out and stored.
 type Fault struct {
 	// Delay comes before anything else.
 	Delay time.Duration
@@ -37,7 +37,7 @@ type Fault struct {
 	// HangAfter is silence until the client goes away.
 	HangAfter bool
 	// StatusAfter is answered in place of the answer, with Header, Body and
-	// ContentType, as a gateway does that has lost patience.
+	// ContentType, as a gateway does when it times out.
 	StatusAfter int
 	// Rewrite alters the body of the answer.
 	Rewrite func(body []byte) []byte
@@ -54,15 +54,15 @@ type Fault struct {
 	ContentType string
 }
 
-// answer is what a request gets.
+// answer is the response to a request.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// before is the answer to a request that is not to be carried out, if that is
-// so.
+// before returns the answer to a request that is not to be carried out, and whether
+// it is one.
 func (f *Fault) before(r *http.Request) (answer, bool) {
 	switch {
 	case f.DropBefore:
@@ -79,7 +79,7 @@ func (f *Fault) before(r *http.Request) (answer, bool) {
 	return answer{}, false
 }
 
-// after is what becomes of the answer to a request that was carried out.
+// after returns what becomes of the answer to a request that was carried out.
 func (f *Fault) after(r *http.Request, a answer) answer {
 	pause(r, f.DelayAfter)
 	switch {
@@ -96,11 +96,11 @@ func (f *Fault) after(r *http.Request, a answer) answer {
 	return a
 }
 
-// answer is the fault's own.
+// answer returns the fault's own answer.
 func (f *Fault) answer(status int) answer {
 	a := answer{status, http.Header{"Twilio-Request-Id": {requestID()}}, []byte(f.Body)}
 	if f.Body == "" && status >= 400 {
-		code := 20000 + status // how Twilio numbers what HTTP names: 20404, 20429, 20500, 20503
+		code := 20000 + status // as Twilio numbers the statuses of HTTP: 20404, 20429, 20500, 20503
 		if status == http.StatusUnauthorized {
 			code = 20003
 			a.header.Set("Www-Authenticate", `Basic realm="Twilio API"`)
@@ -114,7 +114,7 @@ func (f *Fault) answer(status int) answer {
 	return a
 }
 
-// send writes an answer, in whatever way the fault wants it written.
+// send writes an answer in the way that the fault prescribes.
 func (f *Fault) send(w http.ResponseWriter, r *http.Request, a answer) {
 	h := w.Header()
 	maps.Copy(h, a.header)
@@ -133,7 +133,7 @@ func (f *Fault) send(w http.ResponseWriter, r *http.Request, a answer) {
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	_, _ = w.Write(a.body) // a client that went away does not want to know
+	_, _ = w.Write(a.body) // it fails only for a client that went away
 }
 
 // hang waits for the client to go away.
@@ -167,7 +167,7 @@ func endless(w http.ResponseWriter, r *http.Request, body []byte) {
 	panic(http.ErrAbortHandler)
 }
 
-// requestID is what Twilio's support asks for.
+// requestID returns a new request ID, which Twilio's support asks for.
 func requestID() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails
