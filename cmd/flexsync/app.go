@@ -36,7 +36,7 @@ func (a *app) style(w io.Writer) render.Style {
 	case "never":
 		return render.Style{}
 	}
-	return render.Style{Color: a.env("NO_COLOR") == "" && isTerminal(w)}
+	return render.Style{Color: a.env("NO_COLOR") == "" && a.env("TERM") != "dumb" && isTerminal(w)}
 }
 
 // env is an environment variable, "" if it is not set.

@@ -16,15 +16,15 @@ import (
 )
 
 type applyCmd struct {
-	Plan             string `placeholder:"FILE" file:"plan" help:"Apply a saved plan. Cannot be used with PATH or a flag that shapes a plan."`
-	DryRun           bool   `help:"Stop before asking for confirmation."`
-	DetailedExitcode bool   `help:"With --dry-run, exit with 2 if there are changes."`
-	Yes              bool   `short:"y" help:"Do not ask for confirmation."`
-	Parallelism      int    `default:"4" help:"Number of concurrent writes, 1 to 64."`
-	Backup           string `placeholder:"FILE" file:"out" help:"Before the first write, save the account as export writes it."`
+	Plan        string `placeholder:"FILE" file:"plan" group:"selection" help:"Apply a saved plan. Cannot be used with PATH or a flag that shapes a plan."`
+	DryRun      bool   `group:"safety" help:"Stop before asking for confirmation."`
+	Yes         bool   `short:"y" group:"safety" help:"Do not ask for confirmation."`
+	Backup      string `placeholder:"FILE" file:"out" group:"safety" help:"Before the first write, save the account as export writes it."`
+	Parallelism int    `default:"4" group:"connection" help:"Number of concurrent writes, 1 to 64."`
 
-	outputFlags
 	planInput
+	outputFlags
+	DetailedExitcode bool `group:"output" help:"With --dry-run, exit with 2 if there are changes."`
 }
 
 // maxPlanBytes bounds a saved plan: 100,000 changes take about 150 MB.

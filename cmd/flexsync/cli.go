@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"reflect"
@@ -24,33 +25,46 @@ type grammar struct {
 	Completion completionCmd `cmd:"" help:"Print a shell completion script."`
 	Complete   completeCmd   `cmd:"" hidden:"" help:"Answer a completion script."`
 	Version    versionCmd    `cmd:"" help:"Show version, commit and Go version."`
+	Help       helpCmd       `cmd:"" help:"Show help for a command."`
 
-	Verbose   bool   `short:"v" help:"Log each request to stderr."`
-	LogFormat string `default:"text" enum:"text,json" help:"Format of the log: text or json."`
-	Color     string `default:"auto" enum:"auto,always,never" help:"Colour: auto (on a terminal, unless NO_COLOR is set), always or never."`
+	ShowVersion kong.VersionFlag `name:"version" group:"global" help:"Show version, commit and Go version."`
+
+	Verbose   bool   `short:"v" group:"global" help:"Log each request to stderr."`
+	LogFormat string `default:"text" enum:"text,json" group:"global" help:"Format of the log: text or json."`
+	Color     string `default:"auto" enum:"auto,always,never" group:"global" help:"Colour: auto (on a terminal, unless NO_COLOR is set or TERM is dumb), always or never."`
+}
+
+// groups are the headings of flags in the help. They stand in the order in which
+// a command's struct first names them.
+var groups = []kong.Group{
+	{Key: "selection", Title: "Selection:"},
+	{Key: "safety", Title: "Safety:"},
+	{Key: "connection", Title: "Connection:"},
+	{Key: "output", Title: "Output:"},
+	{Key: "global", Title: "Global:"},
 }
 
 // inputFlags belong to every command that reads YAML.
 type inputFlags struct {
-	Var     []string `sep:"none" placeholder:"NAME=VALUE" help:"Set a YAML variable (repeatable)."`
-	VarFile []string `sep:"none" placeholder:"FILE" file:"vars" help:"Read variables from a flat YAML file (repeatable; later files win)."`
+	Var     []string `sep:"none" placeholder:"NAME=VALUE" group:"selection" help:"Set a YAML variable (repeatable)."`
+	VarFile []string `sep:"none" placeholder:"FILE" file:"vars" group:"selection" help:"Read variables from a flat YAML file (repeatable; later files win)."`
 }
 
 // accountFlags belong to every command that reads the account.
 type accountFlags struct {
-	BaseURL string        `placeholder:"URL" help:"Address of the API (or FLEXSYNC_BASE_URL). Plain http works only for this machine."`
-	Local   string        `placeholder:"FILE" file:"account" help:"Use the embedded API with its account in FILE (or FLEXSYNC_LOCAL). Needs no credentials and no network."`
-	Profile string        `placeholder:"NAME" file:"profile" help:"Take the credentials from a twilio-cli profile."`
-	Timeout time.Duration `default:"30s" help:"Time limit for one request."`
+	BaseURL string        `placeholder:"URL" group:"connection" help:"Address of the API (or FLEXSYNC_BASE_URL). Plain http works only for this machine."`
+	Local   string        `placeholder:"FILE" file:"account" group:"connection" help:"Use the embedded API with its account in FILE (or FLEXSYNC_LOCAL). Needs no credentials and no network."`
+	Profile string        `placeholder:"NAME" file:"profile" group:"connection" help:"Take the credentials from a twilio-cli profile."`
+	Timeout time.Duration `default:"30s" group:"connection" help:"Time limit for one request."`
 }
 
 // planFlags shape a plan.
 type planFlags struct {
-	Ignore     []string `sep:"none" placeholder:"GLOB" help:"Leave these names or SIDs out of the run (repeatable)."`
-	Only       []string `sep:"none" placeholder:"GLOB" help:"Plan only these names (repeatable)."`
-	NoDelete   bool     `help:"Keep the flows that the run would delete."`
-	MaxDeletes string   `placeholder:"N|P%" help:"Refuse to delete more flows than this (default 25%)."`
-	CheckRefs  bool     `help:"Also look up the SIDs that flows refer to, and warn about missing resources and draft Studio flows."`
+	Ignore     []string `sep:"none" placeholder:"GLOB" group:"selection" help:"Leave these names or SIDs out of the run (repeatable)."`
+	Only       []string `sep:"none" placeholder:"GLOB" group:"selection" help:"Plan only these names (repeatable)."`
+	NoDelete   bool     `group:"safety" help:"Keep the flows that the run would delete."`
+	MaxDeletes string   `placeholder:"N|P%" group:"safety" help:"Refuse to delete more flows than this (default 25%)."`
+	CheckRefs  bool     `group:"safety" help:"Also look up the SIDs that flows refer to, and warn about missing resources and draft Studio flows."`
 }
 
 // planInput belongs to every command that makes a plan.
@@ -72,8 +86,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	a.showStatus(out, conversation)
 	defer a.status.close()
 	var cli grammar
-	type exit struct{} // what kong does after --help
-	parser, err := newParser(&cli, kong.Writers(stdout, stderr), kong.Exit(func(int) { panic(exit{}) }))
+	type exit struct{} // what kong does after --help and --version
+	parser, err := newParser(&cli, kong.Writers(stdout, stderr), kong.Exit(func(int) { panic(exit{}) }),
+		kong.Vars{"version": versionText(a.version)})
 	if err != nil {
 		a.say("%v", err)
 		return exitError
@@ -92,10 +107,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return parser.Parse(args)
 	})
 	switch {
+	case isNoCommand(err):
+		parser.Stdout = stderr // the help is not what was asked for
+		return cmp.Or(a.fail(ctx, printHelp(ctx, parser), false), exitInput)
 	case err != nil:
 		return a.fail(ctx, usageError(parser.Model, err), wantsJSON(args))
 	case kctx == nil:
-		return exitOK // after --help
+		return exitOK
 	}
 	if err := a.checkOutputs(kctx.Selected()); err != nil {
 		return a.fail(ctx, err, wantsJSON(args))
@@ -124,13 +142,24 @@ func newParser(cli *grammar, options ...kong.Option) (*kong.Kong, error) {
 		target.SetString(s)
 		return nil
 	})
-	return kong.New(cli, append([]kong.Option{
+	parser, err := kong.New(cli, append([]kong.Option{
 		kong.Name("flexsync"),
 		kong.Description("Keeps the Flex Flows of a Twilio account equal to YAML files."),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 100}),
+		kong.ExplicitGroups(groups),
+		kong.Help(func(options kong.HelpOptions, at *kong.Context) error {
+			if n := at.Selected(); n != nil { // kong puts the flags of all commands first
+				n.Flags, n.Parent.Flags = append(n.Flags, n.Parent.Flags...), nil
+			}
+			return kong.DefaultHelpPrinter(options, at)
+		}),
 		kong.ShortUsageOnError(),
 		kong.KindMapper(reflect.String, notEmpty),
 	}, options...)...)
+	if err == nil {
+		parser.Model.HelpFlag.Group = &groups[len(groups)-1]
+	}
+	return parser, err
 }
 
 // emptyValueError is the error of a flag or argument whose value is empty.

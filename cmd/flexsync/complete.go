@@ -238,6 +238,10 @@ func (l *commandLine) complete(ctx context.Context, a *app) (files bool, found [
 		for _, name := range l.names(ctx, a) {
 			add(name, "")
 		}
+	case l.value.Flag == nil && l.value.Name == "command":
+		for _, name := range commandNames(l.node.Parent) {
+			add(name, "")
+		}
 	case placeholder == "FILE", placeholder == "DIR", l.value.Flag == nil && l.value.Name == "path":
 		return true, nil
 	}

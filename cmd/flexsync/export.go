@@ -10,25 +10,26 @@ import (
 	"slices"
 	"strings"
 
+	"flexsync/internal/safetext"
 	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 	"flexsync/state"
 )
 
 type exportCmd struct {
-	Names    bool   `help:"Write names instead of SIDs, so that the files work for every account with these names."`
-	Split    string `placeholder:"DIR" file:"out" help:"Write one file for each channel to DIR instead of stdout. DIR must not contain YAML files."`
-	Snapshot string `placeholder:"FILE" file:"out" help:"Write the account to FILE, for --local, instead of YAML."`
-
 	accountFlags
+	Out      string `placeholder:"FILE" file:"out" group:"output" help:"Write to FILE instead of stdout, only if the export succeeds."`
+	Names    bool   `group:"output" help:"Write names instead of SIDs, so that the files work for every account with these names."`
+	Split    string `placeholder:"DIR" file:"out" group:"output" help:"Write one file for each channel to DIR instead of stdout. DIR must not contain YAML files."`
+	Snapshot string `placeholder:"FILE" file:"out" group:"output" help:"Write the account to FILE, for --local, instead of YAML."`
 }
 
 func (exportCmd) Help() string {
 	return `
 Examples:
 
-	flexsync export > flows.yaml
-	flexsync export --names > flows.yaml         # for other accounts too
+	flexsync export --out flows.yaml
+	flexsync export --names --out flows.yaml     # for other accounts too
 	flexsync export --split flows                # one file for each channel
 	flexsync export --snapshot account.json      # for plan --local account.json`
 }
@@ -55,12 +56,21 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 		opts.Names = s.snapshot.Names(s.directory)
 	}
 	e := s.snapshot.Export(opts)
-	if c.Split != "" {
-		if err := writeSplit(ctx, a, c.Split, e); err != nil {
-			return err
+	switch {
+	case c.Split != "":
+		err = writeSplit(ctx, a, c.Split, e)
+	case c.Out != "":
+		if err = writeFile(ctx, c.Out, e.Encode()); err != nil {
+			err = fmt.Errorf("--out: %w", err)
+		} else {
+			a.say("%s written to %s", count(len(e.Flows), "flow"), safetext.Line(c.Out))
 		}
-	} else if _, err := a.stdout.Write(e.Encode()); err != nil {
-		return written(err)
+	default:
+		_, err = a.stdout.Write(e.Encode())
+		err = written(err)
+	}
+	if err != nil {
+		return err
 	}
 	if n := len(e.Ignore); n > 0 {
 		a.say("%s cannot be declared in YAML and will be ignored; the reasons are in the comments", count(n, "flow"))
@@ -72,6 +82,10 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 // before the account is read.
 func (c *exportCmd) check() error {
 	switch {
+	case c.Out != "" && c.Split != "":
+		return inputError(errors.New("--out cannot be used with --split, which writes several files"), "omit one of them")
+	case c.Out != "" && c.Snapshot != "":
+		return inputError(errors.New("--out cannot be used with --snapshot, which is not YAML"), "run export twice")
 	case c.Snapshot != "" && c.Names:
 		return inputError(errors.New("--snapshot cannot be used with --names: a snapshot always holds both SIDs and names"), "")
 	case c.Snapshot != "" && c.Split != "":

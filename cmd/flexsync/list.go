@@ -16,9 +16,8 @@ import (
 )
 
 type listCmd struct {
-	Format string `default:"table" enum:"table,json,env" help:"Output format: table, json or env."`
-
 	accountFlags
+	Format string `default:"table" enum:"table,json,env" group:"output" help:"Output format: table, json or env."`
 }
 
 func (listCmd) Help() string {

@@ -14,9 +14,9 @@ import (
 
 // outputFlags belong to the commands that show a plan.
 type outputFlags struct {
-	Format      string `default:"text" enum:"text,json,markdown" help:"Output format: text, json or markdown."`
-	MaxBytes    int    `default:"65000" help:"Maximum length of the Markdown. GitHub rejects comments over 65,536 characters."`
-	StepSummary bool   `help:"In a GitHub job, also append the Markdown to the job summary."`
+	Format      string `default:"text" enum:"text,json,markdown" group:"output" help:"Output format: text, json or markdown."`
+	MaxBytes    int    `default:"65000" group:"output" help:"Maximum length of the Markdown. GitHub rejects comments over 65,536 characters."`
+	StepSummary bool   `group:"output" help:"In a GitHub job, also append the Markdown to the job summary."`
 }
 
 const summaryVariable = "GITHUB_STEP_SUMMARY"

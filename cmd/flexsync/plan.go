@@ -10,11 +10,10 @@ import (
 )
 
 type planCmd struct {
-	Out              string `placeholder:"FILE" file:"out" help:"Save the plan to FILE, for apply --plan."`
-	DetailedExitcode bool   `help:"Exit with 2 if there are changes."`
-
-	outputFlags
 	planInput
+	outputFlags
+	Out              string `placeholder:"FILE" file:"out" group:"output" help:"Save the plan to FILE, for apply --plan."`
+	DetailedExitcode bool   `group:"output" help:"Exit with 2 if there are changes."`
 }
 
 func (planCmd) Help() string {

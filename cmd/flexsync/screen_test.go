@@ -328,6 +328,31 @@ func TestScreens(t *testing.T) {
 	}
 }
 
+// TestScreenColor is when a plan on a terminal has colours.
+func TestScreenColor(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		env, flag string
+		colored   bool
+	}{
+		{"TERM=xterm", "--color=auto", true},
+		{"TERM=dumb", "--color=auto", false},
+		{"TERM=dumb", "--color=always", true},
+		{"NO_COLOR=1", "--color=auto", false},
+		{"NO_COLOR=", "--color=auto", true},
+		{"TERM=xterm", "--color=never", false},
+	} {
+		dir := t.TempDir()
+		writeText(t, filepath.Join(dir, "account.json"), screenAccount)
+		writeText(t, filepath.Join(dir, "flows.yaml"), screenYAML)
+		x := startTerminal(t, 80, dir, []string{test.env}, "plan", "--local", "account.json", test.flag)
+		x.ends(exitOK)
+		if have := strings.Contains(x.output(), "\x1b["); have != test.colored {
+			t.Errorf("%s %s: colours %v", test.env, test.flag, have)
+		}
+	}
+}
+
 // TestScreenProgress looks at an apply that takes its time: at every moment the
 // status line fits the terminal, and in the end nothing of it is left.
 func TestScreenProgress(t *testing.T) {

@@ -95,9 +95,6 @@ func usageError(program *kong.Application, err error) error {
 	if m := missingArgRE.FindStringSubmatch(message); m != nil {
 		return fail(see, "%s needs the argument %s", node.Name, strings.ToUpper(m[1]))
 	}
-	if node == program.Node && strings.HasPrefix(message, "expected one of ") {
-		return fail("the commands are "+strings.Join(commandNames(program.Node), ", ")+"; "+see, "no command given")
-	}
 	return inputError(err, see)
 }
 
@@ -128,9 +125,6 @@ func unknownCommand(program *kong.Node, word string) error {
 				meant = append(meant, name)
 			}
 		}
-	}
-	if word == "help" {
-		return inputError(errors.New(`unknown command "help"`), "write `flexsync --help`, or `flexsync COMMAND --help`")
 	}
 	if to, ok := meantCommands[strings.ToLower(word)]; ok && len(meant) == 0 {
 		meant = []string{to}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,10 +30,13 @@ func TestUsage(t *testing.T) {
 		"val":                       {`unknown command "val"; did you mean validate?`},
 		"deploy":                    {`unknown command "deploy"; did you mean apply?`},
 		"diff":                      {`did you mean plan?`},
-		"help":                      {`unknown command "help"`, "`flexsync COMMAND --help`"},
+		"help plna":                 {`unknown command "plna"; did you mean plan?`, commands},
+		"help complete":             {`unknown command "complete"`}, // it is hidden
+		"help plan apply":           {`help takes no argument "apply"`},
 		"xyzzy":                     {`unknown command "xyzzy"` + "\n", commands},
 		"comple":                    {"did you mean completion?"}, // complete is hidden
-		"":                          {"no command given", commands},
+		"":                          {"Usage: flexsync <command>", "Commands:\n  plan "},
+		"-v":                        {"Usage: flexsync <command>"},
 		"plan --formt json":         {"plan has no flag \"--formt\"; did you mean --format?\n    see `flexsync plan --help`"},
 		"plan --formt=json":         {`plan has no flag "--formt"; did you mean --format?`},
 		"plan --no-deletes":         {"did you mean --no-delete?"},
@@ -110,5 +114,37 @@ func TestHelpExamples(t *testing.T) {
 		if code != exitOK || !strings.Contains(stdout, "Examples:\n\n    ") {
 			t.Errorf("%s --help: exit %d\n%s", name, code, stdout)
 		}
+	}
+}
+
+// TestHelp is that help is --help, and that a command's flags stand below their
+// headings, those of every command last.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	help := func(args ...string) string {
+		code, stdout, stderr := runWith(t, nil, args...)
+		if code != exitOK || stderr != "" {
+			t.Errorf("%q: exit %d, stderr %q", args, code, stderr)
+		}
+		return stdout
+	}
+	if short := help("help"); short != help("--help") || !strings.Contains(short, "Usage: flexsync <command>") {
+		t.Errorf("help is not --help:\n%s", short)
+	}
+	byName, _ := commands(t)
+	for name := range byName {
+		if help("help", name) != help(name, "--help") {
+			t.Errorf("help %s is not %s --help", name, name)
+		}
+	}
+	var headings []string
+	for _, m := range regexp.MustCompile(`(?m)^[A-Z].*:$`).FindAllString(help("help", "apply"), -1) {
+		headings = append(headings, m)
+	}
+	if want := []string{"Examples:", "Arguments:", "Selection:", "Safety:", "Connection:", "Output:", "Global:"}; !slices.Equal(headings, want) {
+		t.Errorf("headings %q, want %q", headings, want)
+	}
+	if v := help("--version"); v != help("version") || v != help("plan", "--version") {
+		t.Errorf("--version is not version: %s", v)
 	}
 }

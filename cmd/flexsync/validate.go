@@ -13,12 +13,12 @@ import (
 )
 
 type validateCmd struct {
-	Paths       []string `arg:"" optional:"" name:"path" file:"yaml" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
-	Format      string   `default:"text" enum:"text,json" help:"Output format: text or json."`
-	CodeQuality string   `placeholder:"FILE" file:"out" help:"Also write the problems to FILE as a GitLab code quality report."`
-	AllowUnset  bool     `help:"Accept variables without a value. Values that contain one are not checked further."`
+	Paths []string `arg:"" optional:"" name:"path" file:"yaml" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
 
 	inputFlags
+	Format      string `default:"text" enum:"text,json" group:"output" help:"Output format: text or json."`
+	CodeQuality string `placeholder:"FILE" file:"out" group:"output" help:"Also write the problems to FILE as a GitLab code quality report."`
+	AllowUnset  bool   `group:"selection" help:"Accept variables without a value. Values that contain one are not checked further."`
 }
 
 func (validateCmd) Help() string {

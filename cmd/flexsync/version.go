@@ -28,6 +28,12 @@ Examples:
 }
 
 func (versionCmd) Run(a *app) error {
+	_, err := fmt.Fprintln(a.stdout, versionText(a.version))
+	return written(err)
+}
+
+// versionText is what version and --version print: version, commit, Go version.
+func versionText(version string) string {
 	commit := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		dirty := ""
@@ -41,9 +47,8 @@ func (versionCmd) Run(a *app) error {
 		}
 		commit += dirty
 	}
-	_, err := fmt.Fprintf(a.stdout, "flexsync %s\ncommit %s\n%s %s/%s\n",
-		a.version, cmp.Or(commit, "unknown"), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return written(err)
+	return fmt.Sprintf("flexsync %s\ncommit %s\n%s %s/%s",
+		version, cmp.Or(commit, "unknown"), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func userAgent(version string) string {
