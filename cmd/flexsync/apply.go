@@ -19,7 +19,7 @@ type applyCmd struct {
 	Plan        string `placeholder:"FILE" file:"plan" group:"selection" help:"Apply a saved plan. Cannot be used with PATH or a flag that shapes a plan."`
 	DryRun      bool   `group:"safety" help:"Stop before asking for confirmation."`
 	Yes         bool   `short:"y" group:"safety" help:"Do not ask for confirmation."`
-	Backup      string `placeholder:"FILE" file:"out" group:"safety" help:"Before the first write, save the account as export writes it."`
+	Backup      string `placeholder:"FILE|DIR/" file:"out" group:"safety" help:"Before the first write, save the account as export writes it: to a new FILE, or to a new file in DIR."`
 	Parallelism int    `default:"4" group:"connection" help:"Number of concurrent writes, 1 to 64."`
 
 	planInput
@@ -36,6 +36,8 @@ func (c *applyCmd) check() error {
 		return inputError(errors.New("--parallelism must be between 1 and 64"), "")
 	case c.DetailedExitcode && !c.DryRun:
 		return inputError(errors.New("--detailed-exitcode needs --dry-run"), "without --dry-run, an apply that succeeds exits with 0")
+	case c.Backup != "" && !isDir(c.Backup) && isTaken(c.Backup):
+		return inputError(fmt.Errorf("--backup %s: the file already exists", safetext.Line(c.Backup)), "name another file, or a directory, such as backups/, for a new file each time")
 	}
 	if c.Plan == "" {
 		return nil
@@ -66,7 +68,7 @@ Safe to run again after a failure, or at the same time as another run: the accou
 Examples:
 
 	flexsync apply                               # shows the plan and asks
-	flexsync apply --yes --backup before.yaml
+	flexsync apply --yes --backup backups/       # a new file each time
 	flexsync apply --plan prod.plan --yes        # only what was reviewed
 	flexsync apply --dry-run --only 'Support *'`
 }
@@ -97,7 +99,7 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		if c.Backup != "" {
-			if err := writeFile(ctx, c.Backup, s.snapshot.Export(p.Backup()).Encode()); err != nil {
+			if err := c.backup(ctx, a, s); err != nil {
 				return fmt.Errorf("save the backup: %w; nothing was changed", err)
 			}
 		}
@@ -128,6 +130,24 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 	return silent(code)
 }
 
+// backup saves the account as it is before the first write, and says where.
+func (c *applyCmd) backup(ctx context.Context, a *app, s *session) error {
+	data := s.snapshot.Export(s.plan.Backup()).Encode()
+	path := c.Backup
+	var err error
+	if isDir(path) {
+		path, err = writeNewIn(ctx, path, a.now().UTC().Format("backup-20060102T150405Z"), data)
+	} else {
+		err = writeNew(ctx, path, data)
+	}
+	if err != nil {
+		return err
+	}
+	a.say("saved the account as it was to %s", safetext.Line(path))
+	a.hint("restore it with: flexsync apply " + shellWord(path) + c.again())
+	return nil
+}
+
 // applyExit is the exit code of an apply that ran.
 func applyExit(status apply.Status) int {
 	switch status {
@@ -143,14 +163,15 @@ func applyExit(status apply.Status) int {
 
 // session makes the plan, or reads a saved one and compares it with the account.
 func (c *applyCmd) session(ctx context.Context, a *app) (*session, error) {
+	how := use{mayMake: !c.DryRun, parallelism: c.Parallelism}
 	if c.Plan == "" {
-		return c.planInput.session(ctx, a, c.Parallelism)
+		return c.planInput.session(ctx, a, how)
 	}
 	p, err := readPlan(ctx, c.Plan)
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.accountFlags.session(a, c.Parallelism)
+	s, err := c.accountFlags.session(a, how)
 	if err != nil {
 		return nil, err
 	}

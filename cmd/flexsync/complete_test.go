@@ -132,7 +132,7 @@ func TestCompleteGrammar(t *testing.T) {
 			if f.Enum != "" && !slices.Equal(values, f.EnumSlice()) {
 				t.Errorf("%s --%s: %q, want %q", name, f.Name, values, f.EnumSlice())
 			}
-			if file := f.PlaceHolder == "FILE" || f.PlaceHolder == "DIR"; file != (kind == "files") {
+			if file := strings.HasPrefix(f.PlaceHolder, "FILE") || f.PlaceHolder == "DIR"; file != (kind == "files") {
 				t.Errorf("%s --%s %s: completes %s", name, f.Name, f.PlaceHolder, kind)
 			}
 			if f.Name == "format" && f.Enum == "" {

@@ -36,13 +36,11 @@ type localAccount struct {
 }
 
 // newLocalAccount makes an account that holds what the document says; "" is an
-// account that does not exist yet.
+// empty account.
 func newLocalAccount(t *testing.T, document string) localAccount {
 	t.Helper()
 	acct := localAccount{t, filepath.Join(t.TempDir(), "account.json")}
-	if document != "" {
-		writeText(t, acct.file, document)
-	}
+	writeText(t, acct.file, cmp.Or(document, "{}"))
 	return acct
 }
 

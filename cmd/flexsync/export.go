@@ -38,7 +38,7 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	s, err := c.accountFlags.session(a, 1)
+	s, err := c.accountFlags.session(a, use{})
 	if err != nil {
 		return err
 	}

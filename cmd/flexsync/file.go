@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -35,6 +36,54 @@ func writeFile(ctx context.Context, path string, data []byte) (err error) {
 		return errors.Join(err, os.Remove(t.Name()))
 	}
 	return nil
+}
+
+// isTaken reports whether there is something at a path that a new file would
+// replace: not a device and not a FIFO, which are written to.
+func isTaken(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil {
+		_, err = os.Lstat(path) // a link to nothing
+		return err == nil
+	}
+	return info.Mode().IsRegular()
+}
+
+// writeNew is writeFile for a file that must not exist yet. The error of one that
+// does is [fs.ErrExist]. It holds the name with an empty file until the content is
+// there.
+func writeNew(ctx context.Context, path string, data []byte) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return writeFile(ctx, path, data)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err = f.Close(); err == nil {
+		err = writeFile(ctx, path, data)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
+// writeNewIn writes a new YAML file to a directory, which it makes if necessary.
+// If the name is taken, the file gets a number, and sorts behind.
+func writeNewIn(ctx context.Context, dir, name string, data []byte) (path string, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	for number := 1; ; number++ {
+		path = filepath.Join(dir, name+".yaml")
+		if number > 1 {
+			path = filepath.Join(dir, fmt.Sprintf("%s_%d.yaml", name, number))
+		}
+		if err := writeNew(ctx, path, data); !errors.Is(err, fs.ErrExist) {
+			return path, err
+		}
+	}
 }
 
 // writeTo opens a file and writes to it. An interruption ends both: the file may

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"flexsync/internal/flexapi"
 	"flexsync/internal/glob"
 	"flexsync/internal/safetext"
 	"flexsync/plan"
@@ -53,13 +55,13 @@ func (f *planFlags) input() (in plan.Input, err error) {
 }
 
 // session reads the YAML and the account, and makes a plan.
-func (f *planInput) session(ctx context.Context, a *app, parallelism int) (*session, error) {
+func (f *planInput) session(ctx context.Context, a *app, use use) (*session, error) {
 	in, err := f.planFlags.input()
 	if err != nil {
 		return nil, err
 	}
 	in.FlexsyncVersion, in.CreatedAt = a.version, a.now()
-	s, connectErr := f.accountFlags.session(a, parallelism)
+	s, connectErr := f.accountFlags.session(a, use)
 	if connectErr == nil {
 		return s, s.compute(ctx, in, func() (*schema.Config, error) { return f.load(ctx, a, f.Paths, false) })
 	}
@@ -67,7 +69,7 @@ func (f *planInput) session(ctx context.Context, a *app, parallelism int) (*sess
 	switch {
 	case err != nil: // wrong input is reported before an account that cannot be reached
 		return nil, err
-	case cfg.AccountSID != "":
+	case cfg.AccountSID != "" && errors.Is(connectErr, flexapi.ErrNotSet):
 		return nil, fmt.Errorf("%w; the files are for account %s", connectErr, cfg.AccountSID)
 	}
 	return nil, connectErr

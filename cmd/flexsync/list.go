@@ -30,7 +30,7 @@ Examples:
 }
 
 func (c *listCmd) Run(ctx context.Context, a *app) error {
-	s, err := c.accountFlags.session(a, 1)
+	s, err := c.accountFlags.session(a, use{})
 	if err != nil {
 		return err
 	}

@@ -77,6 +77,10 @@ func (a *app) checkOutputs(command *kong.Node) error {
 		}
 		for _, path := range texts {
 			file := nameFile("--"+v.Name, path)
+			if kind == "out" && isDir(path) { // a new file in it
+				file = nameFile("--"+v.Name, filepath.Join(path, "new.yaml"))
+				file.path = path
+			}
 			switch kind {
 			case "plan":
 				reads = false
@@ -92,11 +96,11 @@ func (a *app) checkOutputs(command *kong.Node) error {
 		}
 	}
 	if f, ok := command.Target.Addr().Interface().(interface {
-		place(*app) (string, string, error)
+		place(*app) (place, error)
 	}); ok {
 		// The command reports the error.
-		if _, local, _ := f.place(a); local != "" && !slices.ContainsFunc(ins, func(n named) bool { return n.by == "--local" }) {
-			file := nameFile("FLEXSYNC_LOCAL", local)
+		if at, _ := f.place(a); at.by == "FLEXSYNC_LOCAL" {
+			file := nameFile(at.by, at.local)
 			ins, outs = append(ins, file), append(outs, file)
 		}
 	}
@@ -128,6 +132,12 @@ func (a *app) checkOutputs(command *kong.Node) error {
 		}
 	}
 	return nil
+}
+
+// isDir reports whether a path is that of a directory, which need not exist.
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return os.IsPathSeparator(path[len(path)-1]) || err == nil && info.IsDir()
 }
 
 // valuesOf returns the values of a command's flags.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"flexsync/internal/safetext"
 	"flexsync/plan"
 )
 
@@ -32,17 +33,17 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 	if err := c.outputFlags.check(a); err != nil {
 		return err
 	}
-	s, err := c.planInput.session(ctx, a, 1)
+	s, err := c.planInput.session(ctx, a, use{})
 	if err != nil {
 		return err
 	}
 	a.annotatePlan(s.plan)
-	saved := errors.Join(c.save(ctx, s.plan), c.summarisePlan(ctx, a, s.plan))
+	saved := errors.Join(c.save(ctx, a, s.plan), c.summarisePlan(ctx, a, s.plan))
 	return c.planned(ctx, a, s.plan, planExit(s.plan, c.DetailedExitcode), saved, "")
 }
 
 // save writes the plan for apply --plan.
-func (c *planCmd) save(ctx context.Context, p *plan.Plan) error {
+func (c *planCmd) save(ctx context.Context, a *app, p *plan.Plan) error {
 	if c.Out == "" {
 		return nil
 	}
@@ -52,6 +53,10 @@ func (c *planCmd) save(ctx context.Context, p *plan.Plan) error {
 	}
 	if err := writeFile(ctx, c.Out, doc.Bytes()); err != nil {
 		return fmt.Errorf("save the plan: %w", err)
+	}
+	a.say("saved the plan to %s", safetext.Line(c.Out))
+	if len(p.Refusals) == 0 {
+		a.hint("apply it with: flexsync apply --plan " + shellWord(c.Out) + c.again())
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"golang.org/x/sync/errgroup"
 
@@ -33,12 +35,19 @@ type session struct {
 const localURL = "http://localhost"
 
 // session connects to the account that the flags name. It sends nothing.
-func (f *accountFlags) session(a *app, parallelism int) (*session, error) {
+func (f *accountFlags) session(a *app, use use) (*session, error) {
 	t, err := f.target(a)
 	if err != nil {
 		return nil, err
 	}
-	return t.session(a, parallelism)
+	t.mayMake = use.mayMake
+	return t.session(a, max(use.parallelism, 1))
+}
+
+// use is what a command does with an account. The zero value reads it.
+type use struct {
+	mayMake     bool // makes the file of a local account
+	parallelism int  // writes under way at once
 }
 
 // session makes the client of a target.
@@ -48,17 +57,20 @@ func (t target) session(a *app, parallelism int) (*session, error) {
 		Timeout: t.timeout, UserAgent: userAgent(a.version), Parallelism: parallelism, Logger: a.logger, Observe: a.status.observe,
 	}
 	if t.local != "" {
+		if _, err := os.Stat(t.local); errors.Is(err, fs.ErrNotExist) && !t.mayMake {
+			return nil, inputError(fmt.Errorf("%s %s: no such file; only apply and emulate create it", t.by, safetext.Line(t.local)), "")
+		}
 		server, err := emulator.New(emulator.Options{File: t.local})
 		if err != nil {
-			return nil, fmt.Errorf("--local: %w", err)
+			return nil, fmt.Errorf("%s: %w", t.by, err)
 		}
 		sid := server.AccountSID()
 		cfg.BaseURL, cfg.Transport = localURL, server.Transport()
-		cfg.Credentials = flexapi.Credentials{AccountSID: sid, Username: sid, Password: "local", Source: "--local"}
+		cfg.Credentials = flexapi.Credentials{AccountSID: sid, Username: sid, Password: "local", Source: t.by}
 	}
 	client, err := flexapi.New(cfg)
 	if err != nil {
-		return nil, err
+		return nil, t.blame(err)
 	}
 	s := &session{accountSID: cfg.Credentials.AccountSID, baseURL: client.BaseURL(flexapi.Flex), client: state.Client{Client: client}}
 	if t.local != "" {

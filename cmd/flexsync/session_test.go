@@ -28,7 +28,7 @@ func TestSessions(t *testing.T) {
 			account, file := filepath.Join(dir, fmt.Sprint(i)+".json"), filepath.Join(dir, fmt.Sprint(i)+".yaml")
 			writeText(t, account, `{"account_sid": "`+sidOf(i)+`"}`)
 			writeText(t, file, fmt.Sprintf("version: 1\nflows: [{friendly_name: Flow %d, chat_service_sid: IS00000000000000000000000000000001, channel_type: web}]\n", i))
-			s, err := target{local: account, timeout: time.Minute}.session(a, 2)
+			s, err := target{place: place{local: account}, mayMake: true, timeout: time.Minute}.session(a, 2)
 			if err != nil {
 				return err
 			}

@@ -6,57 +6,77 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+	"unicode"
 
 	"flexsync/internal/flexapi"
+	"flexsync/internal/safetext"
 )
 
 // target says which account a session works on, and how to reach it.
 type target struct {
-	local       string              // the file that holds the account; "": the API does
-	baseURL     string              // origin of the API; "": Twilio's hosts
+	place
+	mayMake     bool                // the file of a local account may be missing: it is made at the first write
 	edge        string              // part of the names of Twilio's hosts; "": that of the credentials
 	credentials flexapi.Credentials // not used with local
 	timeout     time.Duration       // of one request
 }
 
-// place returns the API's base URL or the file of the local account. Both are ""
-// for Twilio's API. A flag overrides both variables.
-func (f *accountFlags) place(a *app) (baseURL, local string, err error) {
-	if f.BaseURL != "" || f.Local != "" {
-		return f.BaseURL, f.Local, nil
-	}
-	for _, v := range []struct {
-		name  string
-		value *string
-	}{{"FLEXSYNC_BASE_URL", &baseURL}, {"FLEXSYNC_LOCAL", &local}} {
-		var set bool
-		if *v.value, set = a.lookupEnv(v.name); set && *v.value == "" {
-			return "", "", inputError(fmt.Errorf("%s is empty", v.name),
-				"unset it to use Twilio's API: a variable that is empty by mistake must not lead to the real account")
+// place is where the account is: at a base URL or in a file. Neither is Twilio's
+// API.
+type place struct {
+	baseURL, local string
+	by             string // the flag or variable that gives it
+}
+
+// place reads the flags and the environment. A flag overrides both variables.
+func (f *accountFlags) place(a *app) (place, error) {
+	var p place
+	take := func(to *string, value, by string) {
+		if value != "" {
+			*to, p.by = value, by
 		}
 	}
-	return baseURL, local, nil
+	take(&p.baseURL, f.BaseURL, "--base-url")
+	take(&p.local, f.Local, "--local")
+	for _, v := range []struct {
+		name string
+		to   *string
+	}{{"FLEXSYNC_BASE_URL", &p.baseURL}, {"FLEXSYNC_LOCAL", &p.local}} {
+		value, set := a.lookupEnv(v.name)
+		switch {
+		case f.BaseURL != "" || f.Local != "":
+		case set && value == "":
+			return p, inputError(fmt.Errorf("%s is empty", v.name),
+				"unset it to use Twilio's API: a variable that is empty by mistake must not lead to the real account")
+		default:
+			take(v.to, value, v.name)
+		}
+	}
+	if p.baseURL != "" && p.local != "" {
+		return p, inputError(errors.New("a base URL and a local file cannot be used together"), "give only one of --base-url (FLEXSYNC_BASE_URL) and --local (FLEXSYNC_LOCAL)")
+	}
+	return p, nil
 }
 
 // target reads the flags, the environment and a profile.
 func (f *accountFlags) target(a *app) (target, error) {
-	baseURL, local, err := f.place(a)
+	at, err := f.place(a)
 	// As in twilio-cli, TWILIO_EDGE always counts: it is the way to the API. The
 	// region belongs to the credentials, and a profile has its own or none.
-	t := target{local: local, baseURL: baseURL, edge: a.env("TWILIO_EDGE"), timeout: f.Timeout}
+	t := target{place: at, edge: a.env("TWILIO_EDGE"), timeout: f.Timeout}
 	switch {
 	case err != nil:
 		return t, err
-	case baseURL != "" && local != "":
-		return t, inputError(errors.New("a base URL and a local file cannot be used together"), "give only one of --base-url (FLEXSYNC_BASE_URL) and --local (FLEXSYNC_LOCAL)")
 	case f.Timeout <= 0:
 		return t, inputError(errors.New("--timeout must be more than zero"), "")
-	case local != "":
+	case at.local != "":
 		return t, nil
 	}
-	if _, err := flexapi.New(flexapi.Config{BaseURL: baseURL, Credentials: flexapi.Credentials{Username: "-", Password: "-"}}); err != nil {
-		return t, err // a bad address is reported before missing credentials
+	// A bad address is reported before missing credentials.
+	if _, err := flexapi.New(flexapi.Config{BaseURL: at.baseURL, Credentials: flexapi.Credentials{Username: "-", Password: "-"}}); err != nil {
+		return t, t.blame(err)
 	}
 	if f.Profile != "" {
 		t.credentials, err = flexapi.CredentialsFromProfile(f.Profile, a.profilePath())
@@ -73,6 +93,69 @@ func (f *accountFlags) target(a *app) (target, error) {
 		return t, err
 	}
 	return t, nil
+}
+
+// blame says where a setting that cannot be used was made, and quotes it.
+func (t target) blame(err error) error {
+	var config *flexapi.ConfigError
+	if !errors.As(err, &config) {
+		return err
+	}
+	setting := config.Setting
+	switch setting {
+	case "base URL":
+		setting = fmt.Sprintf("%s %s", t.by, safetext.Quote(withoutSecrets(t.baseURL)))
+	case "edge":
+		setting = "TWILIO_EDGE"
+		if t.edge == "" {
+			setting = t.credentials.Source + ": edge"
+		}
+	case "region":
+		setting = "TWILIO_REGION"
+		if strings.HasPrefix(t.credentials.Source, "profile ") {
+			setting = t.credentials.Source + ": region"
+		}
+	}
+	return &flexapi.ConfigError{Setting: setting, Reason: config.Reason}
+}
+
+// withoutSecrets is a URL, or what should be one, without what may be a secret:
+// the user and password, and the query.
+func withoutSecrets(url string) string {
+	if i := strings.IndexAny(url, "?#"); i >= 0 {
+		url = url[:i+1] + "…"
+	}
+	if i := strings.LastIndex(url, "@"); i >= 0 {
+		scheme, _, ok := strings.Cut(url[:i], "//")
+		if ok {
+			scheme += "//"
+		} else {
+			scheme = ""
+		}
+		url = scheme + "…" + url[i:]
+	}
+	return url
+}
+
+// again is the flags that name the account, for a command line that is proposed.
+func (f *accountFlags) again() string {
+	var b strings.Builder
+	for _, flag := range []struct{ name, value string }{{"base-url", withoutSecrets(f.BaseURL)}, {"local", f.Local}, {"profile", f.Profile}} {
+		if flag.value != "" {
+			b.WriteString(" --" + flag.name + " " + shellWord(flag.value))
+		}
+	}
+	return b.String()
+}
+
+// shellWord quotes a word for a POSIX shell where that is necessary.
+func shellWord(s string) string {
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./,:=@%+", r)
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // profilePath is where twilio-cli keeps its profiles.

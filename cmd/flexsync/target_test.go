@@ -28,7 +28,7 @@ func TestHosts(t *testing.T) {
 	} {
 		env := map[string]string{"HOME": home, "TWILIO_ACCOUNT_SID": testAccount, "TWILIO_AUTH_TOKEN": testSecret, "TWILIO_REGION": test.region, "TWILIO_EDGE": test.edge}
 		a := &app{lookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok }}
-		acct, err := (&accountFlags{Profile: test.profile, Timeout: time.Second}).session(a, 1)
+		acct, err := (&accountFlags{Profile: test.profile, Timeout: time.Second}).session(a, use{})
 		if err != nil {
 			t.Fatalf("%+v: %v", test, err)
 		}
