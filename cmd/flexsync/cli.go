@@ -19,6 +19,8 @@ type grammar struct {
 	Validate validateCmd `cmd:"" help:"Check the YAML without reading the account."`
 	Export   exportCmd   `cmd:"" help:"Write the account as YAML."`
 	List     listCmd     `cmd:"" help:"List the account's flows and their SIDs."`
+	Show     showCmd     `cmd:"" help:"Show one flow of the account as YAML."`
+	Whoami   whoamiCmd   `cmd:"" help:"Show the account, the credentials in use and what answers."`
 	Schema   schemaCmd   `cmd:"" help:"Print the JSON Schema of the YAML, for editors."`
 	Emulate  emulateCmd  `cmd:"" help:"Serve the embedded FlexFlows API on this machine."`
 

@@ -432,6 +432,7 @@ var jsonExamples = map[string]func(t *testing.T) string{
 		writeText(t, "flows.yaml", jsonDefaults+"ignore: [Old Chat]\nflows:\n"+strings.Replace(jsonSMS, "    contact_identity: \"+15005550001\"\n", "", 1))
 		return emulated(t, emulator.Behaviour{EmptyDoesNotClear: true}, exitMismatch, "apply", "--yes", "--format", "json")
 	},
+	"whoami": func(t *testing.T) string { return local(t, exitOK, "whoami", "--format", "json") },
 	"validate": func(t *testing.T) string {
 		writeText(t, "flows.yaml", jsonDefaults+"flows:\n  - friendly_name: Web Chat\n    contact_identity: visitor\n")
 		return local(t, exitOK, "validate", "--format", "json")

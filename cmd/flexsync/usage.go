@@ -16,8 +16,9 @@ import (
 
 // meantCommands maps the commands of other tools to ours.
 var meantCommands = map[string]string{
-	"diff": "plan", "preview": "plan", "show": "plan", "sync": "apply", "deploy": "apply", "push": "apply", "up": "apply",
+	"diff": "plan", "preview": "plan", "sync": "apply", "deploy": "apply", "push": "apply", "up": "apply",
 	"check": "validate", "lint": "validate", "test": "validate", "dump": "export", "pull": "export", "import": "export",
+	"describe": "show", "cat": "show", "login": "whoami", "auth": "whoami", "doctor": "whoami",
 	"ls": "list", "get": "list", "serve": "emulate", "server": "emulate",
 }
 

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"flexsync/internal/flexapi"
+	"flexsync/internal/nearest"
+	"flexsync/internal/safetext"
+	"flexsync/schema"
+	"flexsync/state"
+)
+
+type showCmd struct {
+	Flow string `arg:"" name:"name|sid" help:"Name or SID of the flow. A name is matched exactly."`
+
+	accountFlags
+}
+
+func (showCmd) Help() string {
+	return `
+A SID takes one request; a name lists the flows. The names of what the flow refers to are comments behind their SIDs.
+
+Examples:
+
+	flexsync show Support
+	flexsync show FO0123456789abcdef0123456789abcdef > flow.yaml`
+}
+
+func (c *showCmd) Run(ctx context.Context, a *app) error {
+	s, err := c.accountFlags.session(a, use{})
+	if err != nil {
+		return err
+	}
+	if schema.IsSID("FO", c.Flow) {
+		err = s.fetch(ctx, c.Flow)
+	} else {
+		err = s.find(ctx, c.Flow)
+	}
+	if err != nil {
+		return err
+	}
+	f := &s.snapshot.Flows[0]
+	header := fmt.Sprintf("Flow %s of account %s", f.SID, s.owner())
+	if f.DateCreated != "" {
+		header += ", created " + safetext.Line(f.DateCreated)
+	}
+	text, err := s.withNames(ctx, a, string(state.Restore(s.snapshot.Flows, header).Encode()))
+	if err != nil {
+		return err
+	}
+	_, err = a.stdout.Write([]byte(text))
+	return written(err)
+}
+
+// fetch reads one flow into the snapshot.
+func (s *session) fetch(ctx context.Context, sid string) error {
+	answer, err := s.client.FetchFlow(ctx, sid)
+	var api *flexapi.Error
+	if errors.As(err, &api) && api.Status == http.StatusNotFound {
+		return inputError(fmt.Errorf("account %s has no flow %s", s.accountSID, sid), "`flexsync list` shows those that it has")
+	}
+	if err != nil {
+		return err
+	}
+	f, err := state.Decode(answer.Body)
+	if err != nil {
+		return err
+	}
+	s.snapshot = &state.Snapshot{AccountSID: f.AccountSID, Flows: []state.Flow{f}}
+	return s.owns("the flow belongs", f.AccountSID)
+}
+
+// find lists the flows and leaves the one of this name in the snapshot.
+func (s *session) find(ctx context.Context, name string) error {
+	if err := s.list(ctx); err != nil {
+		return err
+	}
+	var names, sids []string
+	at := 0
+	for i := range s.snapshot.Flows {
+		f := &s.snapshot.Flows[i]
+		names = append(names, f.FriendlyName)
+		if f.FriendlyName == name {
+			at = i
+			sids = append(sids, f.SID)
+		}
+	}
+	switch len(sids) {
+	case 1:
+		s.snapshot.Flows = s.snapshot.Flows[at : at+1]
+		return nil
+	case 0:
+		err := fmt.Errorf("account %s has no flow named %s", s.owner(), safetext.Quote(name))
+		near := nearest.Find(name, slices.Compact(names), 3)
+		if len(near) == 0 {
+			return inputError(err, "`flexsync list` shows those that it has; a SID is FO and 32 hex digits")
+		}
+		for i := range near {
+			near[i] = safetext.Quote(near[i])
+		}
+		return inputError(fmt.Errorf("%w; did you mean %s?", err, alternatives(near)), "")
+	}
+	return inputError(fmt.Errorf("account %s has %d flows named %s", s.owner(), len(sids), safetext.Quote(name)),
+		"show one by its SID: "+strings.Join(sids, ", "))
+}
+
+// referenceRE finds the SIDs of what a flow refers to in its YAML.
+var referenceRE = regexp.MustCompile(`(?m)^ +(?:[a-z_]+_sid|channel): ((IS|FW|WS|WW|TC)[0-9a-fA-F]{32})$`)
+
+// productOf says which product knows a SID.
+var productOf = map[string]flexapi.Product{
+	"IS": flexapi.Conversations, "FW": flexapi.Studio, "WS": flexapi.TaskRouter, "WW": flexapi.TaskRouter, "TC": flexapi.TaskRouter,
+}
+
+// withNames writes behind the SIDs in a flow's YAML what they are the names of. A
+// product that does not answer costs its names and no more.
+func (s *session) withNames(ctx context.Context, a *app, text string) (string, error) {
+	type asked struct {
+		session // has the answer
+		wanted  state.Wanted
+		err     error
+	}
+	references := referenceRE.FindAllStringSubmatch(text, -1)
+	var workspace state.Workspace
+	for _, m := range references {
+		if m[2] == "WS" {
+			workspace.SID = m[1]
+		}
+	}
+	products := make(map[flexapi.Product]*asked)
+	for _, m := range references {
+		p := productOf[m[2]]
+		if products[p] == nil {
+			products[p] = &asked{session: session{accountSID: s.accountSID, client: s.client}}
+		}
+		products[p].wanted.Add(m[2], workspace, "to show their names")
+	}
+	var wait sync.WaitGroup
+	for _, p := range products {
+		wait.Go(func() { p.err = p.lookup(ctx, p.wanted) })
+	}
+	wait.Wait()
+	for _, name := range slices.Sorted(maps.Keys(products)) {
+		var api *flexapi.Error
+		switch err := products[name].err; {
+		case err == nil:
+		case ctx.Err() == nil && errors.As(err, &api):
+			a.say("names are left out: %s", lines(err.Error(), "    "))
+			a.hint(hintOf(err))
+		default:
+			return "", err
+		}
+	}
+	return referenceRE.ReplaceAllStringFunc(text, func(line string) string {
+		m := referenceRE.FindStringSubmatch(line)
+		p := products[productOf[m[2]]]
+		switch n, ok := p.directory.Lookup(m[1]); {
+		case p.err != nil:
+			return line
+		case !ok:
+			return line + "  # not in the account"
+		case n.Name == "":
+			return line
+		default:
+			return line + "  # " + safetext.Line(n.Name)
+		}
+	}), nil
+}
