@@ -23,7 +23,7 @@ var layers = []struct {
 	path string
 	may  []string
 }{
-	{"cmd/flexsync", []string{"apply", "plan", "state", "schema", "internal/render", "internal/flexapi", "internal/emulator", "internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext"}},
+	{"cmd/flexsync", []string{"apply", "plan", "state", "schema", "internal/render", "internal/flexapi", "internal/emulator", "internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext", "examples/ci"}},
 	{"internal/render", []string{"apply", "plan", "state", "schema", "internal/yamldoc", "internal/flexapi", "internal/safetext"}},
 	{"apply", []string{"plan", "state", "schema", "internal/flexapi", "internal/jsondoc", "internal/safetext"}},
 	{"plan", []string{"state", "schema", "internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext"}},
@@ -39,6 +39,7 @@ var layers = []struct {
 	{"internal/nearest", nil},
 	{"internal/jsondoc", []string{"internal/safetext"}},
 	{"internal/safetext", nil},
+	{"examples/ci", nil}, // files, no code
 }
 
 // isTool reports whether a package measures or tests the others: it may import

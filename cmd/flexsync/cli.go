@@ -21,6 +21,7 @@ type grammar struct {
 	List     listCmd     `cmd:"" help:"List the account's flows and their SIDs."`
 	Show     showCmd     `cmd:"" help:"Show one flow of the account as YAML."`
 	Whoami   whoamiCmd   `cmd:"" help:"Show the account, the credentials in use and what answers."`
+	Init     initCmd     `cmd:"" help:"Start a repository for the flows."`
 	Schema   schemaCmd   `cmd:"" help:"Print the JSON Schema of the YAML, for editors."`
 	Emulate  emulateCmd  `cmd:"" help:"Serve the embedded FlexFlows API on this machine."`
 

@@ -242,7 +242,7 @@ func (l *commandLine) complete(ctx context.Context, a *app) (files bool, found [
 		for _, name := range commandNames(l.node.Parent) {
 			add(name, "")
 		}
-	case strings.HasPrefix(placeholder, "FILE"), placeholder == "DIR", l.value.Flag == nil && l.value.Name == "path":
+	case strings.HasPrefix(placeholder, "FILE"), placeholder == "DIR", l.value.Flag == nil && (l.value.Name == "path" || l.value.Name == "dir"):
 		return true, nil
 	}
 	return false, found

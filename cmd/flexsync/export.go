@@ -72,10 +72,15 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	a.sayIgnored(e)
+	return nil
+}
+
+// sayIgnored says how many flows an export can only ignore.
+func (a *app) sayIgnored(e schema.Export) {
 	if n := len(e.Ignore); n > 0 {
 		a.say("%s cannot be declared in YAML and will be ignored; the reasons are in the comments", count(n, "flow"))
 	}
-	return nil
 }
 
 // check refuses flags that exclude each other and a directory with YAML files,

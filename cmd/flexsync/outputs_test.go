@@ -64,6 +64,11 @@ func TestOutputsOverInputs(t *testing.T) {
 						t.Skip(err)
 					}
 					args := append([]string{command.Name}, flagFor(in, file)...)
+					for _, arg := range command.Positional {
+						if arg.Required {
+							args = append(args, "x")
+						}
+					}
 					// Not filepath.Join, which would undo the detour.
 					args = append(args, flagFor(out, dir+"/"+path)...)
 					code, _, stderr := runWith(t, map[string]string{"HOME": dir}, args...)

@@ -18,7 +18,7 @@ import (
 var meantCommands = map[string]string{
 	"diff": "plan", "preview": "plan", "sync": "apply", "deploy": "apply", "push": "apply", "up": "apply",
 	"check": "validate", "lint": "validate", "test": "validate", "dump": "export", "pull": "export", "import": "export",
-	"describe": "show", "cat": "show", "login": "whoami", "auth": "whoami", "doctor": "whoami",
+	"describe": "show", "cat": "show", "login": "whoami", "auth": "whoami", "doctor": "whoami", "new": "init", "start": "init",
 	"ls": "list", "get": "list", "serve": "emulate", "server": "emulate",
 }
 
