@@ -43,7 +43,12 @@ type Input struct {
 
 // UnmatchedError is the error of a glob in Input.Only that matches no name,
 // neither declared nor in the account.
-type UnmatchedError struct{ Glob glob.Glob }
+type UnmatchedError struct {
+	Glob glob.Glob
+	// Literally reports that there is a flow whose name is the text of the glob,
+	// as "Support [EU]".
+	Literally bool
+}
 
 func (e *UnmatchedError) Error() string {
 	return fmt.Sprintf("--only %s matches no flow in the YAML or in the account", safetext.Quote(e.Glob.String()))

@@ -114,10 +114,12 @@ func (s *Scope) leaveOut(mt *match) {
 // flow on either side, or nil.
 func (s *Scope) unmatched(cfg *schema.Config, snap *state.Snapshot) error {
 	for _, g := range s.only {
-		hit := slices.ContainsFunc(cfg.Flows, func(d schema.Declared) bool { return g.MatchName(d.Flow.FriendlyName) }) ||
-			slices.ContainsFunc(snap.Flows, func(f state.Flow) bool { return g.MatchName(f.FriendlyName) })
-		if !hit {
-			return &UnmatchedError{Glob: g}
+		any := func(match func(name string) bool) bool {
+			return slices.ContainsFunc(cfg.Flows, func(d schema.Declared) bool { return match(d.Flow.FriendlyName) }) ||
+				slices.ContainsFunc(snap.Flows, func(f state.Flow) bool { return match(f.FriendlyName) })
+		}
+		if !any(g.MatchName) {
+			return &UnmatchedError{Glob: g, Literally: any(func(name string) bool { return name == g.String() })}
 		}
 	}
 	return nil

@@ -229,6 +229,15 @@ func TestOnlyUnmatched(t *testing.T) {
 			t.Errorf("%s: %v", pattern, err)
 		}
 	}
+	in.Config, in.Snapshot = config(declare("Support [EU]")), account(have(1, "Support [US]"))
+	for pattern, literally := range map[string]bool{"Support [EU]": true, "Support [US]": true, "Support [AU]": false} {
+		in.Only = globs(pattern)
+		_, err := Compute(t.Context(), in)
+		var unmatched *UnmatchedError
+		if !errors.As(err, &unmatched) || unmatched.Literally != literally {
+			t.Errorf("%s: %v, want literally %v", pattern, err, literally)
+		}
+	}
 }
 
 func TestStale(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"flexsync/apply"
 	"flexsync/internal/flexapi"
+	"flexsync/internal/glob"
 	"flexsync/internal/safetext"
 	"flexsync/internal/yamldoc"
 	"flexsync/plan"
@@ -131,6 +132,10 @@ func hintOf(err error) string {
 	var with *exitWith
 	if errors.As(err, &with) && with.hint != "" {
 		return with.hint
+	}
+	var unmatched *plan.UnmatchedError
+	if errors.As(err, &unmatched) && unmatched.Literally {
+		return fmt.Sprintf("a flow has exactly this name, but [ begins a class of characters: write --only %s", shellWord(glob.Quote(unmatched.Glob.String())))
 	}
 	var api *flexapi.Error
 	if errors.As(err, &api) {

@@ -2,14 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
 	"flexsync/internal/flexapi"
 	"flexsync/internal/glob"
 	"flexsync/internal/safetext"
+	"flexsync/internal/yamldoc"
 	"flexsync/plan"
 	"flexsync/schema"
 )
@@ -34,7 +37,59 @@ func (f *inputFlags) load(ctx context.Context, a *app, paths []string, allowUnse
 	if typed && ctx.Err() != nil {
 		fmt.Fprintln(a.stderr) // after the ^C
 	}
+	var problems yamldoc.Problems
+	if errors.As(err, &problems) {
+		err = notYAML(ctx, problems)
+	}
 	return cfg, err
+}
+
+// notYAML puts one problem in the place of those of a file that is no YAML but
+// another of ours. JSON is YAML, so each of its members would be an unknown key.
+func notYAML(ctx context.Context, problems yamldoc.Problems) yamldoc.Problems {
+	other := make(map[string]*yamldoc.Problem) // by file; nil: it is meant to be YAML
+	var found yamldoc.Problems
+	for _, p := range problems {
+		q, known := other[p.File]
+		if !known {
+			// A FIFO has been read already.
+			if info, err := os.Stat(p.File); err == nil && info.Mode().IsRegular() {
+				if data, err := readFile(ctx, p.File, maxPlanBytes); err == nil {
+					q = recognise(p.File, data)
+				}
+			}
+			other[p.File] = q
+		}
+		switch {
+		case q == nil:
+			found = append(found, p)
+		case !known:
+			found = append(found, *q)
+		}
+	}
+	return found
+}
+
+// recognise returns the problem of a saved plan or an account file that is given
+// in place of YAML, or nil.
+func recognise(path string, data []byte) *yamldoc.Problem {
+	var doc struct {
+		Version    any             `json:"version"`
+		PlanDigest string          `json:"plan_digest"`
+		Flows      json.RawMessage `json:"flows"`
+	}
+	p := yamldoc.Problem{Pos: yamldoc.Pos{File: path, Line: 1, Column: 1}}
+	switch {
+	case json.Unmarshal(data, &doc) != nil:
+		return nil
+	case doc.PlanDigest != "":
+		p.Message, p.Hint = "this is a saved plan, not YAML", "pass it with --plan: flexsync apply --plan "+shellWord(path)
+	case doc.Version == nil && doc.Flows != nil:
+		p.Message, p.Hint = "this is a --local file, not YAML: it holds an account", "pass it with --local "+shellWord(path)
+	default:
+		return nil
+	}
+	return &p
 }
 
 // input turns the flags into the input of a plan.

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -164,11 +165,10 @@ func CredentialsFromProfile(name, configPath string) (Credentials, error) {
 	return c, nil
 }
 
-// check refuses what cannot be right, without quoting it: people mix the
-// variables up, and then the account SID is a secret.
+// check refuses what cannot be right.
 func (c Credentials) check(account, secret string) error {
 	if len(c.AccountSID) != 34 || !strings.HasPrefix(c.AccountSID, "AC") || !isAlphanumeric(c.AccountSID) {
-		return fmt.Errorf("%s is not an account SID (AC and 32 hex digits)", account)
+		return fmt.Errorf("%s is not an account SID (AC and 32 hex digits): %s", account, shown(c.AccountSID))
 	}
 	for _, s := range []string{c.Username, string(c.Password)} {
 		if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
@@ -179,6 +179,17 @@ func (c Credentials) check(account, secret string) error {
 		return fmt.Errorf("%s contains a colon, which basic authentication does not allow", secret)
 	}
 	return nil
+}
+
+// shown quotes what should be an account SID. People mix the variables up, so it
+// keeps what may be a secret to itself: auth tokens and the secrets of keys have 32
+// characters, and only SIDs have two letters in front of 32 hex digits.
+func shown(s string) string {
+	hex := len(s) == 34 && strings.Trim(strings.ToLower(s[2:]), "0123456789abcdef") == ""
+	if hex || len(s) < 32 && strings.HasPrefix(strings.ToUpper(s), "AC") && isAlphanumeric(s) {
+		return strconv.Quote(s)
+	}
+	return fmt.Sprintf("its %d characters are not shown, because they may be a secret", len([]rune(s)))
 }
 
 // newRedactor removes the secret, and the header made from it, from texts that

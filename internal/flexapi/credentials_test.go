@@ -39,7 +39,10 @@ func TestCredentialsFromEnv(t *testing.T) {
 		{"", "", "", "not set: TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN (or TWILIO_API_KEY with TWILIO_API_SECRET)"},
 		{"AUTH_TOKEN=tok", "", "", "not set: TWILIO_ACCOUNT_SID"},
 		{"ACCOUNT_SID= AUTH_TOKEN=tok", "", "", "not set: TWILIO_ACCOUNT_SID"},
-		{"ACCOUNT_SID=" + testSecret + " AUTH_TOKEN=" + testAccount, "", "", "TWILIO_ACCOUNT_SID is not an account SID"},
+		{"ACCOUNT_SID=" + testSecret + " AUTH_TOKEN=" + testAccount, "", "", "TWILIO_ACCOUNT_SID is not an account SID (AC and 32 hex digits): its 30 characters are not shown"},
+		{"ACCOUNT_SID=AC123 AUTH_TOKEN=tok", "", "", `TWILIO_ACCOUNT_SID is not an account SID (AC and 32 hex digits): "AC123"`},
+		{"ACCOUNT_SID=" + key + " AUTH_TOKEN=tok", "", "", `: "` + key + `"`},
+		{"ACCOUNT_SID=AC" + strings.Repeat("7f", 15) + " AUTH_TOKEN=tok", "", "", "its 32 characters are not shown"},
 		{"ACCOUNT_SID=" + testAccount + " AUTH_TOKEN=" + testSecret + "\u00e9", "", "", "TWILIO_AUTH_TOKEN contains a space"},
 	} {
 		c, err := CredentialsFromEnv(func(name string) (string, bool) {
