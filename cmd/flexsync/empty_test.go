@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -31,11 +32,13 @@ func TestEmptyValues(t *testing.T) {
 				refused(name, append(arguments, "")...)
 			default:
 				refused(name, append(arguments, "")...)
-				refused(name, append(arguments, "x", "")...)
 				refused(name, append(arguments, "--", "")...)
+				if arg.IsCumulative() {
+					refused(name, append(arguments, "x", "")...)
+				}
 			}
 			if arg.Required {
-				arguments = append(arguments, arg.EnumSlice()[0])
+				arguments = append(arguments, cmp.Or(arg.EnumSlice()[0], "x"))
 			}
 		}
 		for _, flag := range slices.Concat(command.AllFlags(false)...) {

@@ -20,10 +20,9 @@ import (
 type initCmd struct {
 	Dir string `arg:"" name:"dir" help:"Directory of the repository; it is created if necessary."`
 
-	FromAccount bool   `group:"selection" help:"Start with the flows that the account has. Any flag that names an account means the same."`
-	CI          string `name:"ci" default:"github" enum:"github,gitlab,none" group:"output" help:"Files for CI: github, gitlab or none."`
-
+	FromAccount bool `group:"selection" help:"Start with the flows that the account has. Any flag that names an account means the same."`
 	accountFlags
+	CI string `name:"ci" default:"github" enum:"github,gitlab,none" group:"output" help:"Files for CI: github, gitlab or none."`
 }
 
 func (initCmd) Help() string {
@@ -86,9 +85,9 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 	a.hint("next: cd " + shellWord(c.Dir) + " && flexsync plan")
 	switch c.CI {
 	case "github":
-		a.hint("in the workflows, replace your-organisation, and create the environments and secrets that they name at their top")
+		a.hint("in the workflows, replace your-organisation; their first lines say what they need")
 	case "gitlab":
-		a.hint("set the variables that .gitlab-ci.yml names at its top")
+		a.hint("the first lines of .gitlab-ci.yml say which variables it needs")
 	}
 	return nil
 }

@@ -38,12 +38,19 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	a.annotatePlan(s.plan)
-	saved := errors.Join(c.save(ctx, a, s.plan), c.summarisePlan(ctx, a, s.plan))
-	return c.planned(ctx, a, s.plan, planExit(s.plan, c.DetailedExitcode), saved, "")
+	unsaved := c.save(ctx, s.plan)
+	err = c.planned(ctx, a, s.plan, planExit(s.plan, c.DetailedExitcode), errors.Join(unsaved, c.summarisePlan(ctx, a, s.plan)), "")
+	if c.Out != "" && unsaved == nil {
+		a.say("saved the plan to %s", safetext.Line(c.Out))
+		if len(s.plan.Refusals) == 0 {
+			a.hint("apply it with: flexsync apply --plan " + shellWord(c.Out) + c.again())
+		}
+	}
+	return err
 }
 
 // save writes the plan for apply --plan.
-func (c *planCmd) save(ctx context.Context, a *app, p *plan.Plan) error {
+func (c *planCmd) save(ctx context.Context, p *plan.Plan) error {
 	if c.Out == "" {
 		return nil
 	}
@@ -53,10 +60,6 @@ func (c *planCmd) save(ctx context.Context, a *app, p *plan.Plan) error {
 	}
 	if err := writeFile(ctx, c.Out, doc.Bytes()); err != nil {
 		return fmt.Errorf("save the plan: %w", err)
-	}
-	a.say("saved the plan to %s", safetext.Line(c.Out))
-	if len(p.Refusals) == 0 {
-		a.hint("apply it with: flexsync apply --plan " + shellWord(c.Out) + c.again())
 	}
 	return nil
 }

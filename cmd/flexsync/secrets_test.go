@@ -34,7 +34,8 @@ func TestSecrets(t *testing.T) {
 	commands := []string{
 		"plan", "plan --format json --out plan.json", "plan --format markdown",
 		"apply --yes --backup backup.yaml", "apply --yes --format json", "apply --yes --format markdown", "apply --dry-run",
-		"export", "export --names", "export --snapshot snapshot.json", "list", "list --format json", "list --format env",
+		"export", "export --names", "export --out export.yaml", "show A", "show FO0123456789abcdef0123456789abcdef", "whoami", "whoami --format json",
+		"export --snapshot snapshot.json", "list", "list --format json", "list --format env",
 		"validate", "validate --format json", "version",
 	}
 	for name, fault := range faults {

@@ -109,7 +109,7 @@ func (s *session) find(ctx context.Context, name string) error {
 		return inputError(fmt.Errorf("%w; did you mean %s?", err, alternatives(near)), "")
 	}
 	return inputError(fmt.Errorf("account %s has %d flows named %s", s.owner(), len(sids), safetext.Quote(name)),
-		"show one by its SID: "+strings.Join(sids, ", "))
+		"show one by its SID:\n"+strings.Join(sids, "\n"))
 }
 
 // referenceRE finds the SIDs of what a flow refers to in its YAML.

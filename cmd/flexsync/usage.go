@@ -50,6 +50,9 @@ func usageError(program *kong.Application, err error) error {
 	message := err.Error()
 	var empty *emptyValueError
 	if errors.As(err, &empty) {
+		if empty.value.Required {
+			return inputError(empty, "is a shell variable unset?")
+		}
 		return inputError(empty, "is a shell variable unset? to use the default, omit it")
 	}
 	fail := func(hint, format string, args ...any) error { return inputError(fmt.Errorf(format, args...), hint) }
