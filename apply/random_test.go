@@ -34,6 +34,7 @@ func TestRandomFaults(t *testing.T) {
 	}
 	for seed := *firstSeed; seed < *firstSeed+uint64(n); seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := &schedule{t: t, Rand: rand.New(rand.NewPCG(seed, 0))}
 				s.run()

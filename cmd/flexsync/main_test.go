@@ -58,6 +58,7 @@ func program(main func()) func() {
 }
 
 func TestScript(t *testing.T) {
+	t.Parallel() // or the tests below would wait for the last script
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
 		UpdateScripts:      *update,
@@ -327,6 +328,13 @@ func cmdMany(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
+	seed, yaml := manyFlows(n)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(seed), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(yaml), 0o600))
+}
+
+// manyFlows is an account of n flows, and the same as YAML.
+func manyFlows(n int) (account, config string) {
 	var seed, yaml strings.Builder
 	seed.WriteString(`{"flows": [`)
 	yaml.WriteString("version: 1\ndefaults: {chat_service_sid: IS00000000000000000000000000000001, channel_type: web}\nflows:\n")
@@ -338,8 +346,7 @@ func cmdMany(ts *testscript.TestScript, neg bool, args []string) {
 		fmt.Fprintf(&yaml, "  - friendly_name: Many %d\n", i)
 	}
 	seed.WriteString("]}")
-	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(seed.String()), 0o600))
-	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(yaml.String()), 0o600))
+	return seed.String(), yaml.String()
 }
 
 func cmdSubst(ts *testscript.TestScript, neg bool, args []string) {

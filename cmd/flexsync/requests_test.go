@@ -4,7 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
+	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -16,37 +16,31 @@ import (
 // the changes and twice that for an apply, over connections that are used again,
 // in gzip where it pays.
 func TestRequests(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the command")
-	}
-	binary := t.TempDir() + "/flexsync"
-	if out, err := exec.Command("go", "build", "-o", binary, "flexsync/cmd/flexsync").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	t.Parallel()
 	const flows, pages, workers = 1001, 2, 8
-	path, err := files(t.TempDir(), flows, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := filepath.Join(t.TempDir(), "flows.yaml")
+	_, yaml := manyFlows(flows)
+	writeText(t, path, yaml)
 	api, err := emulator.New(emulator.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var requests, connections, plain atomic.Int32
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	web := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
 		if r.Header.Get("Accept-Encoding") != "gzip" {
 			plain.Add(1)
 		}
 		api.ServeHTTP(w, r)
 	}))
-	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+	web.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
 			connections.Add(1)
 		}
 	}
-	srv.Start()
-	defer srv.Close()
+	web.Start()
+	t.Cleanup(web.Close)
+	env := map[string]string{"FLEXSYNC_BASE_URL": web.URL, "TWILIO_ACCOUNT_SID": api.AccountSID(), "TWILIO_AUTH_TOKEN": "any"}
 
 	for _, step := range []struct {
 		name                         string
@@ -61,10 +55,8 @@ func TestRequests(t *testing.T) {
 	} {
 		requests.Store(0)
 		connections.Store(0)
-		cmd := exec.Command(binary, step.args...)
-		cmd.Env = append(cmd.Environ(), (&server{url: srv.URL}).env()...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%.2000s", step.name, err, out)
+		if code, stdout, stderr := runWith(t, env, step.args...); code != exitOK {
+			t.Fatalf("%s: exit %d\n%.2000s%.2000s", step.name, code, stdout, stderr)
 		}
 		if got := requests.Load(); got != step.wantRequests {
 			t.Errorf("%s: %d requests, want %d", step.name, got, step.wantRequests)
