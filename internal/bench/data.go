@@ -25,12 +25,12 @@ var scenarios = []scenario{unchanged, onePer100, allNew}
 
 const accountSID = "AC00000000000000000000000000000001"
 
-// writeYAML declares flows first to last-1: a third of each integration type,
-// every key written out as `flexsync export` would.
-func writeYAML(w io.Writer, first, last int) error {
+// writeYAML declares n flows: a third of each integration type, every key written
+// out as `flexsync export` would.
+func writeYAML(w io.Writer, n int) error {
 	b := bufio.NewWriter(w)
 	fmt.Fprint(b, "version: 1\nflows:\n")
-	for i := first; i < last; i++ {
+	for i := range n {
 		f := flowOf(i)
 		fmt.Fprintf(b, "  - friendly_name: Flow %06d\n    chat_service_sid: IS%032x\n    channel_type: %s\n", i, 1, f.channel)
 		if f.identity != "" {
@@ -110,26 +110,10 @@ func flowOf(i int) flow {
 		{"channel", "default"}, {"timeout", 86400}, {"priority", 0}}}
 }
 
-// files writes n flows as YAML into one file, or into several below a new
-// directory, and returns the path to give.
-func files(dir string, n, count int) (string, error) {
-	if count == 1 {
-		path := filepath.Join(dir, fmt.Sprintf("flows-%d.yaml", n))
-		return path, create(path, func(w io.Writer) error { return writeYAML(w, 0, n) })
-	}
-	path := filepath.Join(dir, fmt.Sprintf("flows-%d-%d", n, count))
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return "", err
-	}
-	for k := range count {
-		err := create(filepath.Join(path, fmt.Sprintf("%03d.yaml", k)), func(w io.Writer) error {
-			return writeYAML(w, n*k/count, n*(k+1)/count)
-		})
-		if err != nil {
-			return "", err
-		}
-	}
-	return path, nil
+// file writes n flows as YAML into a file and returns its path.
+func file(dir string, n int) (string, error) {
+	path := filepath.Join(dir, fmt.Sprintf("flows-%d.yaml", n))
+	return path, create(path, func(w io.Writer) error { return writeYAML(w, n) })
 }
 
 func create(path string, write func(io.Writer) error) error {

@@ -1,6 +1,6 @@
 // Command bench measures flexsync against what it could at best be.
 //
-//	go run ./internal/bench [-runs 5] [-only plan,files,apply,limit,views,start] [-max 100000]
+//	go run ./internal/bench [-runs 5] [-only start,plan,limit] [-max 100000]
 //
 // It builds the real command, makes accounts and their YAML in a temporary
 // directory, runs the command against `flexsync emulate` on loopback, and prints
@@ -32,12 +32,8 @@ type bench struct {
 }
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "view" {
-		exitOn(view(os.Args[2:]))
-		return
-	}
 	runs := flag.Int("runs", 5, "how often each command is run")
-	only := flag.String("only", "start,plan,files,views,apply,limit", "which parts to measure")
+	only := flag.String("only", "start,plan,limit", "which parts to measure")
 	largest := flag.Int("max", 100_000, "most flows")
 	flag.Parse()
 
@@ -48,9 +44,7 @@ func main() {
 	b.programs, err = build(dir)
 	exitOn(err)
 	fmt.Printf("%s, %s/%s, %d CPUs; medians of %d runs\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), b.runs)
-	parts := map[string]func() error{
-		"start": b.start, "plan": b.plan, "files": b.files, "views": b.views, "apply": b.apply, "limit": b.limit,
-	}
+	parts := map[string]func() error{"start": b.start, "plan": b.plan, "limit": b.limit}
 	for name := range strings.SplitSeq(*only, ",") {
 		part, ok := parts[name]
 		if !ok {
@@ -78,13 +72,9 @@ func row(cells ...any) {
 	for _, c := range cells {
 		switch v := c.(type) {
 		case time.Duration:
-			switch {
-			case v.Abs() < 100*time.Microsecond:
-				c = fmt.Sprintf("%.1f µs", float64(v)/1e3)
-			case v.Abs() < 100*time.Millisecond:
+			c = fmt.Sprintf("%.2f s", v.Seconds())
+			if v < 100*time.Millisecond {
 				c = fmt.Sprintf("%.1f ms", float64(v)/1e6)
-			default:
-				c = fmt.Sprintf("%.2f s", v.Seconds())
 			}
 		case float64:
 			c = fmt.Sprintf("%.2f", v)
@@ -101,17 +91,7 @@ func head(cells ...any) {
 	fmt.Println(strings.Repeat("| --- ", len(cells)) + "|")
 }
 
-func ratio[T int64 | time.Duration](a, b T) float64 { return float64(a) / float64(b) }
-
-func (b *bench) sizes() []int {
-	var sizes []int
-	for _, n := range []int{10, 1_000, 10_000, 100_000} {
-		if n <= b.max {
-			sizes = append(sizes, n)
-		}
-	}
-	return sizes
-}
+func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 
 func pages(flows int) int { return max(1, (flows+999)/1000) }
 
@@ -132,7 +112,7 @@ func (b *bench) run(env []string, args ...string) func() (sample, error) {
 
 // start measures what a run costs that has next to nothing to do.
 func (b *bench) start() error {
-	path, err := files(b.dir, 10, 1)
+	path, err := file(b.dir, 10)
 	if err != nil {
 		return err
 	}
@@ -161,13 +141,20 @@ func (b *bench) start() error {
 	return nil
 }
 
-// plan measures plans of one file.
+// plan measures plans of one file: of next to nothing, of as many flows as an
+// account may have, and of so many that what is not linear shows.
 func (b *bench) plan() error {
 	title("Plan of one file")
-	head("flows", "scenario", "wall", "yaml.v3 alone", "ratio", "CPU", "yaml.v3 alone", "peak", "yaml.v3 alone", "requests", "due")
-	var peaks []int64
-	for _, n := range b.sizes() {
-		path, err := files(b.dir, n, 1)
+	head("flows", "scenario", "wall", "yaml.v3 alone", "ratio", "target", "CPU", "yaml.v3 alone", "peak", "yaml.v3 alone", "target", "requests", "due")
+	for _, size := range []struct {
+		flows       int
+		ratio, peak string // targets
+	}{{10, "", ""}, {2_500, "at most 2.2", "at most 60 MB"}, {100_000, "", "at most 1.5 GB"}} {
+		n := size.flows
+		if n > b.max {
+			break
+		}
+		path, err := file(b.dir, n)
 		if err != nil {
 			return err
 		}
@@ -188,95 +175,9 @@ func (b *bench) plan() error {
 				due = 1
 			}
 			run, floor := all[0], all[1]
-			row(n, sc, run.wall(), floor.wall(), ratio(run.wall(), floor.wall()), run.cpu(), floor.cpu(), run.peak(), floor.peak(), run.requests(), due)
-			if sc == unchanged {
-				peaks = append(peaks, run.peak())
-			}
+			row(n, sc, run.wall(), floor.wall(), ratio(run.wall(), floor.wall()), size.ratio, run.cpu(), floor.cpu(), run.peak(), floor.peak(), size.peak, run.requests(), due)
 		}
 	}
-	if n := len(peaks); n == 4 {
-		fmt.Printf("\nPeak of 10,000 unchanged flows to that of 100,000: %.3f (target: at most 0.125)\n", ratio(peaks[2], peaks[3]))
-	}
-	return nil
-}
-
-// files measures the same flows in one file and in a hundred.
-func (b *bench) files() error {
-	one, err := files(b.dir, b.max, 1)
-	if err != nil {
-		return err
-	}
-	hundred, err := files(b.dir, b.max, 100)
-	if err != nil {
-		return err
-	}
-	s, err := b.account(b.max, unchanged)
-	if err != nil {
-		return err
-	}
-	defer s.stop()
-	all, err := interleaved(b.runs, b.run(s.env(), "plan", one), b.run(s.env(), "plan", hundred))
-	if err != nil {
-		return err
-	}
-	title("Plan of %d unchanged flows, one file and a hundred", b.max)
-	head("files", "wall", "CPU", "peak", "ratio", "target")
-	row(1, all[0].wall(), all[0].cpu(), all[0].peak(), "", "")
-	row(100, all[1].wall(), all[1].cpu(), all[1].peak(), ratio(all[1].wall(), all[0].wall()), "at most 0.8")
-	return nil
-}
-
-// views measures what it takes to show a plan in which every flow is new.
-func (b *bench) views() error {
-	formats := []string{"none", "text", "json", "markdown"}
-	title("Showing a plan of changes alone")
-	head("changes", "format", "wall", "on top of none", "a change", "peak", "on top of none")
-	for _, n := range b.sizes() {
-		if n < 1000 {
-			continue
-		}
-		var commands []func() (sample, error)
-		for _, f := range formats {
-			commands = append(commands, func() (sample, error) {
-				return measure(b.dir, nil, b.self, "view", f, strconv.Itoa(n))
-			})
-		}
-		all, err := interleaved(b.runs, commands...)
-		if err != nil {
-			return err
-		}
-		for i, f := range formats {
-			extra := all[i].wall() - all[0].wall()
-			row(n, f, all[i].wall(), extra, extra/time.Duration(n), all[i].peak(), all[i].peak()-all[0].peak())
-		}
-	}
-	return nil
-}
-
-// apply measures creates under a latency.
-func (b *bench) apply() error {
-	const n, workers, latency = 400, 10, 50 * time.Millisecond
-	path, err := files(b.dir, n, 1)
-	if err != nil {
-		return err
-	}
-	var ss samples
-	for range b.runs {
-		s, err := b.account(n, allNew, "--latency", latency.String())
-		if err != nil {
-			return err
-		}
-		one, err := b.run(s.env(), "apply", path, "--yes", "--parallelism", strconv.Itoa(workers))()
-		s.stop()
-		if err != nil {
-			return err
-		}
-		ss = append(ss, one)
-	}
-	floor := n*latency/workers + 2*latency
-	title("Apply of %d creates, %v an answer, %d workers", n, latency, workers)
-	head("wall", "floor", "ratio", "target", "CPU", "peak", "requests", "due")
-	row(ss.wall(), floor, ratio(ss.wall(), floor), "at most 1.1", ss.cpu(), ss.peak(), ss.requests(), n+2)
 	return nil
 }
 
@@ -300,7 +201,7 @@ func (b *bench) limit() error {
 		{"24 creates, 12 updates, 12 deletes", 36, halfThere, 48, []string{"--documented-limits"}, []int{4}, 16 * time.Second, "at most 1.25", "at most 1 in 5"},
 		{"the same, with Retry-After", 36, halfThere, 48, []string{"--documented-limits", "--retry-after", "1s"}, []int{4}, 16 * time.Second, "at most 1.25", "at most 1 in 5"},
 	} {
-		path, err := files(b.dir, l.declared, 1)
+		path, err := file(b.dir, l.declared)
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ import (
 )
 
 // programs are the binaries that are measured.
-type programs struct{ flexsync, parse, empty, imports, self string }
+type programs struct{ flexsync, parse, empty, imports string }
 
 // build builds them as a release would be.
 func build(dir string) (p programs, err error) {
@@ -33,8 +33,7 @@ func build(dir string) (p programs, err error) {
 			return p, fmt.Errorf("build %s: %w", b.pkg, err)
 		}
 	}
-	p.self, err = os.Executable()
-	return p, err
+	return p, nil
 }
 
 // sample is one run of a process.
@@ -88,7 +87,7 @@ func measure(dir string, env []string, name string, args ...string) (s sample, e
 // samples are the runs of one command.
 type samples []sample
 
-func median[T int64 | time.Duration | int | float64](values []T) T {
+func median[T int64 | time.Duration | int](values []T) T {
 	slices.Sort(values)
 	return values[len(values)/2]
 }

@@ -30,6 +30,7 @@ type Member struct {
 // MarshalJSON implements [json.Marshaler].
 func (o Object) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
+	b.Grow(512) // most resources fit
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	err := o.encode(&b, enc)
