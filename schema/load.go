@@ -53,7 +53,7 @@ func Load(paths []string, opts Options) (*Config, error) {
 		// Without one of the files, every variable of it would be unset.
 		Lenient: opts.AllowUnset || len(problems) > 0,
 	}
-	inputs, found := yamldoc.FindInputs(paths, opts.Dir, defaultPaths, opts.VarFiles)
+	inputs, found := Inputs(paths, opts)
 	problems = append(problems, found...)
 
 	parts := make([]contents, len(inputs))
@@ -119,11 +119,17 @@ func join(parts []contents) *contents {
 	return whole
 }
 
+// Inputs finds the files that [Load] would read, in its order, and what is wrong
+// with the paths.
+func Inputs(paths []string, opts Options) ([]yamldoc.Input, yamldoc.Problems) {
+	return yamldoc.FindInputs(paths, opts.Dir, defaultPaths, opts.VarFiles)
+}
+
 // Files lists the files that [Load] would read, in its order and as it names
 // them, with "-" for standard input. It opens none, and leaves out what it cannot
 // find: Load reports that.
 func Files(paths []string, opts Options) (files []string) {
-	inputs, _ := yamldoc.FindInputs(paths, opts.Dir, defaultPaths, opts.VarFiles)
+	inputs, _ := Inputs(paths, opts)
 	for _, in := range inputs {
 		files = append(files, in.Path)
 	}

@@ -18,6 +18,7 @@ type grammar struct {
 	Apply    applyCmd    `cmd:"" help:"Make the account match the YAML."`
 	Validate validateCmd `cmd:"" help:"Check the YAML without reading the account."`
 	Export   exportCmd   `cmd:"" help:"Write the account as YAML."`
+	Migrate  migrateCmd  `cmd:"" help:"Print the YAML with addresses in place of flows."`
 	List     listCmd     `cmd:"" help:"List the account's flows and their SIDs."`
 	Show     showCmd     `cmd:"" help:"Show one flow of the account as YAML."`
 	Whoami   whoamiCmd   `cmd:"" help:"Show the account, the credentials in use and what answers."`

@@ -71,7 +71,7 @@ flows:
 		{[]string{"completion", "bash", ""}, "words"},
 		{[]string{"help", "pl"}, "words plan"},
 		{[]string{"help", "plan", ""}, "words"},
-		{[]string{"nothing", "x", ""}, "words plan apply validate export list show whoami init schema emulate completion version help"},
+		{[]string{"nothing", "x", ""}, "words plan apply validate export migrate list show whoami init schema emulate completion version help"},
 		{[]string{"plan", flows, "--only", ""}, `words From\ The\ Environment Support\ SMS Text:one it\'s\ \$5\ \\\[new\]:\ a`},
 		{[]string{"plan", "--var", "name=Given", flows, "--only", "G"}, "words Given"},
 		{[]string{"apply", flows, "--ignore", "Supp"}, `words Support\ SMS`},
@@ -86,7 +86,7 @@ flows:
 		{[]string{"plan", broken, "--only", ""}, "words"},
 		{[]string{"plan", "-", "--only", ""}, "words"},
 		{[]string{"plan", filepath.Join(dir, "absent"), "--only", ""}, "words"},
-		{nil, "words plan apply validate export list show whoami init schema emulate completion version help"},
+		{nil, "words plan apply validate export migrate list show whoami init schema emulate completion version help"},
 	} {
 		kind, found := complete(t, "bash", test.words...)
 		if have := strings.Join(append([]string{kind}, found...), " "); have != test.want {

@@ -59,6 +59,9 @@ func unreadable(data []byte) (offset int, what complaint) {
 	return 0, complaint{}
 }
 
+// Name returns the file's name, as it is in positions.
+func (src *Source) Name() string { return src.name }
+
 // Pos returns the position of a node.
 func (src *Source) Pos(n *Node) Pos {
 	return Pos{File: src.name, Line: n.Line, Column: n.Column}
@@ -89,6 +92,20 @@ func (src *Source) line(number int) []byte {
 		return src.data[lines[number-1]:]
 	}
 	return src.data[lines[number-1]:lines[number]]
+}
+
+// BlankAbove reports whether an empty line separates a node, with the comment right
+// above it, from what comes before.
+func (src *Source) BlankAbove(n *Node) bool {
+	for number := n.Line - 1; number > 0; number-- {
+		switch line := bytes.TrimSpace(src.line(number)); {
+		case len(line) == 0:
+			return true
+		case line[0] != '#':
+			return false
+		}
+	}
+	return false
 }
 
 // posAt is the position of a byte.

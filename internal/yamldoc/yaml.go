@@ -56,6 +56,35 @@ func HasTag(n *Node) bool { return n.Style&yaml.TaggedStyle != 0 }
 // IsMerge reports whether a key is <<, and not the string "<<".
 func IsMerge(n *Node) bool { return IsScalar(n) && n.Tag == tagMerge && !HasTag(n) }
 
+const (
+	styleFlow    = yaml.FlowStyle
+	styleDouble  = yaml.DoubleQuotedStyle
+	styleLiteral = yaml.LiteralStyle
+	styleFolded  = yaml.FoldedStyle
+	styleTagged  = yaml.TaggedStyle
+)
+
+// IsAlias reports whether a node stands for another, see [Resolved].
+func IsAlias(n *Node) bool { return n.Kind == yaml.AliasNode }
+
+// NewScalar returns a scalar of one of the tags above. Encode quotes a string that
+// would be something else without quotes.
+func NewScalar(tag, value string) *Node {
+	return &Node{Kind: yaml.ScalarNode, Tag: tag, Value: value}
+}
+
+// NewMapping returns an empty mapping.
+func NewMapping() *Node { return &Node{Kind: yaml.MappingNode, Tag: "!!map"} }
+
+// NewList returns a list, written on one line if it is inline.
+func NewList(inline bool, items ...*Node) *Node {
+	n := &Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: items}
+	if inline {
+		n.Style = styleFlow
+	}
+	return n
+}
+
 // Resolved returns the node that an alias stands for, and any other node as it is.
 func Resolved(n *Node) *Node {
 	if n.Kind == yaml.AliasNode {
@@ -90,26 +119,31 @@ func TypeOf(n *Node) string {
 // empty, up to the first syntax error, which it returns. A document whose aliases
 // cannot be followed safely is a problem and is not visited; the others are.
 func (src *Source) Documents(visit func(root *Node)) Problems {
+	return src.decode(func(doc *Node) { visit(doc.Content[0]) })
+}
+
+// decode is Documents for the nodes above the roots.
+func (src *Source) decode(visit func(doc *Node)) Problems {
 	r := bytes.NewReader(src.data)
 	dec := yaml.NewDecoder(r)
 	var problems Problems
 	for {
-		root, err := nextDocument(dec)
+		doc, err := nextDocument(dec)
 		if errors.Is(err, io.EOF) {
 			return problems
 		}
 		if err != nil {
 			return append(problems, src.syntaxProblem(err, len(src.data)-r.Len()))
 		}
-		if p := src.checkAliases(root); p != nil {
+		if p := src.checkAliases(doc.Content[0]); p != nil {
 			problems = append(problems, *p)
 			continue
 		}
-		visit(root)
+		visit(doc)
 	}
 }
 
-func nextDocument(dec *yaml.Decoder) (root *Node, err error) {
+func nextDocument(dec *yaml.Decoder) (doc *Node, err error) {
 	defer func() {
 		// The parser panics on some malformed input, and says itself that
 		// this is a bug of its own.
@@ -117,11 +151,30 @@ func nextDocument(dec *yaml.Decoder) (root *Node, err error) {
 			err = fmt.Errorf("yaml: %v", r)
 		}
 	}()
-	var doc Node
-	if err := dec.Decode(&doc); err != nil {
+	doc = new(Node)
+	if err := dec.Decode(doc); err != nil {
 		return nil, err
 	}
-	return doc.Content[0], nil
+	return doc, nil
+}
+
+// encode writes one document as it is.
+func encode(doc *Node) (text []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil { // as nextDocument does
+			err = fmt.Errorf("yaml: %v", r)
+		}
+	}()
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := enc.Encode(doc); err != nil {
+		return nil, err
+	}
+	if err := enc.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
 }
 
 // The alias budget: how many nodes a document may have with each alias counted

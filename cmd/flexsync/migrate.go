@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"flexsync/internal/glob"
+	"flexsync/internal/migrate"
+	"flexsync/internal/safetext"
+	"flexsync/internal/yamldoc"
+	"flexsync/schema"
+)
+
+type migrateCmd struct {
+	Paths []string `arg:"" optional:"" name:"path" file:"yaml" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
+	Only  []string `sep:"none" placeholder:"GLOB" help:"Move only the flows of these names, as the YAML has them (repeatable)."`
+
+	inputFlags
+}
+
+func (migrateCmd) Help() string {
+	return `
+Prints the YAML with addresses in place of the flows that can move. The files stay as they are.
+Variables stay as they are written: it makes no difference whether they are set.
+
+Examples:
+
+	flexsync migrate flows.yaml > addresses.yaml
+	flexsync migrate flows.yaml --only "* SMS"   # channel by channel`
+}
+
+func (c *migrateCmd) Run(ctx context.Context, a *app) error {
+	only, err := glob.CompileAll(c.Only)
+	if err != nil {
+		return inputError(fmt.Errorf("--only: %w", err), "")
+	}
+	if slices.Contains(c.Paths, "-") && isTerminal(a.stdin) {
+		a.say("reading YAML from the terminal; press Ctrl-D to end")
+	}
+	result, err := await(ctx.Done(), 0, func() (migrate.Result, error) {
+		sources, err := c.sources(a.stdin)
+		if err != nil {
+			return migrate.Result{}, err
+		}
+		return migrate.Run(sources, only)
+	})
+	switch {
+	case err != nil:
+		return err
+	case len(result.Unmatched) > 0:
+		return inputError(fmt.Errorf("--only %s matches no flow in the YAML", safetext.Quote(result.Unmatched[0].String())), "names are matched as they are written, with their variables")
+	}
+	if _, err := a.stdout.Write(result.Text); err != nil {
+		return written(err)
+	}
+	if result.Moved+result.Dropped == 0 {
+		a.say("no flow moves; the comments say why")
+		return nil
+	}
+	a.say("%s moved to addresses, %d dropped, %d cannot move; the comments say why", count(result.Moved, "flow"), result.Dropped, result.Stayed)
+	return nil
+}
+
+// sources reads the YAML, and refuses what validate refuses. Of variables it knows
+// only which files hold them.
+func (c *migrateCmd) sources(stdin io.Reader) ([]*yamldoc.Source, error) {
+	inputs, problems := schema.Inputs(c.Paths, schema.Options{VarFiles: c.VarFile})
+	if len(problems) > 0 {
+		return nil, problems.Tidy()
+	}
+	var typed bytes.Buffer // is read twice
+	if stdin != nil {
+		stdin = io.TeeReader(stdin, &typed)
+	}
+	var sources []*yamldoc.Source
+	var paths []string
+	for _, in := range inputs {
+		paths = append(paths, in.Path)
+		src, problem, err := yamldoc.ReadSource(in, stdin)
+		if err != nil {
+			return nil, err
+		}
+		if problem == nil { // otherwise schema.Load reports it
+			sources = append(sources, src)
+		}
+	}
+	if _, err := schema.Load(paths, schema.Options{AllowUnset: true, Stdin: &typed}); err != nil {
+		return nil, err
+	}
+	if len(sources) < len(inputs) {
+		return nil, errors.New("the files changed while they were read")
+	}
+	return sources, nil
+}
