@@ -29,8 +29,8 @@ Variables stay as they are written: it makes no difference whether they are set.
 
 Examples:
 
-	flexsync migrate flows.yaml > addresses.yaml
-	flexsync migrate flows.yaml --only "* SMS"   # channel by channel`
+	flexsync migrate flows.yaml > migrated.yaml
+	flexsync migrate flows.yaml --only 'Support *'`
 }
 
 func (c *migrateCmd) Run(ctx context.Context, a *app) error {

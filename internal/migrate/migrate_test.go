@@ -276,6 +276,31 @@ func TestUnmatched(t *testing.T) {
 	}
 }
 
+// TestExample holds that the steps of examples/migration are what migrate makes of
+// one another, and that what is left after the last cannot move.
+func TestExample(t *testing.T) {
+	const dir = "../../examples/migration/"
+	before, err := os.ReadFile(dir + "flows.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, only := range []string{"Support SMS*", "Support WhatsApp", "*"} {
+		got := run(t, []string{only}, string(before))
+		path := fmt.Sprintf("%sstep-%d.yaml", dir, i+1)
+		if *update {
+			if err := os.WriteFile(path, got.Text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if before, err = os.ReadFile(path); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(before), string(got.Text)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
+		}
+	}
+}
+
 // FuzzRun holds the laws for any valid YAML.
 func FuzzRun(f *testing.F) {
 	for _, texts := range cases(f) {

@@ -51,13 +51,12 @@ type field struct {
 	value     *yamldoc.Node
 	from      entry // of the flow; zero for what only addresses have
 	inherited bool  // from defaults, and so for address_defaults
-	variant   bool  // belongs to the addresses of one type of auto_creation
 }
 
 // fields are the keys of the address that takes the flow's place.
 func (f *flow) fields() []field {
 	var all []field
-	add := func(path, value string, variant bool, keys ...string) {
+	add := func(path, value string, keys ...string) {
 		e, inherited, ok := f.find(keys...)
 		if !ok {
 			return
@@ -69,18 +68,20 @@ func (f *flow) fields() []field {
 		v.Value, v.Anchor = value, ""
 		v.HeadComment, v.LineComment, v.FootComment = "", "", ""
 		// What an address is and what answers it, a reader expects in the address.
-		inherited = inherited && path != "address" && path != "type" && path != "auto_creation.type"
-		all = append(all, field{path, &v, e, inherited, variant})
+		if inherited && (path == "address" || path == "type" || path == "auto_creation.type") {
+			inherited, e = false, entry{}
+		}
+		all = append(all, field{path, &v, e, inherited})
 	}
 	v := variants[f.typ]
-	add("address", f.address, false, "contact_identity")
-	add("type", addressTypes[f.channel], false, "channel_type")
-	add("", "", false, "friendly_name")
-	add("auto_creation.type", v.name, false, "integration_type")
-	add("", "", false, "enabled")
-	add("", "", false, "chat_service_sid", "chat_service")
+	add("address", f.address, "contact_identity")
+	add("type", addressTypes[f.channel], "channel_type")
+	add("", "", "friendly_name")
+	add("auto_creation.type", v.name, "integration_type")
+	add("", "", "enabled")
+	add("", "", "chat_service_sid", "chat_service")
 	for _, keys := range v.keys {
-		add("", "", true, keys...)
+		add("", "", keys...)
 	}
 	if f.typ == "external" {
 		all = append(all,
@@ -193,22 +194,27 @@ func (d *document) replace(moved, gone, left []*flow) {
 		addresses = entry{key: newKey("addresses", flows.key), value: yamldoc.NewList(false)}
 		added = append(added, addresses)
 	}
+	spaced := slices.ContainsFunc(d.flows, func(f *flow) bool { return d.src.BlankAbove(f.item) })
 	for i, f := range moved {
 		node := assemble(rows[i], carried)
-		node.Line = f.item.Line
 		node.HeadComment = without(leftovers(carried, f.item), staysMark)
 		for _, note := range f.notes {
 			node.HeadComment = join(node.HeadComment, "# "+safetext.Line(note))
 		}
+		if spaced && len(addresses.value.Content) > 0 {
+			yamldoc.SetBlankAbove(node)
+		}
 		addresses.value.Content = append(addresses.value.Content, node)
 	}
+	notes := []string{flows.key.HeadComment}
 	for _, f := range gone {
 		what := fmt.Sprintf("the disabled flow %s: the address %s takes its identity.", safetext.Quote(f.name), safetext.Quote(f.address))
 		if f.typ == "task" {
 			what += " Conversations that agents begin come from the Interactions API."
 		}
-		flows.key.HeadComment = join(flows.key.HeadComment, without(leftovers(carried, f.item), staysMark), droppedMark+safetext.Line(what))
+		notes = append(notes, without(leftovers(carried, f.item), staysMark), droppedMark+safetext.Line(what))
 	}
+	flows.key.HeadComment = join(notes...)
 	flows.value.Content = nil
 	for _, f := range left {
 		flows.value.Content = append(flows.value.Content, f.item)
@@ -223,7 +229,6 @@ func (d *document) share(moved []*flow, rows [][]field) (shared []field) {
 	list, declared := d.top.get("addresses")
 	_, given := d.top.get("address_defaults")
 	isNew := !given && (!declared || len(list.value.Content) == 0)
-	oneType := !slices.ContainsFunc(moved, func(f *flow) bool { return f.typ != moved[0].typ })
 	has := func(row []field, path string) bool {
 		return slices.ContainsFunc(row, func(f field) bool { return f.path == path })
 	}
@@ -231,7 +236,7 @@ func (d *document) share(moved []*flow, rows [][]field) (shared []field) {
 		var own []field
 		for _, f := range row {
 			switch e, ok := pick(d.addressBase, d.autoCreation, "auto_creation.", f.path); {
-			case f.inherited && isNew && (oneType || !f.variant):
+			case f.inherited && isNew:
 				if !has(shared, f.path) {
 					shared = append(shared, f)
 				}

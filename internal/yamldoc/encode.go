@@ -101,8 +101,7 @@ func Encode(docs []*Node) ([]byte, error) {
 			return nil, err
 		}
 		// The parser's writer loses some comments, such as one behind a bracket.
-		lost := slices.DeleteFunc(w.comments, func(c string) bool { return c == "" || bytes.Contains(part, []byte(c)) })
-		if len(lost) > 0 {
+		if lost := missing(w.comments, part); len(lost) > 0 {
 			doc.HeadComment = strings.TrimPrefix(doc.HeadComment+"\n"+strings.Join(lost, "\n"), "\n")
 			if part, err = encode(doc); err != nil {
 				return nil, err
@@ -127,6 +126,22 @@ func Encode(docs []*Node) ([]byte, error) {
 		}
 	}
 	return []byte(safe.String()), nil
+}
+
+// missing returns the comments that a text does not have. It looks for each behind
+// the one before it first: most are in order.
+func missing(comments []string, text []byte) (lost []string) {
+	at := 0
+	for _, c := range comments {
+		if i := bytes.Index(text[at:], []byte(c)); i >= 0 {
+			at += i
+		} else if i := bytes.Index(text, []byte(c)); i >= 0 {
+			at = i
+		} else {
+			lost = append(lost, c)
+		}
+	}
+	return lost
 }
 
 // escapedRune is a character as double quotes write it.
