@@ -6,6 +6,9 @@
 // return one line of printable text of bounded length, for screens and comments.
 // [JSON] keeps every value and escapes it as JSON can.
 //
+// [Quote] and [Line] also hide the user name and password of a URL, which are
+// secrets: see [MaskUserinfo].
+//
 // A runner's commands have two forms: GitHub's `::name::`, recognised at the start
 // of a line, also after spaces, and its older `##[name]`, recognised anywhere in a
 // line (actions/runner, ActionCommand.cs), like Azure's `##vso[name]`.
@@ -29,9 +32,9 @@ const (
 
 // Quote returns s in double quotes. It escapes what does not print as Go does, and
 // one # of each pair. If s is longer than Limit runes, it cuts the rest and appends
-// the length of s in bytes.
+// the length of s in bytes. It masks the userinfo of URLs.
 func Quote(s string) string {
-	head, cut := clip(s, Limit)
+	head, cut := clip(MaskUserinfo(s), Limit)
 	quoted := breakHashes(strconv.Quote(head))
 	if !cut {
 		return quoted
@@ -41,9 +44,10 @@ func Quote(s string) string {
 
 // Line returns s as one line without quotes. It trims spaces, escapes what does not
 // print as Go does and one # of each pair, puts a backslash before a leading `::`,
-// and cuts what is longer than LineLimit runes as Quote does.
+// and cuts what is longer than LineLimit runes as Quote does. It masks the userinfo
+// of URLs.
 func Line(s string) string {
-	head, cut := clip(strings.TrimSpace(s), LineLimit)
+	head, cut := clip(strings.TrimSpace(MaskUserinfo(s)), LineLimit)
 	head = breakHashes(escape(head))
 	if strings.HasPrefix(head, "::") {
 		head = `\` + head
@@ -52,6 +56,47 @@ func Line(s string) string {
 		return fmt.Sprintf("%s… (%d bytes)", head, len(s))
 	}
 	return head
+}
+
+// MaskUserinfo returns s with *** in place of the user name and password of every
+// URL in it. In a sentence, a URL ends at a space or a quotation mark; a text that
+// begins with a scheme is a URL as a whole.
+func MaskUserinfo(s string) string {
+	const mark = "://"
+	var b strings.Builder
+	for begun := false; ; begun = true {
+		i := strings.Index(s, mark)
+		if i < 0 {
+			b.WriteString(s)
+			return b.String()
+		}
+		b.WriteString(s[:i+len(mark)])
+		whole := !begun && isScheme(strings.TrimSpace(s[:i]))
+		s = s[i+len(mark):]
+		end := strings.IndexAny(s, "/?#")
+		if end < 0 {
+			end = len(s)
+		}
+		if !whole {
+			if space := strings.IndexFunc(s[:end], func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("\"'`<>", r) }); space >= 0 {
+				end = space
+			}
+		}
+		if at := strings.LastIndexByte(s[:end], '@'); at >= 0 {
+			b.WriteString("***")
+			s = s[at:]
+		}
+	}
+}
+
+// isScheme reports whether s can be the scheme of a URL.
+func isScheme(s string) bool {
+	for i, r := range s {
+		if letter := r|0x20 >= 'a' && r|0x20 <= 'z'; !letter && (i == 0 || (r < '0' || r > '9') && !strings.ContainsRune("+-.", r)) {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // breakHashes escapes one # of each pair.

@@ -42,6 +42,37 @@ func TestQuote(t *testing.T) {
 	}
 }
 
+func TestMaskUserinfo(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{"", ""},
+		{"https://example.com/a?b=c@d", "https://example.com/a?b=c@d"},
+		{"https://example.com", "https://example.com"},
+		{"https://user:pass@example.com/a", "https://***@example.com/a"},
+		{"https://token@example.com", "https://***@example.com"},
+		{"https://a@b:c@example.com/@", "https://***@example.com/@"},
+		{"HTTPS://user:pass@example.com?x", "HTTPS://***@example.com?x"},
+		{" https://user:pa ss\n\"'@example.com/", " https://***@example.com/"},
+		{"https://@example.com", "https://***@example.com"},
+		{`update flow "A": url "https://u:p@example.com/" is wrong, and https://u:p@example.org, too`,
+			`update flow "A": url "https://***@example.com/" is wrong, and https://***@example.org, too`},
+		{"see http://example.com or mail bob@example.com", "see http://example.com or mail bob@example.com"},
+		{"bob@example.com", "bob@example.com"},
+		{"https://u:p@h/https://u:p@h", "https://***@h/https://***@h"},
+		{"://u:p@h", "://***@h"},
+	} {
+		if got := MaskUserinfo(test.text); got != test.want {
+			t.Errorf("MaskUserinfo(%q) = %q, want %q", test.text, got, test.want)
+		}
+	}
+	// A text is not cut before it is masked.
+	secret := "https://user:" + strings.Repeat("secret", 1000) + "@example.com/"
+	for _, shown := range []string{Quote(secret), Line(secret), Line("see " + secret), Code(secret)} {
+		if strings.Contains(shown, "secret") || !strings.Contains(shown, "https://***@example.com/") {
+			t.Errorf("shown as %s", shown)
+		}
+	}
+}
+
 func TestLine(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		{"", ""},

@@ -80,6 +80,7 @@ type complaint struct{ message, hint string }
 // Quote quotes a value for a message, safe to print and cut after 60 characters.
 func Quote(s string) string {
 	const limit = 60
+	s = safetext.MaskUserinfo(s) // not of a part of the URL
 	if utf8.RuneCountInString(s) > limit {
 		return safetext.Quote(string([]rune(s)[:limit])) + "…"
 	}
