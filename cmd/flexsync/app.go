@@ -30,13 +30,8 @@ type app struct {
 
 // style says how to write to stdout or stderr.
 func (a *app) style(w io.Writer) render.Style {
-	switch a.color {
-	case "always":
-		return render.Style{Color: true}
-	case "never":
-		return render.Style{}
-	}
-	return render.Style{Color: a.env("NO_COLOR") == "" && a.env("TERM") != "dumb" && isTerminal(w)}
+	color := a.color == "always" || a.color != "never" && a.env("NO_COLOR") == "" && a.env("TERM") != "dumb" && isTerminal(w)
+	return render.Style{Color: color, Width: terminalWidth(w)}
 }
 
 // env is an environment variable, "" if it is not set.

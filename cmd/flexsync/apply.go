@@ -85,17 +85,17 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 	a.annotatePlan(p)
 	switch {
 	case len(p.Refusals) > 0:
-		return c.refuse(ctx, a, p)
+		return c.refuse(ctx, a, s)
 	case c.DryRun:
-		return c.planned(ctx, a, p, planExit(p, c.DetailedExitcode), c.summarisePlan(ctx, a, p), "dry-run")
+		return c.planned(ctx, a, s, planExit(p, c.DetailedExitcode), c.summarisePlan(ctx, a, s), "dry-run")
 	}
 	if c.Format == "text" {
-		if err := c.show(a, p, ""); err != nil {
+		if err := c.show(a, s, ""); err != nil {
 			return err
 		}
 	}
 	if p.HasChanges() {
-		if err := c.confirm(ctx, a, p); err != nil {
+		if err := c.confirm(ctx, a, s); err != nil {
 			return err
 		}
 		if c.Backup != "" {
@@ -113,7 +113,7 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 	// The exit code is about the account, whether or not the report can be
 	// written to stdout.
 	code := applyExit(report.Status)
-	if err := c.report(a, report, progress); err != nil {
+	if err := c.report(a, s, report, progress); err != nil {
 		if exitCode(ctx, err) == exitInterrupted {
 			code = exitInterrupted
 		}
@@ -124,7 +124,7 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 		}
 		_ = render.Report(a.stderr, report, a.style(a.stderr), shown) // the last resort
 	}
-	if err := c.summarise(ctx, a, func(w io.Writer) error { return render.ReportMarkdown(w, report, c.MaxBytes) }); err != nil {
+	if err := c.summarise(ctx, a, func(w io.Writer) error { return render.ReportMarkdown(w, report, c.markdown(a, s)) }); err != nil {
 		a.say("%v", err)
 	}
 	return silent(code)
@@ -223,17 +223,18 @@ func (a *app) writeRefused(p *plan.Plan, why []plan.Notice) error {
 }
 
 // refuse ends an apply that a guard stopped.
-func (c *applyCmd) refuse(ctx context.Context, a *app, p *plan.Plan) error {
+func (c *applyCmd) refuse(ctx context.Context, a *app, s *session) error {
+	p := s.plan
 	var err error
 	switch {
 	case c.Format == "json" && c.DryRun:
-		err = c.show(a, p, "dry-run")
+		err = c.show(a, s, "dry-run")
 	case c.Format == "json":
 		err = a.writeRefused(p, p.Refusals)
 	default:
-		err = c.show(a, p, "")
+		err = c.show(a, s, "")
 	}
-	err = errors.Join(err, c.summarisePlan(ctx, a, p))
+	err = errors.Join(err, c.summarisePlan(ctx, a, s))
 	codes := make([]string, len(p.Refusals))
 	for i, r := range p.Refusals {
 		codes[i] = r.Code
@@ -261,7 +262,8 @@ func (c *applyCmd) stale(ctx context.Context, a *app, p *plan.Plan, moved []plan
 }
 
 // confirm asks for confirmation unless --yes is given.
-func (c *applyCmd) confirm(ctx context.Context, a *app, p *plan.Plan) error {
+func (c *applyCmd) confirm(ctx context.Context, a *app, s *session) error {
+	p := s.plan
 	if c.Yes {
 		return nil
 	}
@@ -269,15 +271,11 @@ func (c *applyCmd) confirm(ctx context.Context, a *app, p *plan.Plan) error {
 		return c.unconfirmed(ctx, a, p, "cannot ask for confirmation without a terminal", "pass --yes to apply without confirmation")
 	}
 	if c.Format != "text" {
-		if err := render.Plan(a.stderr, p, a.style(a.stderr)); err != nil {
+		if err := render.Plan(a.stderr, p, render.PlanOptions{Style: a.style(a.stderr), Place: s.place}); err != nil {
 			return written(err)
 		}
 	}
-	fmt.Fprintln(a.stderr)
-	if n := p.Summary.Delete; n > 0 {
-		fmt.Fprintln(a.stderr, a.style(a.stderr).Paint(render.Error, fmt.Sprintf("This DELETES %s.", count(n, "flow"))))
-	}
-	fmt.Fprintf(a.stderr, "Apply these changes to account %s? [yes/no] ", safetext.Line(p.AccountSID))
+	fmt.Fprint(a.stderr, "\n"+render.Question(p, s.place, a.style(a.stderr)))
 	answers := make(chan string)
 	go func() {
 		r := bufio.NewReader(a.stdin)
@@ -330,12 +328,12 @@ func (c *applyCmd) unconfirmed(ctx context.Context, a *app, p *plan.Plan, what, 
 }
 
 // report prints what was done.
-func (c *applyCmd) report(a *app, r *apply.Report, seen *progress) error {
+func (c *applyCmd) report(a *app, s *session, r *apply.Report, seen *progress) error {
 	switch c.Format {
 	case "json":
 		return written(r.WriteJSON(a.stdout))
 	case "markdown":
-		return written(render.ReportMarkdown(a.stdout, r, c.MaxBytes))
+		return written(render.ReportMarkdown(a.stdout, r, c.markdown(a, s)))
 	}
 	return written(render.Report(a.stdout, r, a.style(a.stdout), seen.shown))
 }

@@ -44,7 +44,7 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 		return written(a.listEnv(s.snapshot))
 	}
 	rows := [][]string{{"NAME", "SID", "CHANNEL", "IDENTITY", "ENABLED", "INTEGRATION"}}
-	cutColumns := []int{0, 3} // names and identities; SIDs stay whole, because people copy them
+	cutColumns := [][]int{{1, 3}, {0}} // SIDs and identities before names, which people look for
 	for i := range s.snapshot.Flows {
 		f := &s.snapshot.Flows[i]
 		enabled := "no"
@@ -53,6 +53,9 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 		}
 		rows = append(rows, []string{safetext.Line(f.FriendlyName), f.SID, safetext.Line(f.ChannelType),
 			orDash(f.ContactIdentity), enabled, orDash(f.IntegrationType)})
+	}
+	if _, err := fmt.Fprintf(a.stdout, "%s\n\n", render.Account(s.owner(), s.place)); err != nil {
+		return written(err)
 	}
 	return written(render.Table(a.stdout, rows, cutColumns, terminalWidth(a.stdout)))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"strings"
 
 	"flexsync/internal/render"
-	"flexsync/plan"
 )
 
 // outputFlags belong to the commands that show a plan.
@@ -17,6 +17,8 @@ type outputFlags struct {
 	Format      string `default:"text" enum:"text,json,markdown" group:"output" help:"Output format: text, json or markdown."`
 	MaxBytes    int    `default:"65000" group:"output" help:"Maximum length of the Markdown. GitHub rejects comments over 65,536 characters."`
 	StepSummary bool   `group:"output" help:"In a GitHub job, also append the Markdown to the job summary."`
+
+	compact bool // the text has one line a flow
 }
 
 const summaryVariable = "GITHUB_STEP_SUMMARY"
@@ -33,25 +35,39 @@ func (f *outputFlags) check(a *app) error {
 	return nil
 }
 
-// show prints a plan to stdout.
-func (f *outputFlags) show(a *app, p *plan.Plan, status string) error {
+// show prints the plan of a session to stdout.
+func (f *outputFlags) show(a *app, s *session, status string) error {
 	switch f.Format {
 	case "json":
-		return written(p.WriteJSON(a.stdout, status))
+		return written(s.plan.WriteJSON(a.stdout, status))
 	case "markdown":
-		return written(render.PlanMarkdown(a.stdout, p, f.MaxBytes))
+		return written(render.PlanMarkdown(a.stdout, s.plan, f.markdown(a, s)))
 	}
-	return written(render.Plan(a.stdout, p, a.style(a.stdout)))
+	return written(render.Plan(a.stdout, s.plan, render.PlanOptions{Style: a.style(a.stdout), Place: s.place, Compact: f.compact}))
+}
+
+// markdown says how Markdown about a session is written.
+func (f *outputFlags) markdown(a *app, s *session) render.MarkdownOptions {
+	return render.MarkdownOptions{MaxBytes: f.MaxBytes, Place: s.place, Version: a.version, Job: a.job()}
+}
+
+// job is the job that this process runs in, as GitHub or GitLab describe it.
+func (a *app) job() render.Job {
+	job := render.Job{Commit: cmp.Or(a.env("GITHUB_SHA"), a.env("CI_COMMIT_SHA")), URL: a.env("CI_JOB_URL")}
+	if run := a.env("GITHUB_RUN_ID"); run != "" {
+		job.URL = a.env("GITHUB_SERVER_URL") + "/" + a.env("GITHUB_REPOSITORY") + "/actions/runs/" + run
+	}
+	return job
 }
 
 // planned shows a plan and ends a command that only plans. saved is the error of
 // writing the plan elsewhere. If it decides the exit code, only the error is
 // shown, because --format json prints one document.
-func (f *outputFlags) planned(ctx context.Context, a *app, p *plan.Plan, code int, saved error, status string) error {
+func (f *outputFlags) planned(ctx context.Context, a *app, s *session, code int, saved error, status string) error {
 	if !ranks(ctx, code, saved) {
 		return saved
 	}
-	return a.outcome(ctx, code, errors.Join(saved, f.show(a, p, status)))
+	return a.outcome(ctx, code, errors.Join(saved, f.show(a, s, status)))
 }
 
 // summarise appends Markdown to the job summary if the flag is set.
@@ -69,7 +85,7 @@ func (f *outputFlags) summarise(ctx context.Context, a *app, markdown func(io.Wr
 	return nil
 }
 
-// summarisePlan appends a plan to the job summary.
-func (f *outputFlags) summarisePlan(ctx context.Context, a *app, p *plan.Plan) error {
-	return f.summarise(ctx, a, func(w io.Writer) error { return render.PlanMarkdown(w, p, f.MaxBytes) })
+// summarisePlan appends the plan of a session to the job summary.
+func (f *outputFlags) summarisePlan(ctx context.Context, a *app, s *session) error {
+	return f.summarise(ctx, a, func(w io.Writer) error { return render.PlanMarkdown(w, s.plan, f.markdown(a, s)) })
 }

@@ -15,6 +15,7 @@ type planCmd struct {
 	outputFlags
 	Out              string `placeholder:"FILE" file:"out" group:"output" help:"Save the plan to FILE, for apply --plan."`
 	DetailedExitcode bool   `group:"output" help:"Exit with 2 if there are changes."`
+	Compact          bool   `group:"output" help:"Show each flow in one line of text."`
 }
 
 func (planCmd) Help() string {
@@ -33,13 +34,14 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 	if err := c.outputFlags.check(a); err != nil {
 		return err
 	}
+	c.outputFlags.compact = c.Compact
 	s, err := c.planInput.session(ctx, a, use{})
 	if err != nil {
 		return err
 	}
 	a.annotatePlan(s.plan)
 	unsaved := c.save(ctx, s.plan)
-	err = c.planned(ctx, a, s.plan, planExit(s.plan, c.DetailedExitcode), errors.Join(unsaved, c.summarisePlan(ctx, a, s.plan)), "")
+	err = c.planned(ctx, a, s, planExit(s.plan, c.DetailedExitcode), errors.Join(unsaved, c.summarisePlan(ctx, a, s)), "")
 	if c.Out != "" && unsaved == nil {
 		a.say("saved the plan to %s", safetext.Line(c.Out))
 		if len(s.plan.Refusals) == 0 {

@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"flexsync/internal/emulator"
 
 	"github.com/alecthomas/kong"
 )
@@ -71,7 +74,7 @@ const readmeAccount = `{"flows": [
 
 // TestREADMERuns follows the README, the pages of docs/ and the examples'
 // README: every command that is marked to run does, in a copy of the repository
-// or, where the account is meant, in an empty directory with an embedded account.
+// or, where the account is meant, in an empty directory with an account of its own.
 func TestREADMERuns(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the README's commands are for a POSIX shell")
@@ -139,13 +142,19 @@ func TestREADMERuns(t *testing.T) {
 		return cmp.Compare(strings.Count(a, "/"), strings.Count(b, "/"))
 	})
 	for _, file := range files {
-		home, seed := filepath.Join(t.TempDir(), "home"), filepath.Join(t.TempDir(), "account.json")
+		home := filepath.Join(t.TempDir(), "home")
 		if err := os.Mkdir(home, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		writeText(t, seed, readmeAccount)
+		account, err := emulator.New(emulator.Options{Seed: []byte(readmeAccount)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := httptest.NewServer(account)
+		t.Cleanup(server.Close)
 		run(file, "", clone, "HOME="+home)
-		run(file, "account", home, "HOME="+home, "FLEXSYNC_LOCAL="+seed)
+		run(file, "account", home, "HOME="+home, "FLEXSYNC_BASE_URL="+server.URL,
+			"TWILIO_ACCOUNT_SID="+emulator.DefaultAccountSID, "TWILIO_AUTH_TOKEN=any")
 	}
 }
 

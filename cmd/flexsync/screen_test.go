@@ -285,6 +285,7 @@ func TestScreens(t *testing.T) {
 		{"list", exitOK, "list", nil},
 		{"plan", exitOK, "plan", nil},
 		{"plan-refused", exitRefused, "plan --max-deletes 0", nil},
+		{"plan-compact", exitOK, "plan --compact", nil},
 		{"plan-none", exitOK, "plan same.yaml", nil},
 		{"apply", exitOK, "apply --parallelism 1", []string{"yes\r"}},
 		{"apply-no", exitRefused, "apply", []string{"well\r", "no\r"}},
@@ -507,7 +508,7 @@ func TestScreenInterrupted(t *testing.T) {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()
 			x, unchanged := start(t, strings.Fields(args)...)
-			x.await("\x1b[1;31mThis DELETES 1 flow.\x1b[0m\r\nApply these changes to account AC00000000000000000000000000000001? [yes/no] ")
+			x.await("\x1b[1;31mThis DELETES 1 flow and DISABLES 1 flow.\x1b[0m\r\nApply these changes to account AC00000000000000000000000000000001 (embedded:\r\naccount.json)? [yes/no] ")
 			x.typed(ctrlC)
 			if have := x.ends(exitInterrupted); !strings.Contains(have, "\nInterrupted: nothing was changed.\n") {
 				t.Errorf("it says:\n%s", have)

@@ -12,6 +12,7 @@ import (
 
 	"flexsync/internal/emulator"
 	"flexsync/internal/flexapi"
+	"flexsync/internal/render"
 	"flexsync/internal/safetext"
 	"flexsync/plan"
 	"flexsync/schema"
@@ -23,6 +24,7 @@ import (
 type session struct {
 	accountSID string // the account that the credentials are for
 	baseURL    string // as plans show it
+	place      render.Place
 	client     state.Client
 
 	config    *schema.Config   // nil: the command reads no YAML
@@ -72,7 +74,8 @@ func (t target) session(a *app, parallelism int) (*session, error) {
 	if err != nil {
 		return nil, t.blame(err)
 	}
-	s := &session{accountSID: cfg.Credentials.AccountSID, baseURL: client.BaseURL(flexapi.Flex), client: state.Client{Client: client}}
+	s := &session{accountSID: cfg.Credentials.AccountSID, baseURL: client.BaseURL(flexapi.Flex), client: state.Client{Client: client},
+		place: render.Place{Local: t.local, Profile: t.profile}}
 	if t.local != "" {
 		s.baseURL = "local"
 	}

@@ -17,6 +17,7 @@ import (
 // target says which account a session works on, and how to reach it.
 type target struct {
 	place
+	profile     string              // of twilio-cli; "": the environment has the credentials
 	mayMake     bool                // the file of a local account may be missing: it is made at the first write
 	edge        string              // part of the names of Twilio's hosts; "": that of the credentials
 	credentials flexapi.Credentials // not used with local
@@ -78,7 +79,7 @@ func (f *accountFlags) target(a *app) (target, error) {
 	if _, err := flexapi.New(flexapi.Config{BaseURL: at.baseURL, Credentials: flexapi.Credentials{Username: "-", Password: "-"}}); err != nil {
 		return t, t.blame(err)
 	}
-	if f.Profile != "" {
+	if t.profile = f.Profile; f.Profile != "" {
 		t.credentials, err = flexapi.CredentialsFromProfile(f.Profile, a.profilePath())
 	} else {
 		t.credentials, err = flexapi.CredentialsFromEnv(a.lookupEnv)

@@ -115,7 +115,7 @@ func (c *whoamiCmd) Run(ctx context.Context, a *app) error {
 	if c.Format == "json" {
 		err = a.writeDocument(me)
 	} else {
-		err = written(render.Table(a.stdout, me.rows(), []int{1}, 0))
+		err = written(render.Table(a.stdout, me.rows(), nil, 0))
 	}
 	switch {
 	case err != nil:

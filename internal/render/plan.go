@@ -14,6 +14,36 @@ import (
 
 // What the text and the Markdown of a plan have in common.
 
+// Place says where an account is and how it was chosen, as far as that is worth
+// saying. At most one is set; without any, it is an account of Twilio that the
+// environment names.
+type Place struct {
+	Local   string // the file of an embedded account
+	Profile string // the profile that the credentials are from
+}
+
+// account names an account, whose SID may be "": `account AC… (embedded: account.json)`.
+// foreign makes text safe that is not ours.
+func (pl Place) account(sid string, foreign func(string) string) string {
+	said := "the account"
+	if sid != "" {
+		said = "account " + foreign(sid)
+	}
+	switch {
+	case pl.Local != "":
+		said += " (embedded: " + foreign(pl.Local) + ")"
+	case pl.Profile != "":
+		said += " (profile " + foreign(pl.Profile) + ")"
+	}
+	return said
+}
+
+// Account returns the head of what is about an account: which one it is, and where.
+func Account(sid string, place Place) string { return capital(place.account(sid, safetext.Line)) }
+
+// capital returns a sentence with a capital letter.
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
 // byHarm returns the changes in the order in which a reviewer should see them:
 // deletes, disabled flows, other updates, creates; in the plan's order within each.
 func byHarm(p *plan.Plan) []*plan.Change {
@@ -25,18 +55,54 @@ func byHarm(p *plan.Plan) []*plan.Change {
 	return cs
 }
 
+// The harm that a change does, the most first.
+const (
+	deletes = iota
+	deletesCopy
+	disables
+	updates
+	creates
+)
+
 func harm(c *plan.Change) int {
 	switch {
 	case c.Action == plan.Delete && c.CopyOf == "":
-		return 0
+		return deletes
 	case c.Action == plan.Delete:
-		return 1
-	case c.Disables():
-		return 2
+		return deletesCopy
+	case c.Disables() && c.Step == "": // a later step finishes what a step does
+		return disables
 	case c.Action == plan.Update:
-		return 3
+		return updates
 	}
-	return 4
+	return creates
+}
+
+// harmDone says how many flows a plan deletes and disables, with verbs for both; ""
+// if it does neither.
+func harmDone(p *plan.Plan, deleting, disabling, and string) string {
+	disabled := 0
+	for i := range p.Changes {
+		if harm(&p.Changes[i]) == disables {
+			disabled++
+		}
+	}
+	var said []string
+	if n := p.Summary.Delete; n > 0 {
+		said = append(said, deleting+" "+count(n, "flow"))
+	}
+	if disabled > 0 {
+		said = append(said, disabling+" "+count(disabled, "flow"))
+	}
+	return strings.Join(said, and)
+}
+
+// count is "1 flow" or "2 flows".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // newSID is shown in place of the SID of a flow that is created: whatever has the
@@ -44,20 +110,20 @@ func harm(c *plan.Change) int {
 const newSID = "(new SID)"
 
 // notes are the sentences that go with a change.
-func notes(c *plan.Change) []string {
-	var said []string
+func notes(c *plan.Change) []span {
+	var said []span
 	switch {
 	case c.Action == plan.Delete && c.Reason != "":
-		said = append(said, c.Reason)
+		said = append(said, plain(c.Reason))
 	case c.Action == plan.Delete:
-		said = append(said, "no file declares it")
+		said = append(said, plain("no file declares it"))
 	case c.Step == plan.StepDisable:
-		said = append(said, "disabled for a moment, because identities are swapped; a later step finishes this flow")
-	case c.Disables():
-		said = append(said, "DISABLED: messages no longer reach it")
+		said = append(said, span{Warning, "disabled for a moment, because identities are swapped; a later step finishes this flow"})
+	case harm(c) == disables:
+		said = append(said, span{Error, "DISABLED: messages no longer reach it"})
 	}
 	if c.RenamedFrom != "" {
-		said = append(said, "renamed from "+safetext.Quote(c.RenamedFrom))
+		said = append(said, plain("renamed from "+safetext.Quote(c.RenamedFrom)))
 	}
 	return said
 }
@@ -75,28 +141,83 @@ func shown(c *plan.Change) []plan.FieldChange {
 
 // describe describes a flow in one line.
 func describe(p *plan.Plan, f *schema.Flow) string {
-	parts := []string{show(p, cmp.Or(f.ChannelType, "no channel"))}
+	word := func(s, none string) string {
+		if s == "" {
+			return none
+		}
+		return show(p, s)
+	}
+	said := word(f.ChannelType, noChannel)
 	if f.ContactIdentity != "" {
-		parts[0] += " " + show(p, f.ContactIdentity)
+		said += " " + show(p, f.ContactIdentity)
 	}
+	said += ", " + onOff(f) + ", " + word(f.IntegrationType, noIntegration)
+	if target := leadsTo(f); target != "" {
+		said += " " + show(p, target)
+	}
+	return said
+}
+
+// What is said of a flow of the account that lacks one.
+const (
+	noChannel     = "no channel"
+	noIntegration = "no integration"
+)
+
+func onOff(f *schema.Flow) string {
 	if f.Enabled {
-		parts = append(parts, "enabled")
-	} else {
-		parts = append(parts, "disabled")
+		return "enabled"
 	}
+	return "disabled"
+}
+
+// leadsTo is what a flow's integration hands messages to, "" if that is not known.
+func leadsTo(f *schema.Flow) string {
 	switch f.IntegrationType {
-	case "":
-		parts = append(parts, "no integration")
 	case schema.Studio:
-		parts = append(parts, "studio "+show(p, f.FlowSID))
+		return f.FlowSID
 	case schema.External:
-		parts = append(parts, "external "+show(p, f.URL))
+		return f.URL
 	case schema.Task:
-		parts = append(parts, "task "+show(p, f.WorkflowSID))
-	default:
-		parts = append(parts, show(p, f.IntegrationType))
+		return f.WorkflowSID
 	}
-	return strings.Join(parts, ", ")
+	return ""
+}
+
+// briefValue is the longest value, in cells, that is shown where each change has one
+// line; briefFields is how many fields are named there.
+const (
+	briefValue  = 24
+	briefFields = 4
+)
+
+// brief says in a few words what an update changes: values that are short, or have a
+// name, as old → new, other fields by their paths alone. foreign makes values safe.
+func brief(p *plan.Plan, c *plan.Change, foreign func(schema.Value) string) string {
+	value := func(v schema.Value) (schema.Value, bool) {
+		if sid, ok := v.(string); ok && p.Names[sid] != "" {
+			v = p.Names[sid]
+		}
+		return v, Width(show(p, v)) <= briefValue
+	}
+	fields := shown(c)
+	if harm(c) == disables { // which is said in other words
+		fields = slices.DeleteFunc(fields, func(f plan.FieldChange) bool { return f.Path == schema.FieldEnabled.Path })
+	}
+	var said []string
+	for i, f := range fields {
+		if i == briefFields && len(fields) > briefFields+1 {
+			said = append(said, fmt.Sprintf("%d more fields", len(fields)-i))
+			break
+		}
+		text := f.Path
+		before, ok := value(f.Before)
+		if after, fits := value(f.After); ok && fits {
+			text += " " + foreign(before) + " → " + foreign(after)
+		}
+		said = append(said, text)
+	}
+	return strings.Join(said, ", ")
 }
 
 // show returns a value for display: quoted where it could be misread, and a SID
@@ -110,9 +231,9 @@ func show(p *plan.Plan, v schema.Value) string {
 	case int64:
 		return strconv.FormatInt(v, 10)
 	case string:
-		s := v
-		if !isPlain(v) {
-			s = safetext.Quote(v)
+		s := safetext.MaskUserinfo(v)
+		if !isPlain(s) {
+			s = safetext.Quote(s)
 		}
 		if name, ok := p.Names[v]; ok {
 			s += " (" + safetext.Line(name) + ")"
@@ -128,34 +249,44 @@ func isPlain(s string) bool {
 		return false
 	}
 	for _, r := range s {
-		if (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && !strings.ContainsRune("+-_.:/@%&=?~", r) {
+		if (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && !strings.ContainsRune("+-_.:/@%&=?~*", r) {
 			return false
 		}
 	}
 	return true
 }
 
-// PlanTotals returns the totals of a plan, without a full stop.
+// PlanTotals returns the totals of a plan, without those that are 0 and without a
+// full stop.
 func PlanTotals(p *plan.Plan) string {
 	s := p.Summary
-	line := fmt.Sprintf("%d to create, %d to update, %d to delete, %d unchanged", s.Create, s.Update, s.Delete, s.Unchanged)
-	if s.Ignored > 0 {
-		line += fmt.Sprintf(", %d ignored", s.Ignored)
+	return cmp.Or(totals([]total{
+		{s.Create, "to create"}, {s.Update, "to update"}, {s.Delete, "to delete"},
+		{s.Unchanged, "unchanged"}, {s.Ignored, "ignored"}, {s.Kept, "kept"},
+	}), "no flows")
+}
+
+type total struct {
+	n    int
+	what string
+}
+
+// totals lists what is not 0.
+func totals(of []total) string {
+	var said []string
+	for _, t := range of {
+		if t.n > 0 {
+			said = append(said, fmt.Sprintf("%d %s", t.n, t.what))
+		}
 	}
-	if s.Kept > 0 {
-		line += fmt.Sprintf(", %d kept", s.Kept)
-	}
-	return line
+	return strings.Join(said, ", ")
 }
 
 // matches is what a plan or report without changes says of the account, kept being
 // the number of flows that --no-delete keeps.
 func matches(kept int) string {
-	switch kept {
-	case 0:
+	if kept == 0 {
 		return "the account matches the YAML"
-	case 1:
-		return "--no-delete keeps 1 flow that would be deleted"
 	}
-	return fmt.Sprintf("--no-delete keeps %d flows that would be deleted", kept)
+	return fmt.Sprintf("--no-delete keeps %s that would be deleted", count(kept, "flow"))
 }

@@ -2,8 +2,10 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -20,156 +22,293 @@ const MinMarkdownBytes = 600
 // SID has 34, but an API may return anything.
 const maxAccount = 40
 
-// markdownAccount is an account's SID as Markdown has room for it.
-func markdownAccount(sid string) string {
-	sid = safetext.Line(sid[:min(len(sid), maxAccount)])
-	for len(sid) > maxAccount {
-		_, last := utf8.DecodeLastRuneInString(sid)
-		sid = sid[:len(sid)-last]
+// clip is a text of foreign origin of at most n bytes once it is safe.
+func clip(s string, n int) string {
+	s = safetext.Line(s[:min(len(s), n)])
+	for len(s) > n {
+		_, last := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-last]
 	}
-	return sid
+	return s
 }
 
-// foldFrom is the number of changes from which the harmless ones are folded.
-const foldFrom = 20
+// MarkdownOptions say how Markdown is written.
+type MarkdownOptions struct {
+	// MaxBytes is the limit in bytes; less than MinMarkdownBytes counts as that.
+	MaxBytes int
+	Place    Place
+	Version  string // of flexsync; "": not shown
+	Job      Job
+}
 
-// PlanMarkdown writes a plan as a comment for a pull request, of at most maxBytes
-// bytes (but at least MinMarkdownBytes): a marker by which a bot finds its comment,
-// the totals, then the changes as diff blocks, deletes and disabled flows first.
-// Whole flows are left out where they do not fit, and counted. Deletes and disabled
-// flows go last: before that, they shrink to their names.
-func PlanMarkdown(w io.Writer, p *plan.Plan, maxBytes int) error {
+// Job is what a CI system says of the job that flexsync runs in. What is not a
+// commit or not a plain http(s) URL is not shown.
+type Job struct {
+	Commit string // a hash, shown as its first 7 digits
+	URL    string // of the job's page
+}
+
+var (
+	commitRE = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
+	jobURLRE = regexp.MustCompile(`^https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~%+-]*)*$`)
+)
+
+// maxPlace is how much of a place's name is shown, in bytes once it is safe.
+const maxPlace = 80
+
+// footer is the last line: what is at hand of the account, the commit, the version
+// and the job, as far as there is room.
+func (o *MarkdownOptions) footer(sid string, room int) string {
+	place := o.Place
+	for _, name := range []*string{&place.Local, &place.Profile} {
+		*name = clip(*name, maxPlace)
+	}
+	account := capital(place.account(sid, safetext.Code))
+	if len(account) > room/2 {
+		account = capital(Place{}.account(sid, safetext.Code))
+	}
+	parts := []string{account}
+	if sid == "" && o.Place == (Place{}) {
+		parts = nil
+	}
+	if commitRE.MatchString(o.Job.Commit) {
+		parts = append(parts, "commit "+safetext.Code(o.Job.Commit[:7]))
+	}
+	if o.Version != "" {
+		parts = append(parts, "flexsync "+safetext.Code(clip(o.Version, maxPlace)))
+	}
+	if jobURLRE.MatchString(o.Job.URL) {
+		parts = append(parts, "[job]("+o.Job.URL+")")
+	}
+	line := ""
+	for _, part := range parts {
+		if line != "" {
+			part = " · " + part
+		}
+		if len(line)+len(part) <= room {
+			line += part
+		}
+	}
+	if line == "" {
+		return ""
+	}
+	return "\n" + line + "\n"
+}
+
+// PlanMarkdown writes a plan as a comment for a pull request: a marker by which a bot
+// finds its comment, a verdict and the totals, what was refused or is doubtful, a
+// table of the changes, and each change field by field as a diff block, folded. Deletes
+// and disabled flows come first. What does not fit in the limit is counted: the
+// diffs go first, then the harmless rows, then warnings.
+func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	var b bytes.Buffer
-	account := markdownAccount(p.AccountSID)
+	account := clip(p.AccountSID, maxAccount)
 	fmt.Fprintf(&b, "<!-- flexsync:plan %s -->\n", safetext.Comment(account))
 	fmt.Fprintf(&b, "### flexsync plan: %s\n\n", verdict(p))
 	fmt.Fprintf(&b, "%s.\n", PlanTotals(p))
-	if account != "" {
-		fmt.Fprintf(&b, "\nAccount %s\n", safetext.Code(account))
-	}
 
-	const trailer = 220 // room for the lines of what was cut, and an open tag
-	maxBytes = max(maxBytes, MinMarkdownBytes)
-	budget := maxBytes - trailer
-	fits := func(s string) bool { return b.Len()+len(s) <= budget }
+	limit := max(o.MaxBytes, MinMarkdownBytes)
+	footer := o.footer(account, limit/6)
+	const trailer = 190 // room for the line of what was cut
+	budget := limit - len(footer) - trailer
+	var cut omitted
 
 	changes := byHarm(p)
-	harmful := 0
-	for harmful < len(changes) && (changes[harmful].Action == plan.Delete || changes[harmful].Disables()) {
-		harmful++
+	var rows []string
+	harmfulBytes := 0
+	for _, c := range changes {
+		row := changeRow(p, c)
+		if harm(c) <= disables {
+			harmfulBytes += len(row)
+		}
+		rows = append(rows, row)
 	}
-	names := make([]string, harmful) // the harmful changes by name alone
-	reserved := len("\n")            // room for those that are still to come
-	for i := range names {
-		names[i] = nameLine(changes[i])
-		reserved += len(names[i])
+	for i := range p.Kept {
+		rows = append(rows, keptRow(p, &p.Kept[i]))
 	}
+	const header = "\n| | Flow | Channel | Change |\n| --- | --- | --- | --- |\n"
 
-	cutNotices := 0
+	noticesCut := 0
 	for _, group := range []struct {
 		title   string
 		notices []plan.Notice
-	}{{"Refused", p.Refusals}, {"Warnings", p.Warnings}} {
+		limit   int
+	}{{"❌ **Refused**", p.Refusals, budget}, {"⚠️ **Warnings**", p.Warnings, budget / 3}} {
 		for i := range group.notices {
 			n := &group.notices[i]
-			line := fmt.Sprintf("- %s: %s\n", safetext.Code(n.Code), safetext.Code(noticeText(n)))
+			line := fmt.Sprintf("- %s: %s\n", safetext.Code(n.Code), safetext.Prose(noticeText(n)))
 			if i == 0 {
-				line = fmt.Sprintf("\n**%s**\n\n%s", group.title, line)
+				line = fmt.Sprintf("\n%s\n\n%s", group.title, line)
 			}
 			// A long list must not crowd out the changes.
-			if b.Len()+len(line)+min(reserved, budget/2) > budget || group.title == "Warnings" && b.Len() > budget/3 {
-				cutNotices += len(group.notices) - i
+			if b.Len()+len(line)+min(len(header)+harmfulBytes, budget/2) > budget || b.Len() > group.limit {
+				noticesCut += len(group.notices) - i
 				break
 			}
 			b.WriteString(line)
 		}
 	}
 
-	cut := 0
-	brief := false
-	for i, c := range changes[:harmful] {
-		reserved -= len(names[i])
-		if !brief {
-			if text := block(p, c); b.Len()+len(text)+reserved <= budget {
-				b.WriteString(text)
-				continue
-			}
-			brief = true
-			b.WriteString("\n")
+	rowsCut := 0
+	for i, row := range rows {
+		if i == 0 {
+			row = header + row
 		}
-		if !fits(names[i]) {
-			cut++
-			continue
-		}
-		b.WriteString(names[i])
-	}
-	rest := changes[harmful:]
-	folded := false
-	if len(changes) >= foldFrom && len(rest) > 0 && cut == 0 {
-		open := fmt.Sprintf("\n<details><summary>%d more changes</summary>\n", len(rest))
-		if fits(open + block(p, rest[0])) {
-			b.WriteString(open)
-			folded = true
-		}
-	}
-	for i, c := range rest {
-		text := block(p, c)
-		if cut > 0 || !fits(text) {
-			cut += len(rest) - i
+		if b.Len()+len(row) > budget {
+			rowsCut = len(rows) - i
 			break
 		}
-		b.WriteString(text)
+		b.WriteString(row)
 	}
-	if folded {
-		b.WriteString("\n</details>\n")
-	}
-	for _, k := range p.Kept {
-		line := fmt.Sprintf("\n**keep** %s %s, which would be deleted without `--no-delete`\n", safetext.Code(safetext.Quote(k.FriendlyName)), safetext.Code(k.SID))
-		if !fits(line) {
-			cut++
+	cut.add(rowsCut, len(rows), "changes")
+
+	const open, end = "\n<details><summary>Field by field%s</summary>\n", "\n</details>\n"
+	var blocks strings.Builder
+	blocksCut := 0
+	for _, c := range changes {
+		text := block(p, c)
+		if rowsCut > 0 || b.Len()+len(open)+len(" (1000000 of 1000000 changes)")+blocks.Len()+len(text)+len(end) > budget {
+			blocksCut++
 			continue
 		}
-		b.WriteString(line)
+		blocks.WriteString(text)
 	}
-	if cut > 0 {
-		fmt.Fprintf(&b, "\n**%d of %d flows are not shown here**, because the limit is %d bytes: see the text of `flexsync plan`.\n",
-			cut, len(changes)+len(p.Kept), maxBytes)
+	if blocks.Len() > 0 {
+		some := ""
+		if blocksCut > 0 {
+			some = fmt.Sprintf(" (%d of %d changes)", len(changes)-blocksCut, len(changes))
+		}
+		fmt.Fprintf(&b, open+"%s"+end, some, blocks.String())
 	}
-	if cutNotices > 0 {
-		fmt.Fprintf(&b, "\n%d warnings and refusals are not shown here.\n", cutNotices)
+	if rowsCut == 0 {
+		cut.add(blocksCut, len(changes), "diffs")
 	}
+	cut.add(noticesCut, len(p.Warnings)+len(p.Refusals), "warnings and refusals")
+	b.WriteString(cut.line(limit))
+	b.WriteString(footer)
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
-func verdict(p *plan.Plan) string {
-	switch s := p.Summary; {
-	case len(p.Refusals) > 0:
-		return "refused"
-	case s.Delete > 0:
-		if s.Delete == 1 {
-			return "1 flow will be deleted"
-		}
-		return fmt.Sprintf("%d flows will be deleted", s.Delete)
-	case p.HasChanges():
-		return "changes"
-	case len(p.Kept) == 1:
-		return "no changes to make, 1 flow kept"
-	case len(p.Kept) > 1:
-		return fmt.Sprintf("no changes to make, %d flows kept", len(p.Kept))
+// omitted counts what did not fit.
+type omitted []string
+
+func (o *omitted) add(n, of int, things string) {
+	if n > 0 {
+		*o = append(*o, fmt.Sprintf("%d of %d %s", n, of, things))
 	}
-	return "no changes"
 }
 
-// nameLine is a change without its fields.
-func nameLine(c *plan.Change) string {
-	return fmt.Sprintf("- **%s** %s %s\n", c.Action, safetext.Code(safetext.Quote(c.FriendlyName)), safetext.Code(c.SID))
+func (o omitted) line(limit int) string {
+	if len(o) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\n**Not shown**, because the limit is %d bytes: %s. `flexsync plan` shows all.\n", limit, strings.Join(o, ", "))
+}
+
+// verdict says in a line what the plan does to the account.
+func verdict(p *plan.Plan) string {
+	said := "no changes"
+	switch n := p.Summary.Create + p.Summary.Update + p.Summary.Delete; {
+	case p.HasChanges():
+		said = count(n, "change")
+	case len(p.Kept) > 0:
+		said = "no changes to make, " + count(len(p.Kept), "flow") + " kept"
+	}
+	if harm := harmDone(p, "deletes", "disables", ", "); harm != "" {
+		said += ", " + harm
+	}
+	if len(p.Refusals) > 0 {
+		return "refused (" + said + ")"
+	}
+	return said
+}
+
+// row is a row of the table of changes: its cells are Markdown.
+func row(cells ...string) string {
+	for i := range cells {
+		cells[i] = safetext.Cell(cells[i])
+	}
+	return "| " + strings.Join(cells, " | ") + " |\n"
+}
+
+func changeRow(p *plan.Plan, c *plan.Change) string {
+	flow := c.Before
+	if c.After != nil {
+		flow = c.After
+	}
+	var icon string
+	var said []string
+	switch harm(c) {
+	case deletes, deletesCopy:
+		icon = "❌ delete"
+	case disables:
+		icon = "⛔ disable"
+		said = append(said, "messages no longer reach it")
+	case updates:
+		icon = "📝 update"
+	case creates:
+		icon = "➕ create"
+		said = append(said, onOff(flow), safetext.Prose(clip(cmp.Or(flow.IntegrationType, noIntegration), maxPlace)))
+		if name := p.Names[leadsTo(flow)]; name != "" {
+			said[1] += " " + codeName(name)
+		}
+	}
+	if c.Step != "" {
+		icon = "⏳ disable for a moment"
+		said = []string{"because identities are swapped"}
+	} else {
+		for _, n := range notes(c) {
+			if n.meaning == "" { // the icon says the others
+				said = append(said, safetext.Prose(n.text))
+			}
+		}
+		if c.Action == plan.Update {
+			if text := brief(p, c, value); text != "" {
+				said = append(said, text)
+			}
+		}
+	}
+	return row(icon, codeName(c.FriendlyName), channelCell(flow), strings.Join(said, ", "))
+}
+
+func keptRow(p *plan.Plan, k *plan.Kept) string {
+	return row("🔒 keep", codeName(k.FriendlyName), channelCell(&k.Flow), "would be deleted without `--no-delete`")
+}
+
+// channelCell is the channel and the identity of a flow.
+func channelCell(f *schema.Flow) string {
+	name := safetext.Prose(clip(cmp.Or(f.ChannelType, noChannel), maxPlace))
+	if f.ContactIdentity != "" {
+		name += " " + codeName(f.ContactIdentity)
+	}
+	return name
+}
+
+// value is a value as Markdown.
+func value(v schema.Value) string {
+	switch v := v.(type) {
+	case nil:
+		return "(none)"
+	case string:
+		return codeName(v)
+	}
+	return fmt.Sprint(v)
+}
+
+// codeName is a name as code, in quotes only where they tell something.
+func codeName(s string) string {
+	quoted := safetext.Quote(s)
+	if bare := strings.TrimSuffix(strings.TrimPrefix(quoted, `"`), `"`); bare == s && s != "" && strings.TrimSpace(s) == s {
+		return safetext.Code(s)
+	}
+	return safetext.Code(quoted)
 }
 
 // block is a change with its heading and a diff.
 func block(p *plan.Plan, c *plan.Change) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n**%s** %s", c.Action, safetext.Code(safetext.Quote(c.FriendlyName)))
+	fmt.Fprintf(&b, "\n**%s** %s", c.Action, codeName(c.FriendlyName))
 	if c.SID != "" {
 		fmt.Fprintf(&b, " %s", safetext.Code(c.SID))
 	} else {
@@ -178,8 +317,12 @@ func block(p *plan.Plan, c *plan.Change) string {
 	if at := pos(c.Source); at != "" {
 		fmt.Fprintf(&b, " at %s", safetext.Code(at))
 	}
-	if said := notes(c); len(said) > 0 {
-		fmt.Fprintf(&b, "  \n%s", safetext.Code(strings.Join(said, "; ")))
+	for i, n := range notes(c) {
+		separator := ": "
+		if i > 0 {
+			separator = "; "
+		}
+		b.WriteString(separator + safetext.Prose(n.text))
 	}
 	b.WriteString("\n\n")
 	var lines []string

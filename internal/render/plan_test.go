@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -17,6 +18,11 @@ import (
 	"flexsync/schema"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/extension"
+	table "github.com/yuin/goldmark/extension/ast"
+	goldtext "github.com/yuin/goldmark/text"
 	"pgregory.net/rapid"
 )
 
@@ -54,9 +60,15 @@ func saved(t testing.TB, name string) *plan.Plan {
 	return p
 }
 
+// place and job are where the plans of these tests are made.
+var (
+	place = Place{Local: "account.json"}
+	job   = Job{Commit: "0123456789abcdef0123456789abcdef01234567", URL: "https://github.com/octo/flows/actions/runs/42"}
+)
+
 func text(t fataler, p *plan.Plan, style Style) string {
 	var b bytes.Buffer
-	if err := Plan(&b, p, style); err != nil {
+	if err := Plan(&b, p, PlanOptions{Style: style, Place: place}); err != nil {
 		t.Fatalf("%v", err)
 	}
 	return b.String()
@@ -64,7 +76,7 @@ func text(t fataler, p *plan.Plan, style Style) string {
 
 func markdown(t fataler, p *plan.Plan, limit int) string {
 	var b bytes.Buffer
-	if err := PlanMarkdown(&b, p, limit); err != nil {
+	if err := PlanMarkdown(&b, p, MarkdownOptions{MaxBytes: limit, Place: place, Version: "v0.1.0", Job: job}); err != nil {
 		t.Fatalf("%v", err)
 	}
 	return b.String()
@@ -170,9 +182,23 @@ func TestHostile(t *testing.T) {
 func TestLawViews(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := planOf(rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom(hostile), rapid.String()), 0, 30).Draw(t, "texts"))
-		for _, style := range []Style{{}, {Color: true}} {
+		width := rapid.SampledFrom([]int{1, 20, 80, 120}).Draw(t, "width")
+		for _, style := range []Style{{}, {Color: true}, {Width: width}, {Color: true, Width: width}} {
 			text := text(t, p, style)
 			checkText(t, text, style)
+			var b bytes.Buffer
+			if err := Plan(&b, p, PlanOptions{Style: style, Place: place, Compact: true}); err != nil {
+				t.Fatalf("%v", err)
+			}
+			checkText(t, b.String(), style)
+			if width := style.Width; width > 0 {
+				_, changes, _ := strings.Cut(b.String(), "\n\n")
+				for _, line := range strings.Split(changes, "\n")[:len(p.Changes)+len(p.Kept)] {
+					if n := Width(paint.ReplaceAllString(line, "")); n > width {
+						t.Fatalf("%d cells of %d: %q", n, width, line)
+					}
+				}
+			}
 			if lines := strings.Split(text, "\n"); lines[len(lines)-1] != "" || !strings.HasPrefix(lines[len(lines)-2], "Plan: ") {
 				t.Fatalf("the last line is not the total:\n%s", text)
 			}
@@ -234,105 +260,144 @@ func checkText(t fataler, text string, style Style) {
 }
 
 var (
-	commentLine = regexp.MustCompile(`^<!-- flexsync:plan (([^<>-]|-[^<>-])*) -->$`)
-	fenceLine   = regexp.MustCompile("^(`{3,})([a-z]*)$")
-	ourText     = regexp.MustCompile(`^[A-Za-z0-9 .,:*()#-]*$`)
-	ourTags     = regexp.MustCompile(`^(</details>|<details><summary>\d+ more changes</summary>)$`)
+	commentLine = regexp.MustCompile(`^<!-- flexsync:plan (([^<>-]|-[^<>-])*) -->\n$`)
+	ourText     = regexp.MustCompile(`^[A-Za-z0-9 .,:;?!()'%_→·❌⛔📝➕⏳🔒⚠\x{fe0f}✅/-]*$`)
+	ourTags     = regexp.MustCompile(`^(</details>|<details><summary>Field by field( \(\d+ of \d+ changes\))?</summary>)\n$`)
+	notShown    = regexp.MustCompile(`(\d+) of (\d+) changes[,.]`)
 )
 
-// checkMarkdown reads Markdown as GitHub does, as far as it needs to, and
-// demands that all foreign text is inside code.
+// content is what there is in a plan's Markdown, for a reader.
+type content struct {
+	rows   []string // the first cells of the table's rows
+	blocks int
+}
+
+// readMarkdown reads Markdown as GitHub does, and demands that all foreign text is
+// inside code.
+func readMarkdown(t fataler, source string) (c content) {
+	src := []byte(source)
+	open, rows := 0, 0
+	doc := goldmark.New(goldmark.WithExtensions(extension.GFM)).Parser().Parse(goldtext.NewReader(src))
+	err := ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		if !entering {
+			return ast.WalkContinue, nil
+		}
+		switch n := n.(type) {
+		case *ast.Text:
+			if text := string(n.Value(src)); !ourText.MatchString(text) {
+				t.Fatalf("outside of code there is %q:\n%s", text, source)
+			}
+		case *ast.CodeSpan:
+			return ast.WalkSkipChildren, nil
+		case *ast.FencedCodeBlock:
+			c.blocks++
+			if string(n.Language(src)) != "diff" {
+				t.Fatalf("a block of %q", n.Language(src))
+			}
+			for i := range n.Lines().Len() {
+				at := n.Lines().At(i)
+				if line := string(at.Value(src)); line != "\n" && !strings.HasPrefix(line, "- ") && !strings.HasPrefix(line, "+ ") {
+					t.Fatalf("in a block: %q", line)
+				}
+			}
+			return ast.WalkSkipChildren, nil
+		case *ast.HTMLBlock:
+			for i := range n.Lines().Len() {
+				at := n.Lines().At(i)
+				line := string(at.Value(src))
+				if n.PreviousSibling() == nil && i == 0 && commentLine.MatchString(line) {
+					continue
+				}
+				if !ourTags.MatchString(line) {
+					t.Fatalf("HTML: %q", line)
+				}
+				open += strings.Count(line, "<details>") - strings.Count(line, "</details>")
+			}
+			if n.HasClosure() {
+				if at := n.ClosureLine; !commentLine.MatchString(string(at.Value(src))) {
+					t.Fatalf("HTML ends with %q", at.Value(src))
+				}
+			}
+		case *ast.Link:
+			if string(n.Destination) != job.URL {
+				t.Fatalf("a link to %q", n.Destination)
+			}
+		case *ast.Heading:
+			if n.Level != 3 || n.PreviousSibling() == nil || n.PreviousSibling().Kind() != ast.KindHTMLBlock || n.PreviousSibling().PreviousSibling() != nil {
+				t.Fatalf("a heading that is not the first:\n%s", source)
+			}
+		case *table.TableRow:
+			rows++
+			if n.ChildCount() != 4 {
+				t.Fatalf("a row of %d cells:\n%s", n.ChildCount(), source)
+			}
+			first := n.FirstChild().Lines().At(0)
+			c.rows = append(c.rows, string(first.Value(src)))
+		case *ast.Document, *ast.TextBlock, *ast.Paragraph, *ast.List, *ast.ListItem, *ast.Emphasis, *table.Table, *table.TableHeader, *table.TableCell:
+		default:
+			t.Fatalf("there is a %s:\n%s", n.Kind(), source)
+		}
+		return ast.WalkContinue, nil
+	})
+	if err != nil || open != 0 {
+		t.Fatalf("%v; %d left open:\n%s", err, open, source)
+	}
+	// No row is lost or split: each line that looks like one is.
+	lines := strings.Count(source, "\n| ")
+	if lines > 0 && rows != lines-2 {
+		t.Fatalf("%d rows in %d lines:\n%s", rows, lines-2, source)
+	}
+	return c
+}
+
+// checkMarkdown demands that all foreign text is inside code, that what is counted
+// is true, and that deletes and disabled flows come first.
 func checkMarkdown(t fataler, p *plan.Plan, text string, limit int) {
 	limit = max(limit, MinMarkdownBytes)
 	if len(text) > limit {
 		t.Fatalf("%d bytes, and the limit is %d", len(text), limit)
 	}
 	checkPrintable(t, text, "")
-	lines := strings.Split(text, "\n")
-	if !commentLine.MatchString(lines[0]) {
-		t.Fatalf("the marker is %q", lines[0])
+	if first, _, _ := strings.Cut(text, "\n"); !commentLine.MatchString(first + "\n") {
+		t.Fatalf("the marker is %q", first)
 	}
-	fence := ""
-	open := 0
-	for _, line := range lines[1:] {
-		if fence != "" {
-			if line == fence {
-				fence = ""
-			} else if line != "" && !strings.HasPrefix(line, "- ") && !strings.HasPrefix(line, "+ ") {
-				t.Fatalf("in a block: %q", line)
-			}
-			continue
-		}
-		if m := fenceLine.FindStringSubmatch(line); m != nil {
-			if m[2] != "diff" {
-				t.Fatalf("a block begins with %q", line)
-			}
-			fence = m[1]
-			continue
-		}
-		if ourTags.MatchString(line) {
-			open += strings.Count(line, "<details>") - strings.Count(line, "</details>")
-			continue
-		}
-		rest, ok := withoutCode(line)
-		if !ok || !ourText.MatchString(rest) {
-			t.Fatalf("outside of code there is %q: %q", rest, line)
+	have := readMarkdown(t, text)
+	all := len(p.Changes) + len(p.Kept)
+	rowsCut := 0
+	if m := notShown.FindStringSubmatch(text[strings.LastIndex(text, "\n**Not shown**")+1:]); m != nil && strings.Contains(text, "**Not shown**") {
+		if rowsCut, _ = strconv.Atoi(m[1]); m[2] != strconv.Itoa(all) {
+			t.Fatalf("%s of %d changes:\n%s", m[2], all, text)
 		}
 	}
-	if fence != "" || open != 0 {
-		t.Fatalf("something is left open:\n%s", text)
+	if len(have.rows)+rowsCut != all {
+		t.Fatalf("%d rows and %d cut are not %d changes:\n%s", len(have.rows), rowsCut, all, text)
+	}
+	folded := len(p.Changes)
+	if m := regexp.MustCompile(`Field by field \((\d+) of (\d+) changes`).FindStringSubmatch(text); m != nil {
+		folded, _ = strconv.Atoi(m[1])
+	} else if !strings.Contains(text, "Field by field") {
+		folded = 0
+	}
+	if have.blocks != folded {
+		t.Fatalf("there are %d diffs, and it says %d:\n%s", have.blocks, folded, text)
 	}
 
 	// Deletions are shown before all else.
-	var deletes []string
-	room := 0
+	harmful, room := 0, 0
 	for _, c := range byHarm(p) {
-		if c.Action == plan.Delete || c.Disables() {
-			deletes = append(deletes, c.SID)
-			room += len(nameLine(c))
+		if harm(c) <= disables {
+			harmful++
+			room += len(changeRow(p, c))
 		}
 	}
-	if room > (limit-400)/2 {
-		return
-	}
-	for _, sid := range deletes {
-		if !strings.Contains(text, "`"+sid+"`") {
-			t.Fatalf("the deletion of %s is not shown, and the names of all come to %d bytes of %d:\n%s", sid, room, limit, text)
+	for i, first := range have.rows {
+		if isHarmful := strings.HasPrefix(first, "❌") || strings.HasPrefix(first, "⛔"); isHarmful != (i < harmful) {
+			t.Fatalf("row %d of %d harmful ones is %q", i, harmful, first)
 		}
 	}
-}
-
-// withoutCode takes the code spans out of a line.
-func withoutCode(line string) (rest string, ok bool) {
-	var b strings.Builder
-	for line != "" {
-		i := strings.IndexByte(line, '`')
-		if i < 0 {
-			b.WriteString(line)
-			break
-		}
-		b.WriteString(line[:i])
-		line = line[i:]
-		run := len(line) - len(strings.TrimLeft(line, "`"))
-		line = line[run:]
-		closed := false
-		for at := 0; at < len(line); {
-			if line[at] != '`' {
-				at++
-				continue
-			}
-			n := len(line[at:]) - len(strings.TrimLeft(line[at:], "`"))
-			at += n
-			if n == run {
-				line, closed = line[at:], true
-				break
-			}
-		}
-		if !closed {
-			return b.String(), false
-		}
+	if len(have.rows) < harmful && room < (limit-600)/2 {
+		t.Fatalf("%d of %d harmful changes are shown, and all come to %d bytes of %d:\n%s", len(have.rows), harmful, room, limit, text)
 	}
-	return b.String(), true
 }
 
 // However many flows are deleted, each is named as long as the names fit.
@@ -349,11 +414,11 @@ func TestMarkdownKeepsDeletions(t *testing.T) {
 	text := markdown(t, p, 65_000)
 	checkMarkdown(t, p, text, 65_000)
 	for i := range 400 {
-		if !strings.Contains(text, sid("FO", i+1)) {
-			t.Fatalf("%s is deleted, and not shown", sid("FO", i+1))
+		if !strings.Contains(text, fmt.Sprintf("`Flow %03d`", i)) {
+			t.Fatalf("Flow %03d is deleted, and not shown", i)
 		}
 	}
-	contains(t, text, "**400 of 800 flows are not shown here**", "warnings and refusals are not shown here", "max-deletes")
+	contains(t, text, "**Not shown**, because the limit is 65000 bytes: ", " of 800 changes, ", " of 301 warnings and refusals. ", "max-deletes")
 	if strings.Contains(text, "<details>") {
 		t.Error("there is a fold with nothing in it")
 	}
@@ -363,7 +428,7 @@ func TestMarkdownKeepsDeletions(t *testing.T) {
 
 	text = markdown(t, p, 0)
 	checkMarkdown(t, p, text, 0)
-	contains(t, text, "flows are not shown here", "Flow 000")
+	contains(t, text, "of 800 changes", "Flow 000")
 }
 
 func contains(t *testing.T, text string, parts ...string) {
@@ -393,7 +458,7 @@ func TestPlanMarkdownFloor(t *testing.T) {
 		if len(text) > MinMarkdownBytes {
 			t.Errorf("account %q: %d bytes, and the limit is %d:\n%s", account, len(text), MinMarkdownBytes, text)
 		}
-		contains(t, text, "<!-- flexsync:plan ", "refused", "**200 of 200 flows are not shown here**", "400 warnings and refusals are not shown here")
+		contains(t, text, "<!-- flexsync:plan ", "refused", "200 of 200 changes", "400 of 400 warnings and refusals")
 	}
 }
 

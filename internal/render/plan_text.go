@@ -10,6 +10,7 @@ import (
 	"flexsync/internal/safetext"
 	"flexsync/internal/yamldoc"
 	"flexsync/plan"
+	"flexsync/schema"
 )
 
 // meaning is the meaning of an action.
@@ -23,27 +24,46 @@ func meaning(a plan.Action) Meaning {
 	return Destructive
 }
 
-// Plan writes a plan as text: the most harmful changes first, old → new aligned, the
+// PlanOptions say how a plan is written as text.
+type PlanOptions struct {
+	Style
+	Place   Place
+	Compact bool // a change has one line
+}
+
+// Plan writes a plan as text: the account, the most harmful changes first, the
 // totals last.
-func Plan(w io.Writer, p *plan.Plan, style Style) error {
+func Plan(w io.Writer, p *plan.Plan, o PlanOptions) error {
 	b := bufio.NewWriterSize(w, 64<<10)
-	if p.AccountSID != "" && len(p.Changes)+len(p.Kept)+len(p.Refusals) > 0 {
-		fmt.Fprintf(b, "Account %s\n\n", safetext.Line(p.AccountSID))
+	if p.AccountSID != "" || o.Place != (Place{}) {
+		fmt.Fprintf(b, "%s\n\n", o.fill(0, 4, plain(Account(p.AccountSID, o.Place))))
 	}
 	for _, c := range byHarm(p) {
-		planChange(b, p, c, style)
-		b.WriteByte('\n')
+		if o.Compact {
+			compact(b, p, c, o.Style)
+		} else {
+			planChange(b, p, c, o.Style)
+			b.WriteByte('\n')
+		}
 	}
 	for i := range p.Kept {
 		k := &p.Kept[i]
-		fmt.Fprintf(b, "= keep %s  %s\n    would be deleted without --no-delete: %s\n\n",
-			safetext.Quote(k.FriendlyName), safetext.Line(k.SID), describe(p, &k.Flow))
+		head := []span{{"", "= keep "}, {Name, safetext.Quote(k.FriendlyName)}, gap}
+		why := plain("would be deleted without --no-delete: " + describe(p, &k.Flow))
+		if o.Compact {
+			fmt.Fprintf(b, "%s\n", o.cut(append(head, why)...))
+		} else {
+			fmt.Fprintf(b, "%s\n%s\n\n", o.fill(0, 4, append(head, span{Faint, safetext.Line(k.SID)})...), o.fill(4, 4, why))
+		}
+	}
+	if o.Compact && len(p.Changes)+len(p.Kept) > 0 {
+		b.WriteByte('\n')
 	}
 	for _, n := range p.Warnings {
-		fmt.Fprintf(b, "%s (%s): %s\n", style.Paint(Warning, "warning"), safetext.Line(n.Code), noticeText(&n))
+		notice(b, span{Warning, "warning"}, &n, o.Style)
 	}
 	for _, n := range p.Refusals {
-		fmt.Fprintf(b, "%s (%s): %s\n", style.Paint(Error, "refused"), safetext.Line(n.Code), noticeText(&n))
+		notice(b, span{Error, "refused"}, &n, o.Style)
 	}
 	if len(p.Warnings)+len(p.Refusals) > 0 {
 		b.WriteByte('\n')
@@ -53,10 +73,24 @@ func Plan(w io.Writer, p *plan.Plan, style Style) error {
 	case len(p.Kept) > 0:
 		fmt.Fprintf(b, "No changes to make: %s.\n", matches(len(p.Kept)))
 	default:
-		fmt.Fprintf(b, "No changes: %s.\n", matches(0))
+		fmt.Fprintf(b, "%s: %s.\n", o.Paint(Success, "No changes"), matches(0))
 	}
 	fmt.Fprintf(b, "Plan: %s.\n", PlanTotals(p))
 	return b.Flush()
+}
+
+// Question returns what a person is asked before a plan is applied, without a line
+// feed: how many flows it deletes and disables, if any, and which account it is.
+func Question(p *plan.Plan, place Place, style Style) string {
+	asked := style.fill(0, 0, plain("Apply these changes to "+place.account(p.AccountSID, safetext.Line)+"? [yes/no]")) + " "
+	if harm := harmDone(p, "DELETES", "DISABLES", " and "); harm != "" {
+		return style.Paint(Error, "This "+harm+".") + "\n" + asked
+	}
+	return asked
+}
+
+func notice(b *bufio.Writer, what span, n *plan.Notice, style Style) {
+	fmt.Fprintf(b, "%s\n", style.fill(0, 4, what, plain(" ("+safetext.Line(n.Code)+"): "+noticeText(n))))
 }
 
 // noticeText is a notice as one line, with its position unless the message has it.
@@ -68,51 +102,108 @@ func noticeText(n *plan.Notice) string {
 	return message
 }
 
-func planChange(b *bufio.Writer, p *plan.Plan, c *plan.Change, style Style) {
+// heading is what is done, and to which flow.
+func heading(c *plan.Change) []span {
 	head := fmt.Sprintf("%c %s", c.Action, c.Action)
 	if c.Step != "" {
-		head += " (" + c.Step + ")"
+		head += " (" + safetext.Line(c.Step) + ")"
 	}
-	fmt.Fprintf(b, "%s %s", style.Paint(meaning(c.Action), head), safetext.Quote(c.FriendlyName))
-	fmt.Fprintf(b, "  %s", cmp.Or(safetext.Line(c.SID), newSID))
-	if at := pos(c.Source); at != "" {
-		fmt.Fprintf(b, "  %s", style.Paint(Faint, safetext.Line(at)))
-	}
-	b.WriteByte('\n')
-	for _, note := range notes(c) {
-		note = safetext.Line(note)
-		if c.Disables() {
-			note = style.Paint(Error, note)
-		}
-		fmt.Fprintf(b, "    %s\n", note)
-	}
-	if c.Action == plan.Delete {
-		fmt.Fprintf(b, "    %s\n", describe(p, c.Before))
-		return
-	}
-	fields := shown(c)
-	pathWidth, beforeWidth := 0, 0
-	befores := make([]string, len(fields))
-	for i, f := range fields {
-		pathWidth = max(pathWidth, len(f.Path))
-		if c.Action == plan.Update {
-			befores[i] = show(p, f.Before)
-			if n := Width(befores[i]); n <= maxAligned {
-				beforeWidth = max(beforeWidth, n)
-			}
-		}
-	}
-	for i, f := range fields {
-		fmt.Fprintf(b, "    %-*s  ", pathWidth, f.Path)
-		if c.Action == plan.Update {
-			fmt.Fprintf(b, "%s → ", pad(befores[i], beforeWidth))
-		}
-		fmt.Fprintf(b, "%s\n", show(p, f.After))
-	}
+	return []span{{meaning(c.Action), head}, plain(" "), {Name, safetext.Quote(c.FriendlyName)}, gap}
 }
 
-// maxAligned is the longest old value, in cells, that others are aligned with.
+// compact writes a change as one line.
+func compact(b *bufio.Writer, p *plan.Plan, c *plan.Change, style Style) {
+	line := heading(c)
+	switch c.Action {
+	case plan.Create:
+		line = append(line, plain(describe(p, c.After)))
+	case plan.Delete:
+		line = append(line, plain(describe(p, c.Before)))
+		if c.Reason != "" {
+			line = append(line, plain("; "+safetext.Line(c.Reason)))
+		}
+	default:
+		for _, n := range notes(c) {
+			n.text, _, _ = strings.Cut(safetext.Line(n.text), ":")
+			line = append(line, n, plain(", "))
+		}
+		if fields := brief(p, c, func(v schema.Value) string { return show(p, v) }); fields != "" {
+			line = append(line, plain(fields))
+		} else {
+			line = line[:len(line)-1]
+		}
+	}
+	fmt.Fprintf(b, "%s\n", style.cut(line...))
+}
+
+func planChange(b *bufio.Writer, p *plan.Plan, c *plan.Change, style Style) {
+	head := append(heading(c), span{Faint, cmp.Or(safetext.Line(c.SID), newSID)})
+	if at := pos(c.Source); at != "" {
+		head = append(head, gap, span{Faint, safetext.Line(at)})
+	}
+	fmt.Fprintf(b, "%s\n", style.fill(0, 4, head...))
+	for _, note := range notes(c) {
+		note.text = safetext.Line(note.text)
+		fmt.Fprintf(b, "%s\n", style.fill(4, 4, note))
+	}
+	if c.Action == plan.Delete {
+		fmt.Fprintf(b, "%s\n", style.fill(4, 4, plain(describe(p, c.Before))))
+		return
+	}
+	planFields(b, p, c, style)
+}
+
+// maxAligned is the longest value, in cells, that is shown beside another.
 const maxAligned = 40
+
+// planFields writes the fields of a change in columns. Values that are long or do not
+// fit beside each other have lines of their own below the field, as in a diff.
+func planFields(b *bufio.Writer, p *plan.Plan, c *plan.Change, style Style) {
+	const indent, separators = 4, 2
+	fields := shown(c)
+	befores, afters := make([]string, len(fields)), make([]string, len(fields))
+	beside := make([]bool, len(fields))
+	pathWidth, beforeWidth := 0, 0
+	for _, f := range fields {
+		pathWidth = max(pathWidth, len(f.Path))
+	}
+	const arrow = " → "
+	for i, f := range fields {
+		afters[i] = show(p, f.After)
+		n, room := Width(afters[i]), style.Width-indent-pathWidth-separators
+		if c.Action == plan.Update {
+			befores[i] = show(p, f.Before)
+			before := Width(befores[i])
+			beside[i] = max(before, n) <= maxAligned && (style.Width == 0 || before+Width(arrow)+n <= room)
+			if beside[i] {
+				beforeWidth = max(beforeWidth, before)
+			}
+		} else {
+			beside[i] = style.Width == 0 || n <= room
+		}
+	}
+	for i, f := range fields {
+		head := strings.Repeat(" ", indent)
+		switch {
+		case !beside[i]:
+			fmt.Fprintf(b, "%s%s\n", head, f.Path)
+			if c.Action != plan.Update {
+				fmt.Fprintf(b, "%s\n", style.fill(indent+2, indent+2, plain(afters[i])))
+				continue
+			}
+			fmt.Fprintf(b, "%s\n", style.fill(indent+2, indent+4, span{Destructive, "-"}, plain(" "+befores[i])))
+			fmt.Fprintf(b, "%s\n", style.fill(indent+2, indent+4, span{Success, "+"}, plain(" "+afters[i])))
+		case c.Action == plan.Update:
+			before := befores[i]
+			if style.Width == 0 || indent+pathWidth+separators+beforeWidth+Width(arrow+afters[i]) <= style.Width {
+				before = pad(before, beforeWidth)
+			}
+			fmt.Fprintf(b, "%s%-*s  %s%s%s\n", head, pathWidth, f.Path, before, arrow, afters[i])
+		default:
+			fmt.Fprintf(b, "%s%-*s  %s\n", head, pathWidth, f.Path, afters[i])
+		}
+	}
+}
 
 // pos is a position as FILE:LINE, or "" without one.
 func pos(p *yamldoc.Pos) string {

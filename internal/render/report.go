@@ -2,9 +2,12 @@ package render
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"flexsync/apply"
 	"flexsync/internal/flexapi"
@@ -29,8 +32,8 @@ func past(res *apply.Result) string {
 	return "deleted"
 }
 
-// Result returns the result of a change as a line of text, without the line feed,
-// and below it where Twilio documents the error and what to do.
+// Result returns the result of a change as text, without the last line feed, and
+// below it where Twilio documents the error and what to do.
 func Result(res *apply.Result, style Style) string {
 	head := fmt.Sprintf("%c %s", res.Action, past(res))
 	paint := meaning(res.Action)
@@ -46,43 +49,73 @@ func Result(res *apply.Result, style Style) string {
 		head = fmt.Sprintf("! skipped: %s", res.Action)
 		paint = Warning
 	}
-	line := style.Paint(paint, head) + " " + safetext.Quote(res.FriendlyName)
-	if res.SID != "" {
-		line += "  " + safetext.Line(res.SID)
+	line := flowLine(span{paint, head}, res.FriendlyName, res.SID)
+	if said := outcome(res); said != "" {
+		line = append(line, plain(": "+said))
 	}
-	if res.Err != nil {
-		line += ": " + safetext.Line(res.Err.Error())
-		var e *flexapi.Error
-		if errors.As(res.Err, &e) {
-			if e.RequestID != "" {
-				line += " [request " + safetext.Line(e.RequestID) + "]"
-			}
-			if e.MoreInfo != "" {
-				line += "\n    see " + safetext.Line(e.MoreInfo)
-			}
-			if e.Hint != "" {
-				line += "\n    " + safetext.Line(e.Hint)
-			}
-		}
-	} else if res.Note != "" {
-		line += ": " + safetext.Line(res.Note)
+	text := style.fill(0, 4, line...)
+	for _, advice := range advice(res) {
+		text += "\n" + style.fill(4, 4, plain(advice))
+	}
+	return text
+}
+
+// flowLine begins a line about a flow.
+func flowLine(what span, name, sid string) []span {
+	line := []span{what, plain(" "), {Name, safetext.Quote(name)}}
+	if sid != "" {
+		line = append(line, gap, span{Faint, safetext.Line(sid)})
 	}
 	return line
 }
 
-// Mismatch returns a mismatch as one line of text, without the line feed.
-func Mismatch(m *apply.Mismatch, style Style) string {
-	line := style.Paint(Error, "! mismatch:") + " " + safetext.Quote(m.FriendlyName)
-	if m.SID != "" {
-		line += "  " + safetext.Line(m.SID)
+// outcome is what there is to say of a result: its error, or a note.
+func outcome(res *apply.Result) string {
+	if res.Err == nil {
+		return safetext.Line(res.Note)
 	}
+	said := safetext.Line(res.Err.Error())
+	var e *flexapi.Error
+	if errors.As(res.Err, &e) && e.RequestID != "" {
+		said += " [request " + safetext.Line(e.RequestID) + "]"
+	}
+	return said
+}
+
+// advice is what a reader of an error can do.
+func advice(res *apply.Result) (lines []string) {
+	var e *flexapi.Error
+	if !errors.As(res.Err, &e) {
+		return nil
+	}
+	if e.MoreInfo != "" {
+		lines = append(lines, "see "+safetext.Line(e.MoreInfo))
+	}
+	if e.Hint != "" {
+		lines = append(lines, safetext.Line(e.Hint))
+	}
+	return lines
+}
+
+// Mismatch returns a mismatch as text, without the last line feed.
+func Mismatch(m *apply.Mismatch, style Style) string {
+	line := flowLine(span{Error, "! mismatch:"}, m.FriendlyName, m.SID)
+	if said := difference(m); said != "" {
+		line = append(line, plain(": "+said))
+	}
+	return style.fill(0, 4, line...)
+}
+
+// difference is how an account is not as it was written.
+func difference(m *apply.Mismatch) string {
+	var said []string
 	if m.Path != "" {
-		line += fmt.Sprintf(": %s is %s, expected %s", m.Path, quoteValue(m.Have), quoteValue(m.Want))
+		said = append(said, fmt.Sprintf("%s is %s, expected %s", safetext.Line(m.Path), quoteValue(m.Have), quoteValue(m.Want)))
 	}
 	if m.Note != "" {
-		line += ": " + safetext.Line(m.Note)
+		said = append(said, safetext.Line(m.Note))
 	}
-	return line
+	return strings.Join(said, ": ")
 }
 
 func quoteValue(v schema.Value) string {
@@ -109,10 +142,10 @@ func Report(w io.Writer, r *apply.Report, style Style, shown func(*apply.Result)
 		fmt.Fprintln(b, Mismatch(&r.Mismatches[i], style))
 	}
 	if r.ListErr != nil {
-		fmt.Fprintf(b, "! cannot list the account after the writes, so they are not verified: %s\n", safetext.Line(r.ListErr.Error()))
+		fmt.Fprintln(b, style.fill(0, 4, span{Error, "! cannot list"}, plain(" the account after the writes, so they are not verified: "+safetext.Line(r.ListErr.Error()))))
 	}
 	if deleted := r.Deleted(); len(deleted) > 0 {
-		fmt.Fprintf(b, "\n%s\n", state.Restore(deleted, "What was deleted, to restore it:").Encode())
+		fmt.Fprintf(b, "\n%s\n", state.Restore(masked(deleted), restoreHeader(deleted)).Encode())
 	}
 	if r.Status != apply.Unchanged {
 		fmt.Fprintln(b, ReportTotals(r))
@@ -120,19 +153,32 @@ func Report(w io.Writer, r *apply.Report, style Style, shown func(*apply.Result)
 	return b.Flush()
 }
 
+// masked returns flows without the userinfo of their webhooks.
+func masked(flows []state.Flow) []state.Flow {
+	flows = slices.Clone(flows)
+	for i := range flows {
+		flows[i].URL = safetext.MaskUserinfo(flows[i].URL)
+	}
+	return flows
+}
+
+// restoreHeader warns of what the YAML of deleted flows lacks.
+func restoreHeader(flows []state.Flow) string {
+	for i := range flows {
+		if u := flows[i].URL; safetext.MaskUserinfo(u) != u {
+			return "What was deleted, to restore it. Put the credentials back in place of *** in a URL:"
+		}
+	}
+	return "What was deleted, to restore it:"
+}
+
 // ReportTotals returns the outcome of the run: a sentence or two on one line.
 func ReportTotals(r *apply.Report) string {
 	n := r.Counts()
-	line := fmt.Sprintf("%d created, %d updated, %d deleted", n.Created, n.Updated, n.Deleted)
-	if n.Failed > 0 {
-		line += fmt.Sprintf(", %d failed", n.Failed)
-	}
-	if n.Skipped > 0 {
-		line += fmt.Sprintf(", %d skipped", n.Skipped)
-	}
-	if n.Kept > 0 {
-		line += fmt.Sprintf(", %d kept", n.Kept)
-	}
+	line := cmp.Or(totals([]total{
+		{n.Created, "created"}, {n.Updated, "updated"}, {n.Deleted, "deleted"},
+		{n.Failed, "failed"}, {n.Skipped, "skipped"}, {n.Kept, "kept"},
+	}), "nothing was written")
 	switch r.Status {
 	case apply.Unchanged:
 		return "Nothing to do: " + matches(n.Kept) + "."

@@ -4,48 +4,69 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 
 	"flexsync/apply"
 	"flexsync/internal/safetext"
 )
 
-// ReportMarkdown writes a report as a comment or a job summary, of at most maxBytes
-// bytes (but at least MinMarkdownBytes): what did not succeed first. Lines that do
-// not fit are counted.
-func ReportMarkdown(w io.Writer, r *apply.Report, maxBytes int) error {
+// ReportMarkdown writes a report as a comment or a job summary: what did not succeed
+// first. Lines that do not fit in the limit are counted.
+func ReportMarkdown(w io.Writer, r *apply.Report, o MarkdownOptions) error {
 	var b bytes.Buffer
-	account := markdownAccount(r.AccountSID)
-	fmt.Fprintf(&b, "<!-- flexsync:apply %s -->\n### flexsync apply: %s\n\n%s\n", safetext.Comment(account), r.Status, ReportTotals(r))
-	if account != "" {
-		fmt.Fprintf(&b, "\nAccount %s\n\n", safetext.Code(account))
-	}
+	account := clip(r.AccountSID, maxAccount)
+	fmt.Fprintf(&b, "<!-- flexsync:apply %s -->\n### flexsync apply: %s\n\n%s\n\n", safetext.Comment(account), r.Status, ReportTotals(r))
 	const trailer = 60 // room for the line of what was cut
-	budget := max(maxBytes, MinMarkdownBytes) - trailer
+	limit := max(o.MaxBytes, MinMarkdownBytes)
+	footer := o.footer(account, limit/6)
+	budget := limit - len(footer) - trailer
 	cut := 0
-	add := func(line string) {
-		if b.Len()+len(line) > budget {
+	add := func(icon, what, name, sid, said string) {
+		line := "- " + icon + " " + what
+		if name != "" || sid != "" {
+			line += " " + codeName(name)
+		}
+		if sid != "" {
+			line += " " + safetext.Code(sid)
+		}
+		if said != "" {
+			line += ": " + safetext.Prose(said)
+		}
+		if line += "\n"; b.Len()+len(line) > budget {
 			cut++
 			return
 		}
 		b.WriteString(line)
 	}
 	if r.ListErr != nil {
-		add(fmt.Sprintf("- **not verified**: %s\n", safetext.Code(r.ListErr.Error())))
+		add("⚠️", "not verified", "", "", r.ListErr.Error())
 	}
 	for i := range r.Mismatches {
-		add(fmt.Sprintf("- %s\n", safetext.Code(Mismatch(&r.Mismatches[i], Style{}))))
+		m := &r.Mismatches[i]
+		add("❌", "mismatch:", m.FriendlyName, m.SID, difference(m))
 	}
 	for _, done := range []bool{false, true} {
 		for i := range r.Results {
 			res := &r.Results[i]
-			if (res.Status == apply.Done) == done {
-				add(fmt.Sprintf("- **%s** %s\n", res.Status, safetext.Code(Result(res, Style{}))))
+			if (res.Status == apply.Done) != done {
+				continue
 			}
+			icon, what := "✅", past(res)
+			switch {
+			case res.Status == apply.Skipped && res.Step == apply.StepSettle:
+				icon, what = "🔒", "kept"
+			case res.Status == apply.Skipped:
+				icon, what = "⚠️", "skipped: "+res.Action.String()
+			case !done:
+				icon, what = "❌", string(res.Status)+": "+res.Action.String()
+			}
+			add(icon, what, res.FriendlyName, res.SID, strings.Join(append([]string{outcome(res)}, advice(res)...), "; "))
 		}
 	}
 	if cut > 0 {
 		fmt.Fprintf(&b, "\n%d more lines are not shown here.\n", cut)
 	}
+	b.WriteString(footer)
 	_, err := w.Write(b.Bytes())
 	return err
 }

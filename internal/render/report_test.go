@@ -22,7 +22,7 @@ func TestReportMarkdownFloor(t *testing.T) {
 			r.Results = append(r.Results, apply.Result{Action: plan.Create, FriendlyName: strings.Repeat("`", 200), Status: apply.Failed})
 		}
 		var b bytes.Buffer
-		if err := ReportMarkdown(&b, r, MinMarkdownBytes); err != nil {
+		if err := ReportMarkdown(&b, r, MarkdownOptions{Place: place, Version: "v0.1.0", Job: job}); err != nil {
 			t.Fatal(err)
 		}
 		if b.Len() > MinMarkdownBytes {
@@ -45,14 +45,14 @@ func TestReportTotals(t *testing.T) {
 	}{
 		{"Nothing to do: the account matches the YAML.", apply.Report{Status: apply.Unchanged}},
 		{"Nothing to do: --no-delete keeps 1 flow that would be deleted.", apply.Report{Status: apply.Unchanged, Kept: 1}},
-		{"Applied: 1 created, 0 updated, 0 deleted, 2 kept.", apply.Report{Status: apply.Applied, Kept: 2, Results: []apply.Result{done}}},
-		{"Partially applied: 1 created, 0 updated, 0 deleted, 1 failed, 1 skipped. What is done stays done: fix the cause and run again.",
+		{"Applied: 1 created, 2 kept.", apply.Report{Status: apply.Applied, Kept: 2, Results: []apply.Result{done}}},
+		{"Partially applied: 1 created, 1 failed, 1 skipped. What is done stays done: fix the cause and run again.",
 			apply.Report{Status: apply.Partial, Results: []apply.Result{done, {Action: plan.Update, Status: apply.Unknown}, {Action: plan.Delete, Status: apply.Skipped}}}},
-		{"Applied, but the account does not match: 1 created, 0 updated, 0 deleted. Check the differences and run again.",
+		{"Applied, but the account does not match: 1 created. Check the differences and run again.",
 			apply.Report{Status: apply.Mismatched, Results: []apply.Result{done}, Mismatches: []apply.Mismatch{{FriendlyName: "A"}}}},
-		{"Applied, but not verified: 1 created, 0 updated, 0 deleted. Run again to verify.",
+		{"Applied, but not verified: 1 created. Run again to verify.",
 			apply.Report{Status: apply.Mismatched, Results: []apply.Result{done}, ListErr: errors.New("no")}},
-		{"Interrupted: 0 created, 0 updated, 0 deleted, 1 skipped. Run again to finish.",
+		{"Interrupted: 1 skipped. Run again to finish.",
 			apply.Report{Status: apply.Interrupted, Results: []apply.Result{{Action: plan.Delete, Status: apply.Skipped}}}},
 	} {
 		if got := ReportTotals(&test.report); got != test.want {

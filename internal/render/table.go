@@ -11,10 +11,11 @@ import (
 const narrowest = 8
 
 // Table writes rows in columns; all rows have the same number of cells. With a
-// width, in cells, the columns of flexible are cut so that lines fit, the widest
-// first; where that is not enough, the last column is left out. With width 0,
-// nothing is cut. The error is w's.
-func Table(w io.Writer, rows [][]string, flexible []int, width int) error {
+// width, in cells, columns are cut so that lines fit: those of the first group of
+// flexible before those of the next, and in a group the widest first. Where that is
+// not enough, the last column is left out. With width 0, nothing is cut. The error
+// is w's.
+func Table(w io.Writer, rows [][]string, flexible [][]int, width int) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -28,7 +29,7 @@ func Table(w io.Writer, rows [][]string, flexible []int, width int) error {
 	over, least := -width-gap, -width-gap
 	for i, n := range widths {
 		over += n + gap
-		if slices.Contains(flexible, i) {
+		if slices.ContainsFunc(flexible, func(group []int) bool { return slices.Contains(group, i) }) {
 			n = min(n, narrowest)
 		}
 		least += n + gap
@@ -37,13 +38,15 @@ func Table(w io.Writer, rows [][]string, flexible []int, width int) error {
 		over -= widths[last] + gap
 		widths = widths[:last]
 	}
-	for width > 0 && over > 0 {
-		widest := slices.MaxFunc(flexible, func(a, b int) int { return widths[a] - widths[b] })
-		if widths[widest] <= narrowest {
-			break
+	for _, group := range flexible {
+		for width > 0 && over > 0 {
+			widest := slices.MaxFunc(group, func(a, b int) int { return widths[a] - widths[b] })
+			if widths[widest] <= narrowest {
+				break
+			}
+			widths[widest]--
+			over--
 		}
-		widths[widest]--
-		over--
 	}
 	b := bufio.NewWriter(w)
 	for _, r := range rows {

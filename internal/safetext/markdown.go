@@ -1,6 +1,9 @@
 package safetext
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Code returns s as a Markdown code span. Whatever s holds, nothing of it is
 // read as Markdown, HTML, a mention or a link.
@@ -9,12 +12,79 @@ func Code(s string) string {
 	if s == "" {
 		return "` `"
 	}
+	if longestRun(s, '`') > maxTicks {
+		s = strings.ReplaceAll(s, "`", `\x60`)
+	}
 	ticks := strings.Repeat("`", longestRun(s, '`')+1)
 	if s[0] == '`' || s[len(s)-1] == '`' {
 		s = " " + s + " "
 	}
 	return ticks + s + ticks
 }
+
+// Prose returns a sentence as Markdown: words and numbers as they are, and what
+// could be read as anything else, such as names, SIDs and what is in double quotes,
+// as code spans.
+func Prose(s string) string {
+	var b strings.Builder
+	for rest := Line(s); rest != ""; {
+		if rest[0] == ' ' || rest[0] == '(' {
+			b.WriteByte(rest[0])
+			rest = rest[1:]
+			continue
+		}
+		word, core := rest, ""
+		if quoted, err := strconv.QuotedPrefix(rest); err == nil && rest[0] == '"' {
+			word, core = quoted, quoted
+		} else {
+			word, _, _ = strings.Cut(rest, " ")
+			core = strings.TrimRight(word, ".,:;?!)") // which is the sentence's
+			if strings.Contains(core, "(") {
+				core = word
+			}
+		}
+		switch {
+		case core == "":
+		case isWord(core):
+			b.WriteString(core)
+		default:
+			b.WriteString(Code(core))
+		}
+		b.WriteString(word[len(core):])
+		rest = rest[len(word):]
+	}
+	return b.String()
+}
+
+// isWord reports whether s is a word or a number, which Markdown leaves alone.
+func isWord(s string) bool {
+	letters, digits := 0, 0
+	for _, r := range strings.TrimSuffix(s, "%") {
+		switch {
+		case r|0x20 >= 'a' && r|0x20 <= 'z':
+			letters++
+		case r >= '0' && r <= '9':
+			digits++
+		case r != '\'' || letters == 0:
+			return false
+		}
+	}
+	return letters == 0 || digits == 0
+}
+
+// Cell returns Markdown for a cell of a table. What looks like the border of a
+// cell is escaped, also in code.
+func Cell(markdown string) string {
+	if !strings.Contains(markdown, "|") {
+		return markdown
+	}
+	// Renderers do not agree on what a backslash before the escape means.
+	return strings.ReplaceAll(strings.ReplaceAll(markdown, `\|`, `\\x7c`), "|", `\|`)
+}
+
+// maxTicks is the longest run of backticks that is shown as it is. GitHub's renderer
+// knows no code span with more than 80 (cmark-gfm, MAXBACKTICKS in inlines.c).
+const maxTicks = 8
 
 // Fence returns lines as a fenced code block of a language.
 func Fence(language string, lines []string) string {

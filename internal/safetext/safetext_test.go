@@ -111,9 +111,42 @@ func TestCode(t *testing.T) {
 		{"a\nb", "`a\\nb`"},
 		{"@octocat", "`@octocat`"},
 		{"::error::", "`\\::error::`"},
+		{strings.Repeat("`", 8), strings.Repeat("`", 9) + " " + strings.Repeat("`", 8) + " " + strings.Repeat("`", 9)},
+		{strings.Repeat("`", 9) + "a`", "`" + strings.Repeat(`\x60`, 9) + "a\\x60`"},
 	} {
 		if got := Code(test.text); got != test.want {
 			t.Errorf("Code(%q) = %s, want %s", test.text, got, test.want)
+		}
+	}
+}
+
+func TestProse(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{"", ""},
+		{"4 of the 11 flows in scope (25%): check the files.", "4 of the 11 flows in scope (25%): check the files."},
+		{`flow "Old \"x\" (a)": it's a copy of FO1, which stays`, "flow `\"Old \\\"x\\\" (a)\"`: it's a copy of `FO1`, which stays"},
+		{`("Page"), (flows.yaml:3)`, "(`\"Page\"`), (`flows.yaml:3`)"},
+		{`an "open quote`, "an `\"open` quote"},
+		{"pass --max-deletes 4; did you mean messenger:?", "pass `--max-deletes` 4; did you mean messenger:?"},
+		{"@octocat #1 GH-1 :smile: [x](http://a) <b> *c* _d_ `e` www.example.com", "`@octocat` `#1` `GH-1` `:smile`: `[x](http://a)` `<b>` `*c*` `_d_` `` `e` `` `www.example.com`"},
+		{"f(x) a|b Zürich ... 1.", "`f(x)` `a|b` `Zürich` ... 1."},
+		{"::error::x", "`\\::error::x`"},
+	} {
+		if got := Prose(test.text); got != test.want {
+			t.Errorf("Prose(%q) = %s, want %s", test.text, got, test.want)
+		}
+	}
+}
+
+func TestCell(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{"a", "a"},
+		{`a|b||`, `a\|b\|\|`},
+		{`a\|b`, `a\\x7cb`},
+		{`a\\|b`, `a\\\x7cb`},
+	} {
+		if got := Cell(test.text); got != test.want {
+			t.Errorf("Cell(%q) = %s, want %s", test.text, got, test.want)
 		}
 	}
 }
