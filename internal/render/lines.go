@@ -1,8 +1,6 @@
 package render
 
-import (
-	"strings"
-)
+import "strings"
 
 // span is a part of a line that has one meaning; "" is plain text.
 type span struct {
@@ -26,14 +24,14 @@ func (s Style) fill(indent, hang int, spans ...span) string {
 	b.WriteString(strings.Repeat(" ", indent))
 	from, to := 0, 0 // the line
 	room := s.Width - indent
-	for to < len(text) {
+	for to < len(text) && s.Width > 0 {
 		gap := len(text[to:]) - len(strings.TrimLeft(text[to:], " "))
 		word := strings.IndexByte(text[to+gap:], ' ')
 		end := len(text)
 		if word >= 0 {
 			end = to + gap + word
 		}
-		if s.Width > 0 && from < to && Width(text[from:end]) > room && gap > 0 && to+gap < len(text) && !strings.HasPrefix(text[to+gap:], "::") {
+		if from < to && Width(text[from:end]) > room && gap > 0 && to+gap < len(text) && !strings.HasPrefix(text[to+gap:], "::") {
 			s.paintRange(&b, spans, from, to)
 			b.WriteString("\n" + strings.Repeat(" ", hang))
 			from, room = to+gap, s.Width-hang

@@ -24,6 +24,7 @@ const maxAccount = 40
 
 // clip is a text of foreign origin of at most n bytes once it is safe.
 func clip(s string, n int) string {
+	s = safetext.MaskUserinfo(s) // not of a part of it
 	s = safetext.Line(s[:min(len(s), n)])
 	for len(s) > n {
 		_, last := utf8.DecodeLastRuneInString(s)
@@ -114,19 +115,15 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	var cut omitted
 
 	changes := byHarm(p)
-	var rows []string
-	harmfulBytes := 0
-	for _, c := range changes {
-		row := changeRow(p, c)
-		if harm(c) <= disables {
-			harmfulBytes += len(row)
-		}
-		rows = append(rows, row)
-	}
-	for i := range p.Kept {
-		rows = append(rows, keptRow(p, &p.Kept[i]))
-	}
 	const header = "\n| | Flow | Channel | Change |\n| --- | --- | --- | --- |\n"
+	reserved := len(header) // for the harmful rows
+	for _, c := range changes {
+		if reserved >= budget/2 || harm(c) > disables {
+			break
+		}
+		reserved += len(changeRow(p, c))
+	}
+	reserved = min(reserved, budget/2)
 
 	noticesCut := 0
 	for _, group := range []struct {
@@ -136,12 +133,16 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	}{{"❌ **Refused**", p.Refusals, budget}, {"⚠️ **Warnings**", p.Warnings, budget / 3}} {
 		for i := range group.notices {
 			n := &group.notices[i]
-			line := fmt.Sprintf("- %s: %s\n", safetext.Code(n.Code), safetext.Prose(noticeText(n)))
+			at, message := noticeText(n)
+			if at != "" {
+				at = " " + safetext.Code(at) + ":"
+			}
+			line := fmt.Sprintf("- %s:%s %s\n", safetext.Code(n.Code), at, safetext.Prose(message))
 			if i == 0 {
 				line = fmt.Sprintf("\n%s\n\n%s", group.title, line)
 			}
 			// A long list must not crowd out the changes.
-			if b.Len()+len(line)+min(len(header)+harmfulBytes, budget/2) > budget || b.Len() > group.limit {
+			if b.Len()+len(line)+reserved > budget || b.Len() > group.limit {
 				noticesCut += len(group.notices) - i
 				break
 			}
@@ -149,38 +150,43 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 		}
 	}
 
-	rowsCut := 0
-	for i, row := range rows {
-		if i == 0 {
+	rows, all := 0, len(changes)+len(p.Kept)
+	for ; rows < all; rows++ {
+		var row string
+		if rows < len(changes) {
+			row = changeRow(p, changes[rows])
+		} else {
+			row = keptRow(&p.Kept[rows-len(changes)])
+		}
+		if rows == 0 {
 			row = header + row
 		}
 		if b.Len()+len(row) > budget {
-			rowsCut = len(rows) - i
 			break
 		}
 		b.WriteString(row)
 	}
-	cut.add(rowsCut, len(rows), "changes")
+	cut.add(all-rows, all, "changes")
 
 	const open, end = "\n<details><summary>Field by field%s</summary>\n", "\n</details>\n"
 	var blocks strings.Builder
-	blocksCut := 0
-	for _, c := range changes {
-		text := block(p, c)
-		if rowsCut > 0 || b.Len()+len(open)+len(" (1000000 of 1000000 changes)")+blocks.Len()+len(text)+len(end) > budget {
-			blocksCut++
-			continue
+	if rows == all {
+		blocksCut := 0
+		for _, c := range changes {
+			text := block(p, c)
+			if b.Len()+len(open)+len(" (1000000 of 1000000 changes)")+blocks.Len()+len(text)+len(end) > budget {
+				blocksCut++
+				continue
+			}
+			blocks.WriteString(text)
 		}
-		blocks.WriteString(text)
-	}
-	if blocks.Len() > 0 {
-		some := ""
-		if blocksCut > 0 {
-			some = fmt.Sprintf(" (%d of %d changes)", len(changes)-blocksCut, len(changes))
+		if blocks.Len() > 0 {
+			some := ""
+			if blocksCut > 0 {
+				some = fmt.Sprintf(" (%d of %d changes)", len(changes)-blocksCut, len(changes))
+			}
+			fmt.Fprintf(&b, open+"%s"+end, some, blocks.String())
 		}
-		fmt.Fprintf(&b, open+"%s"+end, some, blocks.String())
-	}
-	if rowsCut == 0 {
 		cut.add(blocksCut, len(changes), "diffs")
 	}
 	cut.add(noticesCut, len(p.Warnings)+len(p.Refusals), "warnings and refusals")
@@ -255,8 +261,8 @@ func changeRow(p *plan.Plan, c *plan.Change) string {
 		}
 	}
 	if c.Step != "" {
-		icon = "⏳ disable for a moment"
-		said = []string{"because identities are swapped"}
+		icon = "⏳ disable"
+		said = []string{"for a moment, because identities are swapped"}
 	} else {
 		for _, n := range notes(c) {
 			if n.meaning == "" { // the icon says the others
@@ -272,7 +278,7 @@ func changeRow(p *plan.Plan, c *plan.Change) string {
 	return row(icon, codeName(c.FriendlyName), channelCell(flow), strings.Join(said, ", "))
 }
 
-func keptRow(p *plan.Plan, k *plan.Kept) string {
+func keptRow(k *plan.Kept) string {
 	return row("🔒 keep", codeName(k.FriendlyName), channelCell(&k.Flow), "would be deleted without `--no-delete`")
 }
 

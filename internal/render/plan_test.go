@@ -473,3 +473,71 @@ func TestTextShowsHarmFirst(t *testing.T) {
 		last = i
 	}
 }
+
+// What is folded is counted when it is known what fits.
+func TestMarkdownCountsDiffs(t *testing.T) {
+	p := &plan.Plan{AccountSID: sid("AC", 1), Summary: plan.Summary{Create: 30}}
+	for i := range 30 {
+		name := fmt.Sprintf("Flow %03d", i)
+		p.Changes = append(p.Changes, plan.Change{Action: plan.Create, FriendlyName: name, Fields: fields(&schema.Flow{}, flow(name)), After: flow(name)})
+	}
+	p.Kept = []plan.Kept{{FriendlyName: "Old", SID: sid("FO", 1), Flow: *flow("Old")}}
+	text := markdown(t, p, 5_000)
+	checkMarkdown(t, p, text, 5_000)
+	shown := strings.Count(text, "```diff")
+	if shown == 0 || shown == 30 {
+		t.Fatalf("%d diffs are no test", shown)
+	}
+	contains(t, text, fmt.Sprintf("<summary>Field by field (%d of 30 changes)</summary>", shown), fmt.Sprintf("5000 bytes: %d of 30 diffs.", 30-shown), "| 🔒 keep | `Old` |")
+}
+
+func TestVerdictAndQuestion(t *testing.T) {
+	enabled, disabled := flow("A"), flow("A")
+	disabled.Enabled = false
+	off := plan.Change{Action: plan.Update, FriendlyName: "A", Before: enabled, After: disabled}
+	step := off
+	step.Step = plan.StepDisable
+	const asked = "Apply these changes to account AC1 (profile prod)? [yes/no] "
+	for _, test := range []struct {
+		plan              plan.Plan
+		verdict, question string
+	}{
+		{plan.Plan{}, "no changes", asked},
+		{plan.Plan{Kept: make([]plan.Kept, 2)}, "no changes to make, 2 flows kept", asked},
+		{plan.Plan{Summary: plan.Summary{Create: 1}, Changes: []plan.Change{{Action: plan.Create}}}, "1 change", asked},
+		{plan.Plan{Summary: plan.Summary{Update: 1}, Changes: []plan.Change{off}}, "1 change, disables 1 flow", "This DISABLES 1 flow.\n" + asked},
+		{plan.Plan{Summary: plan.Summary{Update: 1}, Changes: []plan.Change{step}}, "1 change", asked},
+		{plan.Plan{Summary: plan.Summary{Update: 2, Delete: 3}, Changes: []plan.Change{off, off}, Refusals: make([]plan.Notice, 1)},
+			"refused (5 changes, deletes 3 flows, disables 2 flows)", "This DELETES 3 flows and DISABLES 2 flows.\n" + asked},
+	} {
+		test.plan.AccountSID = "AC1"
+		if got := verdict(&test.plan); got != test.verdict {
+			t.Errorf("the verdict is %q, want %q", got, test.verdict)
+		}
+		if got := Question(&test.plan, Place{Profile: "prod"}, Style{}); got != test.question {
+			t.Errorf("the question is %q, want %q", got, test.question)
+		}
+	}
+}
+
+// Whatever a CI system says of its job, the last line is ours.
+func TestFooter(t *testing.T) {
+	const commit, url = "0123456789abcdef0123456789abcdef01234567", "https://github.com/o/r/actions/runs/1"
+	for _, test := range []struct {
+		options MarkdownOptions
+		want    string
+	}{
+		{MarkdownOptions{}, "\nAccount `AC1`\n"},
+		{MarkdownOptions{Place: Place{Profile: "`x`"}, Version: "v1", Job: Job{commit, url}},
+			"\nAccount `AC1` (profile `` `x` ``) · commit `0123456` · flexsync `v1` · [job](" + url + ")\n"},
+		{MarkdownOptions{Job: Job{"HEAD", "javascript:alert(1)"}}, "\nAccount `AC1`\n"},
+		{MarkdownOptions{Job: Job{"`0123456`", "https://a/)[x](b"}}, "\nAccount `AC1`\n"},
+		{MarkdownOptions{Job: Job{commit + "\n", "https://a/b\nc"}}, "\nAccount `AC1`\n"},
+		{MarkdownOptions{Job: Job{"", "https://user:pass@a/"}}, "\nAccount `AC1`\n"},
+		{MarkdownOptions{Version: "v1", Job: Job{commit, url + strings.Repeat("1", 500)}}, "\nAccount `AC1` · commit `0123456` · flexsync `v1`\n"},
+	} {
+		if got := test.options.footer("AC1", 400); got != test.want {
+			t.Errorf("%+v: %q, want %q", test.options, got, test.want)
+		}
+	}
+}

@@ -90,16 +90,20 @@ func Question(p *plan.Plan, place Place, style Style) string {
 }
 
 func notice(b *bufio.Writer, what span, n *plan.Notice, style Style) {
-	fmt.Fprintf(b, "%s\n", style.fill(0, 4, what, plain(" ("+safetext.Line(n.Code)+"): "+noticeText(n))))
+	at, message := noticeText(n)
+	if at != "" {
+		at += ": "
+	}
+	fmt.Fprintf(b, "%s\n", style.fill(0, 4, what, plain(" ("+safetext.Line(n.Code)+"): "+at+message)))
 }
 
-// noticeText is a notice as one line, with its position unless the message has it.
-func noticeText(n *plan.Notice) string {
-	message := safetext.Line(n.Message)
-	if at := pos(n.Source); at != "" && !strings.Contains(message, at) {
-		return safetext.Line(at) + ": " + message
+// noticeText is the position of a notice, "" if the message has it, and the message.
+func noticeText(n *plan.Notice) (at, message string) {
+	message = safetext.Line(n.Message)
+	if at = pos(n.Source); strings.Contains(message, at) {
+		at = ""
 	}
-	return message
+	return safetext.Line(at), message
 }
 
 // heading is what is done, and to which flow.

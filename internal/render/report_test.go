@@ -94,3 +94,41 @@ func TestReport(t *testing.T) {
 		t.Errorf("A is shown again:\n%s", &b)
 	}
 }
+
+// The password of a webhook is in no view, and a text that was meant for restoring a
+// flow says that it lacks it.
+func TestUserinfo(t *testing.T) {
+	const url = "https://user:pass@example.com/hook"
+	before, after := flow("A"), flow("A")
+	before.URL, after.URL = url, url+"2"
+	p := &plan.Plan{Names: map[string]string{sid("FW", 1): url}, Changes: []plan.Change{
+		{Action: plan.Delete, FriendlyName: url, Before: before, Reason: "see " + url},
+		{Action: plan.Update, FriendlyName: "A", Before: before, After: after, Fields: fields(before, after)},
+		{Action: plan.Create, FriendlyName: "A", After: after, Fields: fields(&schema.Flow{}, after)},
+	}, Warnings: []plan.Notice{{Code: "x", Message: "not " + url}}, Kept: []plan.Kept{{FriendlyName: "B", Flow: *before}}}
+	r := &apply.Report{Status: apply.Mismatched, Results: []apply.Result{
+		{Action: plan.Delete, FriendlyName: "A", SID: sid("FO", 1), Status: apply.Done, Before: before},
+		{Action: plan.Update, FriendlyName: "B", Status: apply.Failed, Err: errors.New("no " + url)},
+	}, Mismatches: []apply.Mismatch{{FriendlyName: "B", Path: "integration.url", Want: url, Have: url + "2"}}}
+	var report, comment, compact bytes.Buffer
+	if err := errors.Join(
+		Report(&report, r, Style{}, func(*apply.Result) bool { return false }),
+		ReportMarkdown(&comment, r, MarkdownOptions{MaxBytes: 65_000}),
+		Plan(&compact, p, PlanOptions{Compact: true}),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for _, view := range []string{text(t, p, Style{}), text(t, p, Style{Width: 40}), compact.String(), markdown(t, p, 65_000), report.String(), comment.String()} {
+		if strings.Contains(view, "pass@") || !strings.Contains(view, "https://***@example.com/hook") {
+			t.Errorf("the userinfo is not masked:\n%s", view)
+		}
+	}
+	if !strings.Contains(report.String(), "Put the credentials back in place of ***") || before.URL != url {
+		t.Errorf("what is deleted:\n%s", &report)
+	}
+	r.Results[0].Before = flow("A")
+	report.Reset()
+	if err := Report(&report, r, Style{}, func(*apply.Result) bool { return false }); err != nil || strings.Contains(report.String(), "credentials") {
+		t.Errorf("%v: nothing is missing:\n%s", err, &report)
+	}
+}

@@ -47,6 +47,8 @@ func Prose(s string) string {
 		case core == "":
 		case isWord(core):
 			b.WriteString(core)
+		case len(core) > 2 && core[0] == '`' && strings.IndexByte(core[1:], '`') == len(core)-2:
+			b.WriteString(Code(core[1 : len(core)-1])) // it is meant as code
 		default:
 			b.WriteString(Code(core))
 		}

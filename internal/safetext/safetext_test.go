@@ -128,7 +128,7 @@ func TestProse(t *testing.T) {
 		{`("Page"), (flows.yaml:3)`, "(`\"Page\"`), (`flows.yaml:3`)"},
 		{`an "open quote`, "an `\"open` quote"},
 		{"pass --max-deletes 4; did you mean messenger:?", "pass `--max-deletes` 4; did you mean messenger:?"},
-		{"@octocat #1 GH-1 :smile: [x](http://a) <b> *c* _d_ `e` www.example.com", "`@octocat` `#1` `GH-1` `:smile`: `[x](http://a)` `<b>` `*c*` `_d_` `` `e` `` `www.example.com`"},
+		{"@octocat #1 GH-1 :smile: [x](http://a) <b> *c* _d_ `e`, `` ``x`` `y www.example.com", "`@octocat` `#1` `GH-1` `:smile`: `[x](http://a)` `<b>` `*c*` `_d_` `e`, ``` `` ``` ``` ``x`` ``` `` `y `` `www.example.com`"},
 		{"f(x) a|b Zürich ... 1.", "`f(x)` `a|b` `Zürich` ... 1."},
 		{"::error::x", "`\\::error::x`"},
 	} {
