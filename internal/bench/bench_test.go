@@ -144,11 +144,11 @@ func (l listing) ListFlows(_ context.Context, visit func([]json.RawMessage) erro
 func show(p *plan.Plan, format string) error {
 	switch format {
 	case "text":
-		return render.Plan(io.Discard, p, render.Style{})
+		return render.Plan(io.Discard, p, render.PlanOptions{})
 	case "json":
 		return p.WriteJSON(io.Discard, "")
 	case "markdown":
-		return render.PlanMarkdown(io.Discard, p, 65_000)
+		return render.PlanMarkdown(io.Discard, p, render.MarkdownOptions{MaxBytes: 65_000})
 	}
 	return fmt.Errorf("there is no format %q", format)
 }
