@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"flexsync/internal/flexapi"
@@ -16,21 +18,23 @@ import (
 // API is the account to write to. Its methods are safe for concurrent use. When the
 // context ends, a write under way is finished and nothing new is sent. Errors of the
 // API are *flexapi.Error: Unknown says that the write may have been carried out. To
-// delete a flow that does not exist is no error; to fetch one is, with Status 404.
+// delete a resource that does not exist is no error; to fetch one is, with Status 404.
 type API interface {
 	state.Lister
-	FetchFlow(ctx context.Context, sid string) (flexapi.Answer, error)
-	CreateFlow(ctx context.Context, form url.Values) (flexapi.Answer, error)
-	UpdateFlow(ctx context.Context, sid string, form url.Values) (flexapi.Answer, error)
-	DeleteFlow(ctx context.Context, sid string) (flexapi.Answer, error)
+	Fetch(ctx context.Context, of flexapi.Collection, sid string) (flexapi.Answer, error)
+	Create(ctx context.Context, in flexapi.Collection, form url.Values) (flexapi.Answer, error)
+	Update(ctx context.Context, of flexapi.Collection, sid string, form url.Values) (flexapi.Answer, error)
+	Delete(ctx context.Context, of flexapi.Collection, sid string) (flexapi.Answer, error)
 }
 
-// AbsentAfter is the least time between two listings that lack a flow before its
+var _ API = (*flexapi.Client)(nil)
+
+// AbsentAfter is the least time between two listings that lack a resource before its
 // create is sent again: a request whose answer was lost may still be on its way.
 const AbsentAfter = 2 * time.Second
 
-// LateAfter is how long after its last write a run waits for flows that listings
-// may show late: of a create that was sent again, or of another run.
+// LateAfter is how long after its last write a run waits for resources that
+// listings may show late: of a create that was sent again, or of another run.
 const LateAfter = 10 * time.Second
 
 // GracePeriod is how long the last listing and the settlement of copies may take
@@ -62,7 +66,7 @@ func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts 
 		api: api, plan: p, opts: opts, scope: scope,
 		expect:  p.AccountSID,
 		results: make([]outcome, len(p.Changes)),
-		proven:  make(map[string]*state.Flow),
+		proven:  make(map[string]*state.Resource),
 		rivals:  make(map[string]int),
 		settled: make(map[string]bool),
 		kept:    make(map[string]bool),
@@ -70,7 +74,7 @@ func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts 
 	for i := range p.Changes {
 		c := &p.Changes[i]
 		r.results[i] = outcome{change: c, Result: Result{
-			Action: c.Action, FriendlyName: c.FriendlyName, SID: c.SID, Step: c.Step, Before: c.Before,
+			Action: c.Action, Key: c.Key, SID: c.SID, Step: c.Step, Before: c.Before,
 			Status: Skipped,
 		}}
 	}
@@ -82,8 +86,8 @@ func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts 
 	if r.wrote && !r.stopped {
 		r.verify(ctx, report, snap)
 	}
-	if report.Flows == nil {
-		report.Flows = r.managed(r.project(snap))
+	if report.SIDs == nil {
+		report.SIDs = r.managed(r.project(snap))
 	}
 	report.Kept = len(r.kept)
 	for i := range r.results {
@@ -121,10 +125,10 @@ type run struct {
 	extra   []Result  // of StepSettle and StepEnable
 
 	// By SID:
-	proven  map[string]*state.Flow // what fetches showed as the answers had said; nil is gone
-	rivals  map[string]int         // in how many views a flow was seen that another run has to take back
-	settled map[string]bool        // copies that were deleted
-	kept    map[string]bool        // what --no-delete keeps, of the plan and of copies
+	proven  map[string]*state.Resource // what fetches showed as the answers had said; nil is gone
+	rivals  map[string]int             // in how many views a resource was seen that another run has to take back
+	settled map[string]bool            // copies that were deleted
+	kept    map[string]bool            // what --no-delete keeps, of the plan and of copies
 }
 
 // outcome is a change of the plan and what became of it.
@@ -132,10 +136,10 @@ type outcome struct {
 	Result
 	change   *plan.Change
 	answered []Mismatch // what the answer to the write showed
-	// loose says of a create that an answer was lost and no flow was found: one may
+	// loose says of a create that an answer was lost and nothing was found: one may
 	// still appear, beside that of a later request.
 	loose bool
-	// instead is the SID of a flow with other content that has the name of a create
+	// instead is the SID of a resource with other content that has the name of a create
 	// in place of the one that this run made; "" when there is none.
 	instead string
 }
@@ -148,7 +152,7 @@ func (r *run) write(ctx context.Context, o outcome) outcome {
 	case plan.Update:
 		o.Result, o.answered = r.update(ctx, o.change, o.Result)
 	default:
-		answer, err := r.api.DeleteFlow(ctx, o.SID)
+		answer, err := r.api.Delete(ctx, state.Collection(o.Kind), o.SID)
 		o.Result = finish(o.Result, answer, err)
 	}
 	return o
@@ -180,27 +184,29 @@ func finish(res Result, answer flexapi.Answer, err error) Result {
 
 func (r *run) update(ctx context.Context, c *plan.Change, res Result) (Result, []Mismatch) {
 	form := c.After.Form(c.Before)
-	answer, err := r.api.UpdateFlow(ctx, c.SID, form)
+	answer, err := r.api.Update(ctx, state.Collection(c.Kind), c.SID, form)
 	res = finish(res, answer, err)
 	if e := asAPIError(err); e != nil {
-		switch identity := schema.FieldContactIdentity.Form; {
-		case e.Status == 404:
-			res.Err = fmt.Errorf("the flow no longer exists: it was deleted since the plan was made; run again to create it: %w", err)
-		case e.Status == 400 && form.Has(identity) && form.Get(identity) == "":
-			res.Err = fmt.Errorf("the update clears contact_identity; if the API does not allow that, delete the flow and apply again to create it without one: %w", err)
+		fields := c.Kind.Fields
+		cleared := slices.IndexFunc(fields, func(f schema.Field) bool { return form.Has(f.Form) && form.Get(f.Form) == "" })
+		switch {
+		case e.Status == http.StatusNotFound:
+			res.Err = fmt.Errorf("the %s no longer exists: it was deleted since the plan was made; run again to create it: %w", c.Kind.Name, err)
+		case e.Status == http.StatusBadRequest && cleared >= 0:
+			res.Err = fmt.Errorf("the update clears %s; if the API does not allow that, delete the %s and apply again to create it without one: %w", fields[cleared].Path, c.Kind.Name, err)
 		}
 	}
 	if err != nil {
 		return res, nil
 	}
-	have, err := r.decode(answer)
+	have, err := r.decode(c.Kind, answer)
 	if err != nil {
 		// It was carried out, and the last listing shows the result.
 		res.Status, res.Err = Unknown, err
 		return res, nil
 	}
 	if have.SID != c.SID {
-		res.Status, res.Err = Unknown, fmt.Errorf("the response is about another flow, %s", have.SID)
+		res.Status, res.Err = Unknown, fmt.Errorf("the response is about another %s, %s", c.Kind.Name, have.SID)
 		return res, nil
 	}
 	return res, answerMismatches(c, &have)
@@ -210,11 +216,11 @@ func (r *run) update(ctx context.Context, c *plan.Change, res Result) (Result, [
 func (r *run) create(ctx context.Context, o outcome) outcome {
 	c := o.change
 	for {
-		answer, err := r.api.CreateFlow(ctx, c.After.Form(nil))
+		answer, err := r.api.Create(ctx, state.Collection(c.Kind), c.After.Form(nil))
 		o.Result = finish(o.Result, answer, err)
-		var have state.Flow
+		var have state.Resource
 		if err == nil {
-			if have, err = r.decode(answer); err != nil {
+			if have, err = r.decode(c.Kind, answer); err != nil {
 				o.Status, o.Err = Unknown, err
 			}
 			var other *otherAccountError
@@ -231,19 +237,19 @@ func (r *run) create(ctx context.Context, o outcome) outcome {
 			return o
 		}
 		found, absent, err := r.find(ctx, c)
-		if err == nil && found != nil && sameContent(c.After, &found.Flow) {
+		if err == nil && found != nil && sameContent(c.After, &found.Object) {
 			o.Status, o.SID, o.Err = Done, found.SID, nil
-			o.Note = "the response was lost, but the account has the flow"
+			o.Note = "the response was lost, but the account has the " + c.Kind.Name
 			return o
 		}
 		o.loose = true
 		switch {
 		case err != nil:
-			o.Err = fmt.Errorf("%w; cannot tell whether the flow was created: %w", o.Err, err)
+			o.Err = fmt.Errorf("%w; cannot tell whether the %s was created: %w", o.Err, c.Kind.Name, err)
 			return o
 		case found != nil:
 			o.Status = Failed
-			o.Err = fmt.Errorf("a flow of this name with other content, %s, was created since the plan was made; run again to update it: %w", found.SID, o.Err)
+			o.Err = fmt.Errorf("a %s of this name with other content, %s, was created since the plan was made; run again to update it: %w", c.Kind.Name, found.SID, o.Err)
 			return o
 		case !absent || o.Attempts >= maxCreates:
 			return o
@@ -251,27 +257,27 @@ func (r *run) create(ctx context.Context, o outcome) outcome {
 	}
 }
 
-// find looks for a flow that a create may have left: of its name, and created since
+// find looks for a resource that a create may have left: of its name, and created since
 // the plan was made. absent is true when two listings lack it.
-func (r *run) find(ctx context.Context, c *plan.Change) (found *state.Flow, absent bool, err error) {
+func (r *run) find(ctx context.Context, c *plan.Change) (found *state.Resource, absent bool, err error) {
 	for listing := range 2 {
 		if listing > 0 {
 			if err := sleep(ctx, AbsentAfter); err != nil {
 				return nil, false, err
 			}
 		}
-		snap, err := r.list(ctx)
+		snap, err := r.list(ctx, []*schema.Kind{c.Kind})
 		if err != nil {
 			return nil, false, err
 		}
-		for i := range snap.Flows {
-			f := &snap.Flows[i]
-			// A flow that is ignored existed before, and is not ours.
-			if f.FriendlyName != c.FriendlyName || r.planned(f.SID) || !r.scope.Covers(f) {
+		for i := range snap.Resources {
+			f := &snap.Resources[i]
+			// One that is ignored existed before, and is not ours.
+			if f.Key() != c.Key || r.planned(f.SID) || !r.scope.Covers(f) {
 				continue
 			}
 			// Of several, the one that a settlement would keep.
-			if found == nil || sameContent(c.After, &f.Flow) && (!sameContent(c.After, &found.Flow) || f.Older(found)) {
+			if found == nil || sameContent(c.After, &f.Object) && (!sameContent(c.After, &found.Object) || f.Older(found)) {
 				found = f
 			}
 		}
@@ -284,60 +290,46 @@ func (r *run) find(ctx context.Context, c *plan.Change) (found *state.Flow, abse
 
 // otherAccountError is the error of a create that was carried out in another account
 // than the plan is for.
-type otherAccountError struct{ got, want, sid string }
+type otherAccountError struct{ got, want, created string }
 
 func (e *otherAccountError) Error() string {
-	return fmt.Sprintf("the response is from account %s, but the plan is for %s: nothing more is written; delete flow %s, which was created there, and correct the credentials",
-		e.got, e.want, e.sid)
+	return fmt.Sprintf("the response is from account %s, but the plan is for %s: nothing more is written; delete %s, which was created there, and correct the credentials",
+		e.got, e.want, e.created)
 }
 
-func (r *run) decode(answer flexapi.Answer) (state.Flow, error) {
-	f, err := state.Decode(answer.Body)
+func (r *run) decode(k *schema.Kind, answer flexapi.Answer) (state.Resource, error) {
+	f, err := state.Decode(k, answer.Body)
 	if err != nil {
-		return f, fmt.Errorf("the response is not a flow: %w", err)
+		return f, fmt.Errorf("the response is not a %s: %w", k.Name, err)
 	}
 	if r.expect != "" && f.AccountSID != "" && f.AccountSID != r.expect {
-		return f, &otherAccountError{got: f.AccountSID, want: r.expect, sid: f.SID}
+		return f, &otherAccountError{got: f.AccountSID, want: r.expect, created: k.Name + " " + f.SID}
 	}
 	return f, nil
 }
 
-// sameContent reports whether the account's flow is as it should be. Fields that are
-// left open may have any value.
-func sameContent(want, have *schema.Flow) bool {
-	for i := range schema.Fields {
-		if f := &schema.Fields[i]; !leftOpen(f, want) && !f.Equal(want, have) {
-			return false
-		}
-	}
-	return true
+// sameContent reports whether the account's resource is as it should be. Fields that
+// are left open may have any value.
+func sameContent(want, have *schema.Object) bool {
+	return schema.Differ(want, have)&^want.Open() == 0
 }
 
-// leftOpen reports whether a flow of the plan leaves a field to the account.
-func leftOpen(f *schema.Field, want *schema.Flow) bool {
-	return want.IntegrationType == "" && schema.IntegrationFields.Has(f) ||
-		f == schema.FieldCreationOnMessage && want.CreationOnMessage == schema.Unset
-}
-
-// differences returns the fields in which the account's flow is not as it should be.
-func differences(name string, want *schema.Flow, have *state.Flow, where string) []Mismatch {
+// differences returns the fields in which the account's resource is not as it should
+// be.
+func differences(key schema.Key, want *schema.Object, have *state.Resource, where string) []Mismatch {
 	var ms []Mismatch
-	for i := range schema.Fields {
-		f := &schema.Fields[i]
-		if leftOpen(f, want) || f.Equal(want, &have.Flow) {
-			continue
-		}
-		m := Mismatch{FriendlyName: name, SID: have.SID, Path: f.Path, Want: f.Get(want), Have: f.Get(&have.Flow), Note: where}
+	for f := range want.Kind.In(schema.Differ(want, &have.Object) &^ want.Open()) {
+		m := Mismatch{Key: key, SID: have.SID, Path: f.Path, Want: want.Get(f), Have: have.Get(f), Note: where}
 		if f.Cleared && m.Want == nil {
-			m.Note = "the API does not clear this field: delete the flow and apply again to create it without"
+			m.Note = fmt.Sprintf("the API does not clear this field: delete the %s and apply again to create it without", key.Kind.Name)
 		}
 		ms = append(ms, m)
 	}
 	return ms
 }
 
-func answerMismatches(c *plan.Change, have *state.Flow) []Mismatch {
-	return differences(c.FriendlyName, c.After, have, "in the response to the "+c.Action.String())
+func answerMismatches(c *plan.Change, have *state.Resource) []Mismatch {
+	return differences(c.Key, c.After, have, "in the response to the "+c.Action.String())
 }
 
 // sleep waits for d. It returns the context's error when that ends first.

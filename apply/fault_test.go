@@ -183,7 +183,7 @@ func TestFailureStopsOnlyDeletes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, emulator.Options{},
 			inAccount(studio("A", "+15550000001")), inAccount(studio("B", "+15550000002")), inAccount(studio("Old", "+15550000003")))
-		off := func(f *schema.Flow) { f.LongLived = true }
+		off := func(f *schema.Object) { set(f, "long_lived", true) }
 		want := []schema.Declared{studio("A", "+15550000001", off), studio("B", "+15550000002", off)}
 		w.once(isUpdate, emutest.Fault{Status: 400, Body: `{"code":45004,"message":"no","more_info":"https://www.twilio.com/docs/errors/45004","status":400}`})
 		r := w.must(want, apply.Partial)
@@ -237,7 +237,7 @@ func TestNoIdentity(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, emulator.Options{Behaviour: b}, inAccount(studio("Cleared", "+15550000001")))
-				off := func(f *schema.Flow) { f.Enabled = false }
+				off := func(f *schema.Object) { set(f, "enabled", false) }
 				w.must([]schema.Declared{studio("Web", ""), studio("Cleared", "+15550000001")}, apply.Applied)
 				w.must([]schema.Declared{studio("Web", "", off), studio("Cleared", "+15550000001", off)}, apply.Applied)
 				want := []schema.Declared{studio("Web", ""), studio("Cleared", "")}
@@ -382,7 +382,7 @@ func TestTypesShareAnIdentity(t *testing.T) {
 		w := newWorld(t, emulator.Options{Behaviour: readings["by type"]},
 			inAccount(studio("A", "+15550000001")), inAccount(studio("B", "+15550000001", toTask)))
 		for _, want := range [][]schema.Declared{
-			{studio("A", "+15550000001", func(f *schema.Flow) { f.RetryCount = 1 }), studio("B", "+15550000001", toTask)},
+			{studio("A", "+15550000001", func(f *schema.Object) { set(f, "integration.retry_count", int64(1)) }), studio("B", "+15550000001", toTask)},
 			{studio("A", "+15550000001", toTask), studio("B", "+15550000001")},
 			{studio("C", "+15550000001", toTask), studio("D", "+15550000001")},
 		} {
@@ -449,7 +449,7 @@ func TestSwapFails(t *testing.T) {
 				r := w.must(want, apply.Partial)
 				off := 0
 				for _, f := range w.flows() {
-					if !f.Enabled {
+					if !f.Enabled() {
 						off++
 					}
 				}
@@ -556,8 +556,8 @@ func TestRequestCount(t *testing.T) {
 		if got := len(w.server.Requests()); got != 3+2 {
 			t.Errorf("%d requests, want 5", got)
 		}
-		if r.Flows["A"] == "" || r.Flows["B"] == "" || len(r.Flows) != 2 {
-			t.Errorf("flows %v", r.Flows)
+		if r.SIDs[schema.Flows]["A"] == "" || r.SIDs[schema.Flows]["B"] == "" || len(r.SIDs[schema.Flows]) != 2 {
+			t.Errorf("flows %v", r.SIDs[schema.Flows])
 		}
 	})
 }
@@ -609,7 +609,7 @@ func TestLostCreatePassesOverIgnored(t *testing.T) {
 				w.once(isCreate, emutest.Fault{DropBefore: true})
 				theirs := w.flows()[0].SID
 				c := w.client()
-				snap, err := state.Read(t.Context(), c)
+				snap, err := state.Read(t.Context(), c, schema.Kinds)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -618,7 +618,7 @@ func TestLostCreatePassesOverIgnored(t *testing.T) {
 					t.Fatal(err)
 				}
 				p, err := plan.Compute(t.Context(), plan.Input{
-					Config: &schema.Config{Flows: []schema.Declared{want}, Ignore: globs}, Snapshot: snap, ExpectAccount: w.server.AccountSID(),
+					Config: &schema.Config{Kinds: schema.Kinds, Resources: []schema.Declared{want}, Ignore: globs}, Snapshot: snap, ExpectAccount: w.server.AccountSID(),
 				})
 				if err != nil {
 					t.Fatal(err)

@@ -146,7 +146,7 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // client is one process's.
-func (w *world) client() state.Client {
+func (w *world) client() *flexapi.Client {
 	sid := w.server.AccountSID()
 	c, err := flexapi.New(flexapi.Config{
 		BaseURL: "http://localhost", Transport: w, Timeout: 5 * time.Second,
@@ -155,7 +155,7 @@ func (w *world) client() state.Client {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return state.Client{Client: c}
+	return c
 }
 
 // all is a limit that lets everything be deleted.
@@ -167,13 +167,13 @@ func all() plan.Limit {
 	return l
 }
 
-func (w *world) plan(ctx context.Context, c state.Client, flows []schema.Declared) (*plan.Plan, *state.Snapshot, error) {
-	snap, err := state.Read(ctx, c)
+func (w *world) plan(ctx context.Context, c *flexapi.Client, flows []schema.Declared) (*plan.Plan, *state.Snapshot, error) {
+	snap, err := state.Read(ctx, c, schema.Kinds)
 	if err != nil {
 		return nil, nil, err
 	}
 	p, err := plan.Compute(ctx, plan.Input{
-		Config: &schema.Config{Flows: flows}, Snapshot: snap, MaxDeletes: all(), NoDelete: w.noDelete,
+		Config: &schema.Config{Kinds: schema.Kinds, Resources: flows}, Snapshot: snap, MaxDeletes: all(), NoDelete: w.noDelete,
 		ExpectAccount: w.server.AccountSID(), FlexsyncVersion: "test", CreatedAt: time.Now(),
 	})
 	return p, snap, err
@@ -225,15 +225,15 @@ func describe(r *apply.Report) string {
 }
 
 // flows is the account as it is, straight from the server.
-func (w *world) flows() []state.Flow {
+func (w *world) flows() []state.Resource {
 	w.t.Helper()
-	var flows []state.Flow
+	var flows []state.Resource
 	for _, m := range w.server.Flows() {
 		raw, err := json.Marshal(m)
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		f, err := state.Decode(raw)
+		f, err := state.Decode(schema.Flows, raw)
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -247,22 +247,22 @@ func (w *world) differs(want []schema.Declared) string {
 	have := w.flows()
 	var bad []string
 	for _, d := range want {
-		var found []state.Flow
+		var found []state.Resource
 		for _, f := range have {
-			if f.FriendlyName == d.Flow.FriendlyName {
+			if f.ID() == d.ID() {
 				found = append(found, f)
 			}
 		}
 		switch {
 		case len(found) != 1:
-			bad = append(bad, fmt.Sprintf("%d flows named %q", len(found), d.Flow.FriendlyName))
-		case found[0].Flow != d.Flow:
-			bad = append(bad, fmt.Sprintf("%q is\n%s, wanted\n%s", d.Flow.FriendlyName, found[0].AppendJSON(nil), d.Flow.AppendJSON(nil)))
+			bad = append(bad, fmt.Sprintf("%d flows named %q", len(found), d.ID()))
+		case found[0].Object != d.Object:
+			bad = append(bad, fmt.Sprintf("%q is\n%s, wanted\n%s", d.ID(), found[0], d.Object))
 		}
 	}
 	for _, f := range have {
-		if !slices.ContainsFunc(want, func(d schema.Declared) bool { return d.Flow.FriendlyName == f.FriendlyName }) {
-			bad = append(bad, fmt.Sprintf("%q is there, and not declared", f.FriendlyName))
+		if !slices.ContainsFunc(want, func(d schema.Declared) bool { return d.ID() == f.ID() }) {
+			bad = append(bad, fmt.Sprintf("%q is there, and not declared", f.ID()))
 		}
 	}
 	return strings.Join(bad, "\n")
@@ -298,29 +298,39 @@ func (w *world) committed(method string) int {
 }
 
 // studio declares a flow.
-func studio(name, identity string, edit ...func(*schema.Flow)) schema.Declared {
-	f := schema.Flow{
-		FriendlyName: name, ChatServiceSID: "IS00000000000000000000000000000001", ChannelType: "sms", ContactIdentity: identity,
-		Enabled: true, IntegrationType: schema.Studio, FlowSID: "FW00000000000000000000000000000001", RetryCount: 3,
-	}
+// set stores a value of a flow by its path.
+func set(o interface {
+	Set(*schema.Field, schema.Value)
+}, path string, v schema.Value) {
+	o.Set(schema.Flows.Field(path), v)
+}
+
+func studio(name, identity string, edit ...func(*schema.Object)) schema.Declared {
+	f := schema.Flows.Make(schema.Values{
+		"friendly_name": name, "chat_service_sid": "IS00000000000000000000000000000001", "channel_type": "sms", "contact_identity": identity,
+		"enabled": true, "integration_type": schema.Studio, "integration.flow_sid": "FW00000000000000000000000000000001", "integration.retry_count": int64(3),
+	})
 	for _, e := range edit {
 		e(&f)
 	}
-	return schema.Declared{Flow: f, Pos: yamldoc.Pos{File: "flows.yaml", Line: 1}}
+	return schema.Declared{Object: f, Pos: yamldoc.Pos{File: "flows.yaml", Line: 1}}
 }
 
-func switchedOff(f *schema.Flow) { f.Enabled = false }
+func switchedOff(f *schema.Object) { set(f, "enabled", false) }
 
-func toTask(f *schema.Flow) {
-	f.IntegrationType, f.FlowSID, f.RetryCount = schema.Task, "", 0
-	f.WorkspaceSID, f.WorkflowSID = "WS00000000000000000000000000000001", "WW00000000000000000000000000000001"
-	f.Channel, f.Timeout, f.CreationOnMessage = "chat", 60, schema.False
+func toTask(f *schema.Object) {
+	set(f, "integration_type", schema.Task)
+	set(f, "integration.workspace_sid", "WS00000000000000000000000000000001")
+	set(f, "integration.workflow_sid", "WW00000000000000000000000000000001")
+	set(f, "integration.channel", "chat")
+	set(f, "integration.timeout", int64(60))
+	set(f, "integration.creation_on_message", false)
 }
 
 // inAccount is a declared flow as the account has it.
 func inAccount(d schema.Declared, more ...string) map[string]any {
 	var m map[string]any
-	if err := json.Unmarshal(d.Flow.AppendJSON(nil), &m); err != nil {
+	if err := json.Unmarshal([]byte(d.String()), &m); err != nil {
 		panic(err)
 	}
 	for i := 0; i+1 < len(more); i += 2 {

@@ -10,28 +10,28 @@ import (
 	"flexsync/state"
 )
 
-// Deleted returns the flows that the run deleted, in the order of results.
-func (r *Report) Deleted() []state.Flow {
-	var flows []state.Flow
+// Deleted returns what the run deleted, in the order of results.
+func (r *Report) Deleted() []state.Resource {
+	var deleted []state.Resource
 	for i := range r.Results {
 		if res := &r.Results[i]; res.Action == plan.Delete && res.Status == Done && res.Before != nil {
-			flows = append(flows, state.Flow{SID: res.SID, Flow: *res.Before})
+			deleted = append(deleted, state.Resource{SID: res.SID, Object: *res.Before})
 		}
 	}
-	return flows
+	return deleted
 }
 
 type jsonResult struct {
-	Action       string       `json:"action"`
-	FriendlyName string       `json:"friendly_name"`
-	SID          string       `json:"sid,omitempty"`
-	Step         string       `json:"step,omitempty"`
-	Status       Status       `json:"status"`
-	Attempts     int          `json:"attempts"`
-	RequestID    string       `json:"request_id,omitempty"`
-	Note         string       `json:"note,omitempty"`
-	Error        *JSONError   `json:"error,omitempty"`
-	Before       *schema.Flow `json:"before,omitempty"`
+	Action string `json:"action"`
+	schema.Key
+	SID       string         `json:"sid,omitempty"`
+	Step      string         `json:"step,omitempty"`
+	Status    Status         `json:"status"`
+	Attempts  int            `json:"attempts"`
+	RequestID string         `json:"request_id,omitempty"`
+	Note      string         `json:"note,omitempty"`
+	Error     *JSONError     `json:"error,omitempty"`
+	Before    *schema.Object `json:"before,omitempty"`
 }
 
 // JSONError is an error in a JSON document. Members but the message are of a
@@ -57,15 +57,6 @@ func NewJSONError(err error) *JSONError {
 	return j
 }
 
-type jsonMismatch struct {
-	FriendlyName string       `json:"friendly_name"`
-	SID          string       `json:"sid"`
-	Path         string       `json:"path"`
-	Want         schema.Value `json:"want"`
-	Have         schema.Value `json:"have"`
-	Note         string       `json:"note,omitempty"`
-}
-
 // WriteJSON writes the report as a JSON document, a result a line. The error is w's.
 func (r *Report) WriteJSON(w io.Writer) error {
 	d := jsondoc.New(w)
@@ -77,16 +68,20 @@ func (r *Report) WriteJSON(w io.Writer) error {
 		for i := range r.Results {
 			res := &r.Results[i]
 			add(jsonResult{
-				Action: res.Action.String(), FriendlyName: res.FriendlyName, SID: res.SID, Step: res.Step, Status: res.Status,
+				Action: res.Action.String(), Key: res.Key, SID: res.SID, Step: res.Step, Status: res.Status,
 				Attempts: res.Attempts, RequestID: res.RequestID, Note: res.Note, Error: NewJSONError(res.Err), Before: res.Before,
 			})
 		}
 	})
-	d.Member("flows", r.Flows)
+	for _, k := range schema.Kinds {
+		if sids, ok := r.SIDs[k]; ok {
+			d.Member(k.Plural, sids)
+		}
+	}
 	if len(r.Mismatches) > 0 || r.Status == Mismatched {
 		d.List("mismatches", func(add func(any)) {
-			for _, m := range r.Mismatches {
-				add(jsonMismatch(m))
+			for i := range r.Mismatches {
+				add(&r.Mismatches[i])
 			}
 		})
 	}

@@ -42,8 +42,8 @@ func TestLateListing(t *testing.T) {
 					t.Errorf("%d fetches, want one for each of at most 5 flows", n)
 				}
 				for _, f := range w.flows() {
-					if r.Flows[f.FriendlyName] != f.SID {
-						t.Errorf("flows has %s for %q, and the account %s", r.Flows[f.FriendlyName], f.FriendlyName, f.SID)
+					if r.SIDs[schema.Flows][f.ID()] != f.SID {
+						t.Errorf("flows has %s for %q, and the account %s", r.SIDs[schema.Flows][f.ID()], f.ID(), f.SID)
 					}
 				}
 				if d := time.Since(begun); d > apply.LateAfter+5*time.Second {
@@ -60,7 +60,7 @@ func TestLateListingOfAMismatch(t *testing.T) {
 		opts := late(4 * time.Second)
 		opts.Behaviour.EmptyDoesNotClear = true
 		w := newWorld(t, opts, inAccount(studio("A", "+15550000001")))
-		r := w.must([]schema.Declared{studio("A", "", func(f *schema.Flow) { f.LongLived = true })}, apply.Mismatched)
+		r := w.must([]schema.Declared{studio("A", "", func(f *schema.Object) { set(f, "long_lived", true) })}, apply.Mismatched)
 		if len(r.Mismatches) != 1 || r.Mismatches[0].Path != "contact_identity" {
 			t.Errorf("mismatches\n%s", describe(r))
 		}
@@ -102,8 +102,8 @@ func TestLateListingOfALostCreate(t *testing.T) {
 				r := w.must(want, apply.Applied)
 				w.mustEqual(want)
 				for _, f := range w.flows() {
-					if r.Flows[f.FriendlyName] != f.SID {
-						t.Errorf("flows has %v, and the account %s %s", r.Flows, f.FriendlyName, f.SID)
+					if r.SIDs[schema.Flows][f.ID()] != f.SID {
+						t.Errorf("flows has %v, and the account %s %s", r.SIDs[schema.Flows], f.ID(), f.SID)
 					}
 				}
 			})
@@ -147,8 +147,8 @@ func TestLateListingOfACollisionWithOneself(t *testing.T) {
 		want := []schema.Declared{studio("A", "+15550000001")}
 		r := w.must(want, apply.Applied)
 		w.mustEqual(want)
-		if r.Flows["A"] != w.flows()[0].SID {
-			t.Errorf("flows %v", r.Flows)
+		if r.SIDs[schema.Flows]["A"] != w.flows()[0].SID {
+			t.Errorf("flows %v", r.SIDs[schema.Flows])
 		}
 	})
 }
@@ -289,11 +289,11 @@ func differentCommits(t *testing.T, runs int, apart, lag time.Duration, notFound
 	for i, r := range reports {
 		stays := false
 		for _, f := range flows {
-			if f.FriendlyName == "A" {
-				stays = f.Flow == config(i)[0].Flow
+			if f.ID() == "A" {
+				stays = f.Object == config(i)[0].Object
 				// Of three the first to finish may still see two of the others'.
-				if sid := r.Flows["A"]; sid != f.SID && (runs == 2 || sid != "") {
-					t.Errorf("run %d: flows has %q for A, and the account %s\n%s", i, r.Flows["A"], f.SID, describe(r))
+				if sid := r.SIDs[schema.Flows]["A"]; sid != f.SID && (runs == 2 || sid != "") {
+					t.Errorf("run %d: flows has %q for A, and the account %s\n%s", i, r.SIDs[schema.Flows]["A"], f.SID, describe(r))
 				}
 			}
 		}
@@ -326,8 +326,8 @@ func TestLostCreateBesideAnotherCommit(t *testing.T) {
 		})
 		r := w.must([]schema.Declared{studio("A", "+15550000001")}, apply.Mismatched)
 		w.mustEqual([]schema.Declared{theirs})
-		if n := w.committed(http.MethodDelete); n != 2 || r.Flows["A"] != w.flows()[0].SID {
-			t.Errorf("%d deletes, flows %v\n%s", n, r.Flows, describe(r))
+		if n := w.committed(http.MethodDelete); n != 2 || r.SIDs[schema.Flows]["A"] != w.flows()[0].SID {
+			t.Errorf("%d deletes, flows %v\n%s", n, r.SIDs[schema.Flows], describe(r))
 		}
 	})
 }
@@ -364,8 +364,8 @@ func TestNoDeleteKeepsCopies(t *testing.T) {
 				if n := w.asked(isDelete); r.Status != apply.Applied || n != 0 || len(w.flows()) != 2 {
 					t.Fatalf("%s, %d deletes, %d flows\n%s", r.Status, n, len(w.flows()), describe(r))
 				}
-				if r.Flows["A"] != older || r.Counts().Kept != 1 || len(r.Deleted()) != 0 {
-					t.Errorf("flows %v, counts %+v", r.Flows, r.Counts())
+				if r.SIDs[schema.Flows]["A"] != older || r.Counts().Kept != 1 || len(r.Deleted()) != 0 {
+					t.Errorf("flows %v, counts %+v", r.SIDs[schema.Flows], r.Counts())
 				}
 				if res := r.Results[1]; res.Step != apply.StepSettle || res.Status != apply.Skipped || res.SID == older || !strings.Contains(describe(r), "= kept") {
 					t.Errorf("results\n%s", describe(r))

@@ -139,13 +139,13 @@ func (s *schedule) breakable(want []schema.Declared) {
 func (s *schedule) end(want []schema.Declared) []schema.Declared {
 	on := map[string]bool{}
 	for _, f := range s.w.flows() {
-		on[f.FriendlyName] = f.Enabled
+		on[f.ID()] = f.Enabled()
 	}
 	ends := slices.Clone(want)
 	for i := range ends {
 		d := &ends[i]
-		if now, there := on[d.Flow.FriendlyName]; there && d.IgnoreChanges.Has(schema.FieldEnabled) {
-			d.Flow.Enabled = now
+		if now, there := on[d.ID()]; there && d.IgnoreChanges.Has(schema.Flows.Enabled) {
+			set(d, "enabled", now)
 		}
 	}
 	return ends
@@ -183,17 +183,19 @@ func (s *schedule) config() []schema.Declared {
 		if identities[i] == 5 {
 			identity = ""
 		}
-		ds = append(ds, studio(fmt.Sprintf("Flow %c", 'A'+n), identity, func(f *schema.Flow) {
-			f.Enabled = s.IntN(4) > 0
-			f.LongLived = s.IntN(2) == 0
-			f.RetryCount = s.Int64N(4)
+		ds = append(ds, studio(fmt.Sprintf("Flow %c", 'A'+n), identity, func(f *schema.Object) {
+			set(f, "enabled", s.IntN(4) > 0)
+			set(f, "long_lived", s.IntN(2) == 0)
+			set(f, "integration.retry_count", s.Int64N(4))
 			if s.IntN(4) == 0 {
 				toTask(f)
-				f.Timeout, f.Priority, f.CreationOnMessage = 60*s.Int64N(3), s.Int64N(3), schema.OptBoolOf(s.IntN(2) == 0)
+				set(f, "integration.timeout", 60*s.Int64N(3))
+				set(f, "integration.priority", s.Int64N(3))
+				set(f, "integration.creation_on_message", s.IntN(2) == 0)
 			}
 		}))
 		if d := &ds[len(ds)-1]; s.IntN(3) == 0 {
-			d.IgnoreChanges = schema.FieldEnabled.Bit()
+			d.IgnoreChanges = schema.Flows.Enabled.Bit()
 		}
 	}
 	return ds
@@ -337,7 +339,7 @@ func (s *schedule) onlyPlanned(p *plan.Plan, r *apply.Report, begun int) {
 		switch res := &r.Results[i]; res.Step {
 		case apply.StepEnable:
 			on := *res.Before
-			on.Enabled = true
+			set(&on, "enabled", true)
 			allowed["POST /v1/FlexFlows/"+res.SID+" "+on.Form(res.Before).Encode()] = true
 		case apply.StepSettle:
 			allowed["DELETE /v1/FlexFlows/"+res.SID+" "] = true
@@ -355,11 +357,11 @@ func (s *schedule) onlyPlanned(p *plan.Plan, r *apply.Report, begun int) {
 
 // truthful holds every result against the account, after a run that was alone.
 func (s *schedule) truthful(p *plan.Plan, r *apply.Report) {
-	bySID := map[string]schema.Flow{}
+	bySID := map[string]schema.Object{}
 	byName := map[string]int{}
 	for _, f := range s.w.flows() {
-		bySID[f.SID] = f.Flow
-		byName[f.FriendlyName]++
+		bySID[f.SID] = f.Object
+		byName[f.ID()]++
 	}
 	seen := map[string]bool{} // SIDs with a later step
 	for i := len(p.Changes) - 1; i >= 0; i-- {
@@ -373,7 +375,7 @@ func (s *schedule) truthful(p *plan.Plan, r *apply.Report) {
 		switch {
 		case c.Action == plan.Create && res.Status == apply.Done && (!there || have != *c.After):
 			wrong = "created, and the account does not show it"
-		case c.Action == plan.Create && (res.Status == apply.Failed || res.Status == apply.Skipped) && byName[c.FriendlyName] > 0:
+		case c.Action == plan.Create && (res.Status == apply.Failed || res.Status == apply.Skipped) && byName[c.ID] > 0:
 			wrong = "not created, and the account has it"
 		case c.Action == plan.Update && res.Status == apply.Done && have != *c.After:
 			wrong = "updated, and the account does not show it"
@@ -385,10 +387,10 @@ func (s *schedule) truthful(p *plan.Plan, r *apply.Report) {
 			wrong = "not deleted, and it is gone"
 		}
 		if wrong != "" {
-			s.t.Errorf("%s %q: reported as %s (%v): %s", c.Action, c.FriendlyName, res.Status, res.Err, wrong)
+			s.t.Errorf("%s %q: reported as %s (%v): %s", c.Action, c.ID, res.Status, res.Err, wrong)
 		}
 	}
-	for name := range r.Flows {
+	for name := range r.SIDs[schema.Flows] {
 		if strings.TrimSpace(name) == "" || byName[name] == 0 {
 			s.t.Errorf("flows has %q, and the account has not", name)
 		}

@@ -33,32 +33,32 @@ type Report struct {
 	Status     Status
 	AccountSID string
 	Results    []Result // in the order of the plan, then those with StepSettle or StepEnable
-	// Flows maps each declared name in scope to its SID after the run. A name that
-	// the account does not have exactly once is missing.
-	Flows      map[string]string
+	// SIDs maps, for each kind that the run manages, each declared ID in scope to its
+	// SID after the run. One that the account does not have exactly once is missing.
+	SIDs       map[*schema.Kind]map[string]string
 	Mismatches []Mismatch
-	Kept       int   // flows that --no-delete keeps, copies that appeared during the run included
+	Kept       int   // resources that --no-delete keeps, copies that appeared during the run included
 	ListErr    error // why the account could not be listed after the writes; nil when it was
 }
 
 // Steps of results that are not changes of the plan, beside plan.StepDisable.
 const (
 	StepSettle = "settle" // the delete of a copy from a lost request or another run; skipped when --no-delete keeps it
-	StepEnable = "enable" // a flow that was disabled to break a cycle is enabled again
+	StepEnable = "enable" // a resource that was disabled to break a cycle is enabled again
 )
 
 // Result is how one change ended.
 type Result struct {
-	Action       plan.Action
-	FriendlyName string
-	SID          string // of a create: the new one
-	Step         string
-	Status       Status
-	Attempts     int    // requests sent for it, without listings and fetches
-	RequestID    string // Twilio-Request-Id of the last answer
-	Note         string // why a change was skipped, or how one came to be done; may be ""
-	Err          error  // of a failed or unknown change
-	Before       *schema.Flow
+	Action plan.Action
+	schema.Key
+	SID       string // of a create: the new one
+	Step      string
+	Status    Status
+	Attempts  int    // requests sent for it, without listings and fetches
+	RequestID string // Twilio-Request-Id of the last answer
+	Note      string // why a change was skipped, or how one came to be done; may be ""
+	Err       error  // of a failed or unknown change
+	Before    *schema.Object
 }
 
 // Counts are totals of a report. Steps count only when they failed.
@@ -94,14 +94,15 @@ func (r *Report) Counts() Counts {
 }
 
 // Mismatch is a difference between the plan and the account. Path is a
-// schema.Field's, with values as in plan.FieldChange, or "" when the flow is missing,
+// schema.Field's, with values as in plan.FieldChange, or "" when the resource is missing,
 // should not exist, or exists more than once.
 type Mismatch struct {
-	FriendlyName string
-	SID          string
-	Path         string
-	Want, Have   schema.Value
-	Note         string
+	schema.Key
+	SID  string       `json:"sid"`
+	Path string       `json:"path"`
+	Want schema.Value `json:"want"`
+	Have schema.Value `json:"have"`
+	Note string       `json:"note,omitempty"`
 }
 
 // asAPIError returns the *flexapi.Error in an error, or nil.

@@ -108,7 +108,7 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int) bool {
 				return false
 			}
 			if needs := &r.results[d]; needs.Status != Done {
-				skip(fmt.Sprintf("it depends on the %s of flow %q, which did not succeed", needs.Action, needs.FriendlyName))
+				skip(fmt.Sprintf("it depends on the %s of %s %q, which did not succeed", needs.Action, needs.Kind.Name, needs.ID))
 				return false
 			}
 		}
@@ -185,11 +185,11 @@ func (s *slot) Release() {
 	}
 }
 
-// enableAgain enables the flows that were disabled to break a cycle whose later
+// enableAgain enables what was disabled to break a cycle whose later
 // changes did not succeed, unless their identity is taken by now.
 func (r *run) enableAgain(ctx context.Context) {
 	changes := r.plan.Changes
-	finals := make(map[string]int) // SID → the change that would have finished the flow
+	finals := make(map[string]int) // SID → the change that would have finished the resource
 	for i := range changes {
 		if changes[i].Step == "" && changes[i].SID != "" {
 			finals[changes[i].SID] = i
@@ -204,21 +204,21 @@ func (r *run) enableAgain(ctx context.Context) {
 		if !ok || r.results[final].Status == Done || r.results[final].Status == Unknown {
 			continue
 		}
-		res := Result{Action: plan.Update, FriendlyName: c.FriendlyName, SID: c.SID, Step: StepEnable, Before: c.After}
+		res := Result{Action: plan.Update, Key: c.Key, SID: c.SID, Step: StepEnable, Before: c.After}
 		if j := r.takenBy(i); j >= 0 {
 			res.Status = Failed
-			res.Err = fmt.Errorf("the flow stays disabled, because flow %q has its identity now; run again to finish", changes[j].FriendlyName)
+			res.Err = fmt.Errorf("the %s stays disabled, because %s %q has its identity now; run again to finish", c.Kind.Name, changes[j].Kind.Name, changes[j].ID)
 		} else {
 			// An interruption must not leave it disabled.
 			var ms []Mismatch
 			res, ms = r.update(context.WithoutCancel(ctx), &plan.Change{
-				Action: plan.Update, FriendlyName: c.FriendlyName, SID: c.SID, Before: c.After, After: c.Before,
+				Action: plan.Update, Key: c.Key, SID: c.SID, Before: c.After, After: c.Before,
 			}, res)
 			r.results[i].answered = append(r.results[i].answered, ms...)
 			if res.Status == Done {
 				res.Note = "the swap of identities did not succeed"
 			} else {
-				res.Err = fmt.Errorf("the flow may still be disabled, and then no messages reach it; run again to enable it: %w", res.Err)
+				res.Err = fmt.Errorf("the %s may still be disabled, and then no messages reach it; run again to enable it: %w", c.Kind.Name, res.Err)
 			}
 		}
 		r.extra = append(r.extra, res)

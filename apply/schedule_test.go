@@ -22,7 +22,7 @@ func many() (account []map[string]any, want []schema.Declared) {
 			want = append(want, d)
 			continue
 		case i < 36:
-			want = append(want, studio(d.Flow.FriendlyName, d.Flow.ContactIdentity, func(f *schema.Flow) { f.Enabled = false }))
+			want = append(want, studio(d.ID(), d.Object.Text(schema.Flows.Contact), func(f *schema.Object) { set(f, "enabled", false) }))
 		}
 		account = append(account, inAccount(d))
 	}

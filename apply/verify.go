@@ -23,12 +23,12 @@ import (
 // Listings may lag behind the writes. So verify fetches what a listing does not show
 // as the answers said, and takes another view for one of these reasons:
 //
-//   - A difference, or a flow that was not found: once, since another run may be
+//   - A difference, or a resource that was not found: once, since another run may be
 //     about to finish, and a 404 may be untrue.
-//   - A flow that another run has to take back: [patience] times.
-//   - A listing that lacks flows that this run created, and so may lack those of
+//   - One that another run has to take back: [patience] times.
+//   - A listing that lacks what this run created, and so may lack those of
 //     other runs: until [LateAfter] after the last write.
-//   - A create that was sent again, whose first flow may be late: at that time.
+//   - A create that was sent again, whose first resource may be late: at that time.
 //
 // verify comes after an interruption, too, or the report would not be true. But then
 // someone is waiting: there is one view, within [GracePeriod].
@@ -48,7 +48,7 @@ func (r *run) verify(ctx context.Context, report *Report, before *state.Snapshot
 		r.settleOutcomes(v)
 		r.settleCopies(grace, v)
 		report.Mismatches = r.compare(v, before)
-		report.Flows = r.managed(v.flows)
+		report.SIDs = r.managed(v.resources)
 		wait := AbsentAfter
 		switch {
 		case !twice && (v.doubt || len(report.Mismatches) > 0):
@@ -77,7 +77,7 @@ func (r *run) verify(ctx context.Context, report *Report, before *state.Snapshot
 	})...)
 }
 
-// loose reports whether the flow of a create without an answer may still appear.
+// loose reports whether the resource of a create without an answer may still appear.
 func (r *run) loose() bool {
 	return slices.ContainsFunc(r.results, func(o outcome) bool { return o.loose })
 }
@@ -93,8 +93,8 @@ func outlive(ctx context.Context, d time.Duration) (context.Context, context.Can
 }
 
 // list reads the account, and refuses another one than the plan is for.
-func (r *run) list(ctx context.Context) (*state.Snapshot, error) {
-	snap, err := state.Read(ctx, r.api)
+func (r *run) list(ctx context.Context, kinds []*schema.Kind) (*state.Snapshot, error) {
+	snap, err := state.Read(ctx, r.api, kinds)
 	if err == nil && r.expect != "" && snap.AccountSID != "" && snap.AccountSID != r.expect {
 		return nil, fmt.Errorf("the listing is from account %s, but the plan is for %s", snap.AccountSID, r.expect)
 	}
@@ -104,23 +104,23 @@ func (r *run) list(ctx context.Context) (*state.Snapshot, error) {
 // view is the account as a listing shows it, with fetches where that is not as the
 // answers to the writes said.
 type view struct {
-	flows  []state.Flow     // in scope
-	gone   map[string]bool  // SIDs of flows that went since
-	failed map[string]error // why a flow could not be fetched, by SID
-	late   bool             // the listing lacks a flow that this run created and that exists
-	doubt  bool             // a flow that should exist was not found
-	rival  bool             // another run has to take a flow back, and may be about to
+	resources []state.Resource // in scope
+	gone      map[string]bool  // SIDs of resources that went since
+	failed    map[string]error // why a resource could not be fetched, by SID
+	late      bool             // the listing lacks what this run created and what exists
+	doubt     bool             // a resource that should exist was not found
+	rival     bool             // another run has to take one back, and may be about to
 }
 
 func (r *run) view(ctx context.Context) (*view, error) {
-	snap, err := r.list(ctx)
+	snap, err := r.list(ctx, r.plan.Kinds())
 	if err != nil {
 		return nil, err
 	}
 	v := &view{
-		flows:  slices.DeleteFunc(snap.Flows, func(f state.Flow) bool { return r.settled[f.SID] || !r.scope.Covers(&f) }),
-		gone:   make(map[string]bool),
-		failed: make(map[string]error),
+		resources: slices.DeleteFunc(snap.Resources, func(f state.Resource) bool { return r.settled[f.SID] || !r.scope.Covers(&f) }),
+		gone:      make(map[string]bool),
+		failed:    make(map[string]error),
 	}
 	bySID := v.bySID()
 	var gaps []*outcome // changes that the listing does not show
@@ -137,12 +137,12 @@ func (r *run) view(ctx context.Context) (*view, error) {
 		}
 	}
 	answers := r.fetch(ctx, ask)
-	var unlisted []state.Flow
+	var unlisted []state.Resource
 	for _, o := range gaps {
 		f, proven := r.proven[o.SID]
 		if !proven {
 			var err error
-			if f, err = answers[o.SID].flow, answers[o.SID].err; err != nil {
+			if f, err = answers[o.SID].found, answers[o.SID].err; err != nil {
 				v.failed[o.SID] = err
 				continue
 			}
@@ -163,45 +163,45 @@ func (r *run) view(ctx context.Context) (*view, error) {
 		}
 	}
 	v.sweep()
-	v.flows = append(v.flows, unlisted...)
+	v.resources = append(v.resources, unlisted...)
 	return v, nil
 }
 
 // sweep removes what is gone.
 func (v *view) sweep() {
-	v.flows = slices.DeleteFunc(v.flows, func(f state.Flow) bool { return v.gone[f.SID] })
+	v.resources = slices.DeleteFunc(v.resources, func(f state.Resource) bool { return v.gone[f.SID] })
 }
 
-func (v *view) bySID() map[string]*state.Flow {
-	bySID := make(map[string]*state.Flow, len(v.flows))
-	for i := range v.flows {
-		bySID[v.flows[i].SID] = &v.flows[i]
+func (v *view) bySID() map[string]*state.Resource {
+	bySID := make(map[string]*state.Resource, len(v.resources))
+	for i := range v.resources {
+		bySID[v.resources[i].SID] = &v.resources[i]
 	}
 	return bySID
 }
 
-// shows reports whether a flow, nil when there is none, is as a change makes it.
-func shows(f *state.Flow, want *schema.Flow) bool {
+// shows reports whether a resource, nil when there is none, is as a change makes it.
+func shows(f *state.Resource, want *schema.Object) bool {
 	if f == nil || want == nil {
 		return f == nil && want == nil
 	}
-	return sameContent(want, &f.Flow)
+	return sameContent(want, &f.Object)
 }
 
-// fetched is one flow as a fetch showed it; nil is gone.
+// fetched is one resource as a fetch showed it; nil is gone.
 type fetched struct {
-	flow *state.Flow
-	err  error
+	found *state.Resource
+	err   error
 }
 
-// fetch reads flows, at most Parallelism at once.
+// fetch reads resources, at most Parallelism at once.
 func (r *run) fetch(ctx context.Context, sids []string) map[string]fetched {
 	answers := make([]fetched, len(sids))
 	var g errgroup.Group
 	g.SetLimit(max(1, r.opts.Parallelism))
 	for i, sid := range sids {
 		g.Go(func() error {
-			answers[i].flow, answers[i].err = r.fetchOne(ctx, sid)
+			answers[i].found, answers[i].err = r.fetchOne(ctx, sid)
 			return nil
 		})
 	}
@@ -213,17 +213,18 @@ func (r *run) fetch(ctx context.Context, sids []string) map[string]fetched {
 	return found
 }
 
-func (r *run) fetchOne(ctx context.Context, sid string) (*state.Flow, error) {
-	answer, err := r.api.FetchFlow(ctx, sid)
+func (r *run) fetchOne(ctx context.Context, sid string) (*state.Resource, error) {
+	k := schema.KindOf(sid)
+	answer, err := r.api.Fetch(ctx, state.Collection(k), sid)
 	if e := asAPIError(err); e != nil && e.Status == http.StatusNotFound {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	f, err := r.decode(answer)
+	f, err := r.decode(k, answer)
 	if err == nil && f.SID != sid {
-		err = fmt.Errorf("the response is about another flow, %s", f.SID)
+		err = fmt.Errorf("the response is about another %s, %s", k.Name, f.SID)
 	}
 	return &f, err
 }
@@ -233,7 +234,7 @@ func (r *run) fetchOne(ctx context.Context, sid string) (*state.Flow, error) {
 // another run may have been a moment faster.
 func (r *run) settleOutcomes(v *view) {
 	bySID := v.bySID()
-	fresh := r.fresh(v.flows)
+	fresh := r.fresh(v.resources)
 	for i := range r.results {
 		o := &r.results[i]
 		if o.Status != Unknown && (o.Status != Failed || o.Action != plan.Create) {
@@ -242,7 +243,7 @@ func (r *run) settleOutcomes(v *view) {
 		f := bySID[o.SID]
 		if o.Action == plan.Create {
 			f = nil
-			for _, g := range fresh[o.FriendlyName] {
+			for _, g := range fresh[o.Key] {
 				if shows(g, o.change.After) && (f == nil || g.Older(f)) {
 					f = g
 				}
@@ -258,12 +259,12 @@ func (r *run) settleOutcomes(v *view) {
 	}
 }
 
-// fresh is the flows that were created since the plan was made, by name.
-func (r *run) fresh(flows []state.Flow) map[string][]*state.Flow {
-	fresh := make(map[string][]*state.Flow)
-	for i := range flows {
-		if f := &flows[i]; !r.planned(f.SID) {
-			fresh[f.FriendlyName] = append(fresh[f.FriendlyName], f)
+// fresh is what was created since the plan was made.
+func (r *run) fresh(resources []state.Resource) map[schema.Key][]*state.Resource {
+	fresh := make(map[schema.Key][]*state.Resource)
+	for i := range resources {
+		if f := &resources[i]; !r.planned(f.SID) {
+			fresh[f.Key()] = append(fresh[f.Key()], f)
 		}
 	}
 	return fresh
@@ -274,27 +275,27 @@ func (r *run) planned(sid string) bool {
 	return ok
 }
 
-// settleCopies leaves one flow of each name that this run created, when another run,
+// settleCopies leaves one resource of each name that this run created, when another run,
 // or a lost request of this one, created a second: the older stays, then the one of
 // the lower SID, by which all runs choose the same.
 func (r *run) settleCopies(ctx context.Context, v *view) {
-	fresh := r.fresh(v.flows)
+	fresh := r.fresh(v.resources)
 	for i := range r.results {
 		if o := &r.results[i]; o.Action == plan.Create && o.Status == Done {
-			r.settle(ctx, v, o, fresh[o.FriendlyName])
+			r.settle(ctx, v, o, fresh[o.Key])
 		}
 	}
 	v.sweep()
 }
 
-// patience is in how many views a run sees another run's flow before it assumes that
-// the flow stays: one more than the other run needs to take it back.
+// patience is in how many views a run sees another run's resource before it assumes
+// that it stays: one more than the other run needs to take it back.
 const patience = 3
 
-// settle settles the flows of one name that were created since the plan was made.
+// settle settles the resources of one name that were created since the plan was made.
 // Where they differ, a run deletes only its own: the other run takes back the other
-// one, and the next run decides what the flow that stays holds.
-func (r *run) settle(ctx context.Context, v *view, o *outcome, group []*state.Flow) {
+// one, and the next run decides what the one that stays holds.
+func (r *run) settle(ctx context.Context, v *view, o *outcome, group []*state.Resource) {
 	o.instead = ""
 	if len(group) > 1 {
 		// The listing may be late, and a delete is final.
@@ -303,7 +304,7 @@ func (r *run) settle(ctx context.Context, v *view, o *outcome, group []*state.Fl
 	if len(group) == 0 {
 		return
 	}
-	keep := slices.MinFunc(group, func(f, g *state.Flow) int {
+	keep := slices.MinFunc(group, func(f, g *state.Resource) int {
 		if f.Older(g) {
 			return -1
 		}
@@ -340,14 +341,14 @@ func (r *run) settle(ctx context.Context, v *view, o *outcome, group []*state.Fl
 	}
 }
 
-// confirm fetches flows of one name and returns those that exist and still have it,
+// confirm fetches resources of one name and returns those that exist and still have it,
 // as they are now; none when a fetch failed.
-func (r *run) confirm(ctx context.Context, v *view, flows []*state.Flow) []*state.Flow {
+func (r *run) confirm(ctx context.Context, v *view, flows []*state.Resource) []*state.Resource {
 	sids := make([]string, len(flows))
 	for i, f := range flows {
 		sids[i] = f.SID
 	}
-	var there []*state.Flow
+	var there []*state.Resource
 	answers := r.fetch(ctx, sids)
 	for _, f := range flows {
 		switch a := answers[f.SID]; {
@@ -356,12 +357,12 @@ func (r *run) confirm(ctx context.Context, v *view, flows []*state.Flow) []*stat
 				v.failed[g.SID] = a.err // which of them stays is open for all
 			}
 			return nil
-		case a.flow == nil:
+		case a.found == nil:
 			v.gone[f.SID] = true
 			v.doubt = true
 		default:
-			renamed := f.FriendlyName != a.flow.FriendlyName
-			if *f = *a.flow; !renamed {
+			renamed := f.Key() != a.found.Key()
+			if *f = *a.found; !renamed {
 				there = append(there, f)
 			}
 		}
@@ -369,21 +370,21 @@ func (r *run) confirm(ctx context.Context, v *view, flows []*state.Flow) []*stat
 	return there
 }
 
-// takeBack deletes one of several flows of a name, or keeps it with --no-delete.
-func (r *run) takeBack(ctx context.Context, v *view, f, keep *state.Flow) {
-	content := f.Flow
+// takeBack deletes one of several resources of a name, or keeps it with --no-delete.
+func (r *run) takeBack(ctx context.Context, v *view, f, keep *state.Resource) {
+	content := f.Object
 	res := Result{
-		Action: plan.Delete, FriendlyName: f.FriendlyName, SID: f.SID, Step: StepSettle, Before: &content,
-		Note: fmt.Sprintf("a second flow of this name, created at the same time; %s stays", keep.SID),
+		Action: plan.Delete, Key: f.Key(), SID: f.SID, Step: StepSettle, Before: &content,
+		Note: fmt.Sprintf("a second %s of this name, created at the same time; %s stays", f.Kind.Name, keep.SID),
 	}
 	if r.plan.NoDelete {
 		if r.kept[f.SID] {
 			return
 		}
 		r.kept[f.SID] = true
-		res.Status, res.Note = Skipped, fmt.Sprintf("a second flow of this name, created at the same time as %s; --no-delete keeps it", keep.SID)
+		res.Status, res.Note = Skipped, fmt.Sprintf("a second %s of this name, created at the same time as %s; --no-delete keeps it", f.Kind.Name, keep.SID)
 	} else {
-		answer, err := r.api.DeleteFlow(ctx, f.SID)
+		answer, err := r.api.Delete(ctx, state.Collection(f.Kind), f.SID)
 		res = finish(res, answer, err)
 		if res.Status == Done {
 			v.gone[f.SID] = true
@@ -399,93 +400,95 @@ func (r *run) takeBack(ctx context.Context, v *view, f, keep *state.Flow) {
 // Changes that did not succeed are reported as such, and not as a difference again.
 func (r *run) compare(v *view, before *state.Snapshot) []Mismatch {
 	type wanted struct {
-		name   string
-		flow   *schema.Flow // nil: must not exist
-		absent string       // what it means when the flow does not exist
-		differ string       // what it means when the flow differs
+		key    schema.Key
+		object *schema.Object // nil: must not exist
+		absent string         // what it means when the resource does not exist
+		differ string         // what it means when the resource differs
 	}
-	want := make(map[string]wanted, len(before.Flows))
-	for i := range before.Flows {
-		if f := &before.Flows[i]; r.planned(f.SID) {
-			want[f.SID] = wanted{name: f.FriendlyName, flow: &f.Flow, absent: "it was deleted by someone else during the run"}
+	want := make(map[string]wanted, len(before.Resources))
+	for i := range before.Resources {
+		if f := &before.Resources[i]; r.planned(f.SID) {
+			want[f.SID] = wanted{key: f.Key(), object: &f.Object, absent: "it was deleted by someone else during the run"}
 		}
 	}
-	open := make(map[string]bool)    // SIDs of changes, and names of creates, that did not succeed
-	created := make(map[string]bool) // names
+	open := make(map[string]bool) // SIDs of changes that did not succeed
+	failed := make(map[schema.Key]bool)
+	created := make(map[schema.Key]bool)
 	for i := range r.results {
 		o := &r.results[i]
 		switch {
 		case o.Step != "":
 		case o.Action == plan.Create && o.Status != Done:
-			open[o.FriendlyName] = true
+			failed[o.Key] = true
 		case o.Status != Done:
 			delete(want, o.SID)
 			open[o.SID] = true
 		default:
-			w := wanted{name: o.FriendlyName, flow: o.change.After, absent: "the API reported success, but the flow does not exist"}
+			w := wanted{key: o.Key, object: o.change.After, absent: fmt.Sprintf("the API reported success, but the %s does not exist", o.Kind.Name)}
 			if o.instead != "" {
-				w.differ = "another run created this flow at the same time, and it stays; run again to update it"
+				w.differ = fmt.Sprintf("another run created this %s at the same time, and it stays; run again to update it", o.Kind.Name)
 			}
 			want[cmp.Or(o.instead, o.SID)] = w
-			created[o.FriendlyName] = created[o.FriendlyName] || o.Action == plan.Create
+			created[o.Key] = created[o.Key] || o.Action == plan.Create
 		}
 	}
 	var ms []Mismatch
-	differs := func(name, sid, what string) {
-		ms = append(ms, Mismatch{FriendlyName: name, SID: sid, Note: what})
+	differs := func(key schema.Key, sid, what string) {
+		ms = append(ms, Mismatch{Key: key, SID: sid, Note: what})
 	}
-	missing := make(map[string][]string) // name → SIDs of flows that do not exist
+	missing := make(map[schema.Key][]string) // SIDs of what does not exist
 	here := v.bySID()
 	for sid, w := range want {
 		switch f := here[sid]; {
-		case f == nil && w.flow != nil:
-			missing[w.name] = append(missing[w.name], sid)
-		case f != nil && w.flow == nil:
-			differs(f.FriendlyName, sid, "the API reported the delete as done, but the flow still exists")
+		case f == nil && w.object != nil:
+			missing[w.key] = append(missing[w.key], sid)
+		case f != nil && w.object == nil:
+			differs(f.Key(), sid, fmt.Sprintf("the API reported the delete as done, but the %s still exists", f.Kind.Name))
 		case f != nil:
-			ms = append(ms, differences(w.name, w.flow, f, w.differ)...)
+			ms = append(ms, differences(w.key, w.object, f, w.differ)...)
 		}
 	}
-	for i := range v.flows {
-		f := &v.flows[i]
+	for i := range v.resources {
+		f := &v.resources[i]
 		if _, ok := want[f.SID]; ok {
 			continue
 		}
-		sids := missing[f.FriendlyName]
-		same := slices.IndexFunc(sids, func(sid string) bool { return shows(f, want[sid].flow) })
+		key := f.Key()
+		sids := missing[key]
+		same := slices.IndexFunc(sids, func(sid string) bool { return shows(f, want[sid].object) })
 		switch {
 		case same >= 0: // another run may have settled copies and left an equal one
-			missing[f.FriendlyName] = slices.Delete(sids, same, same+1)
-		case open[f.SID] || open[f.FriendlyName] || r.kept[f.SID]:
-		case created[f.FriendlyName]:
-			differs(f.FriendlyName, f.SID, "a second flow of this name, which another run or a person created at the same time; run again, and if the plan is refused, delete one of the two or pin one with `sid`")
+			missing[key] = slices.Delete(sids, same, same+1)
+		case open[f.SID] || failed[key] || r.kept[f.SID]:
+		case created[key]:
+			differs(key, f.SID, fmt.Sprintf("a second %s of this name, which another run or a person created at the same time; run again, and if the plan is refused, delete one of the two or pin one with `sid`", f.Kind.Name))
 		default:
-			differs(f.FriendlyName, f.SID, "it was created during the run, and no file declares it")
+			differs(key, f.SID, "it was created during the run, and no file declares it")
 		}
 	}
-	for name, sids := range missing {
+	for key, sids := range missing {
 		for _, sid := range sids {
-			differs(name, sid, want[sid].absent)
+			differs(key, sid, want[sid].absent)
 		}
 	}
 	for i := range ms {
 		if err := v.failed[ms[i].SID]; err != nil {
-			ms[i].Note = strings.TrimPrefix(fmt.Sprintf("%s; the listing shows this, but the flow could not be fetched: %v", ms[i].Note, err), "; ")
+			ms[i].Note = strings.TrimPrefix(fmt.Sprintf("%s; the listing shows this, but the %s could not be fetched: %v", ms[i].Note, ms[i].Kind.Name, err), "; ")
 		}
 	}
 	slices.SortStableFunc(ms, func(a, b Mismatch) int {
-		return cmp.Or(cmp.Compare(a.FriendlyName, b.FriendlyName), cmp.Compare(a.SID, b.SID))
+		return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.SID, b.SID))
 	})
 	return ms
 }
 
-// project is the flows in scope as they should be after the writes, for when there is
-// no listing.
-func (r *run) project(before *state.Snapshot) []state.Flow {
-	flows := slices.Clone(before.Flows)
-	at := make(map[string]int, len(flows))
-	for i := range flows {
-		at[flows[i].SID] = i
+// project is what is in scope as it should be after the writes, for when there is no
+// listing.
+func (r *run) project(before *state.Snapshot) []state.Resource {
+	resources := slices.Clone(before.Resources)
+	at := make(map[string]int, len(resources))
+	for i := range resources {
+		at[resources[i].SID] = i
 	}
 	gone := make(map[string]bool)
 	for i := range r.plan.Changes {
@@ -493,40 +496,34 @@ func (r *run) project(before *state.Snapshot) []state.Flow {
 		switch {
 		case res.Status != Done:
 		case c.Action == plan.Create:
-			flows = append(flows, state.Flow{SID: res.SID, Flow: *c.After})
+			resources = append(resources, state.Resource{SID: res.SID, Object: *c.After})
 		case c.Action == plan.Delete:
 			gone[c.SID] = true
 		default:
 			if j, ok := at[c.SID]; ok {
-				flows[j].Flow = *c.After
+				resources[j].Object = *c.After
 			}
 		}
 	}
-	return slices.DeleteFunc(flows, func(f state.Flow) bool { return gone[f.SID] || !r.scope.Covers(&f) })
+	return slices.DeleteFunc(resources, func(f state.Resource) bool { return gone[f.SID] || !r.scope.Covers(&f) })
 }
 
-// managed returns the SID of each managed name that the account has exactly once.
-func (r *run) managed(flows []state.Flow) map[string]string {
-	count := make(map[string]int, len(r.plan.Managed))
-	for _, name := range r.plan.Managed {
-		count[name] = 0
-	}
-	sids := make(map[string]string, len(count))
-	for i := range flows {
-		f := &flows[i]
-		n, ok := count[f.FriendlyName]
-		if !ok || r.kept[f.SID] {
-			continue
-		}
-		count[f.FriendlyName] = n + 1
-		if n == 0 {
-			sids[f.FriendlyName] = f.SID
-		} else {
-			delete(sids, f.FriendlyName)
+// managed returns the SID of each managed resource that the account has exactly once.
+func (r *run) managed(resources []state.Resource) map[*schema.Kind]map[string]string {
+	found := make(map[schema.Key][]string)
+	for i := range resources {
+		if f := &resources[i]; !r.kept[f.SID] {
+			found[f.Key()] = append(found[f.Key()], f.SID)
 		}
 	}
-	return sids
+	managed := make(map[*schema.Kind]map[string]string)
+	for k, ids := range r.plan.Managed {
+		managed[k] = make(map[string]string, len(ids))
+		for _, id := range ids {
+			if sids := found[schema.Key{Kind: k, ID: id}]; len(sids) == 1 {
+				managed[k][id] = sids[0]
+			}
+		}
+	}
+	return managed
 }
-
-// API is checked against the client here, where both are known.
-var _ API = state.Client{}

@@ -13,14 +13,14 @@ import (
 const many = 100_000
 
 // crowd is as many declared flows and flows of an account.
-func crowd(n int, declared func(i int) schema.Declared, has func(i int) state.Flow) Input {
-	in := Input{Config: &schema.Config{}, Snapshot: &state.Snapshot{AccountSID: sid("AC", 1)}, MaxDeletes: anyDeletes, CreatedAt: someTime}
+func crowd(n int, declared func(i int) schema.Declared, has func(i int) state.Resource) Input {
+	in := Input{Config: config(), Snapshot: &state.Snapshot{AccountSID: sid("AC", 1)}, MaxDeletes: anyDeletes, CreatedAt: someTime}
 	for i := range n {
 		if declared != nil {
-			in.Config.Flows = append(in.Config.Flows, declared(i))
+			in.Config.Resources = append(in.Config.Resources, declared(i))
 		}
 		if has != nil {
-			in.Snapshot.Flows = append(in.Snapshot.Flows, has(i))
+			in.Snapshot.Resources = append(in.Snapshot.Resources, has(i))
 		}
 	}
 	return in
@@ -33,7 +33,7 @@ func number(i int) (name, identity string) {
 func unchanged(n int) Input {
 	return crowd(n,
 		func(i int) schema.Declared { name, id := number(i); return declare(name, on(id)) },
-		func(i int) state.Flow { name, id := number(i); return have(i, name, on(id)) })
+		func(i int) state.Resource { name, id := number(i); return have(i, name, on(id)) })
 }
 
 // changed has as many updates, with creates and deletes among them.
@@ -46,7 +46,7 @@ func changed(n int) Input {
 			}
 			return declare(name, on(id), retry(1))
 		},
-		func(i int) state.Flow { name, id := number(i); return have(i, name, on(id)) })
+		func(i int) state.Resource { name, id := number(i); return have(i, name, on(id)) })
 }
 
 // swapped is pairs of flows that exchange their identities.
@@ -57,7 +57,7 @@ func swapped(n int) Input {
 			_, id := number(i ^ 1)
 			return declare(name, on(id))
 		},
-		func(i int) state.Flow { name, id := number(i); return have(i, name, on(id)) })
+		func(i int) state.Resource { name, id := number(i); return have(i, name, on(id)) })
 }
 
 // shifted is one chain: each flow takes the identity of the next.
@@ -72,14 +72,14 @@ func shifted(n int, ring bool) Input {
 			_, id := number(next)
 			return declare(name, on(id))
 		},
-		func(i int) state.Flow { name, id := number(i); return have(i, name, on(id)) })
+		func(i int) state.Resource { name, id := number(i); return have(i, name, on(id)) })
 }
 
 // renamed is every flow under an old name, with a copy.
 func renamedCopies(n int) Input {
 	in := crowd(n,
 		func(i int) schema.Declared { name, _ := number(i); return declare("New "+name, old(name)) },
-		func(i int) state.Flow { name, _ := number(i / 2); return have(i, name) })
+		func(i int) state.Resource { name, _ := number(i / 2); return have(i, name) })
 	return in
 }
 
@@ -94,11 +94,11 @@ var inputs = []struct {
 	{"ring", func(n int) Input { return shifted(n, true) }},
 	{"copies", renamedCopies},
 	{"one name", func(n int) Input { // the same flow over and over
-		return crowd(n, nil, func(i int) state.Flow { return have(i, "A") })
+		return crowd(n, nil, func(i int) state.Resource { return have(i, "A") })
 	}},
 	{"copies of one name", func(n int) Input {
-		in := crowd(n, nil, func(i int) state.Flow { return have(i, "A") })
-		in.Config.Flows = []schema.Declared{declare("A", retry(1))}
+		in := crowd(n, nil, func(i int) state.Resource { return have(i, "A") })
+		in.Config.Resources = []schema.Declared{declare("A", retry(1))}
 		return in
 	}},
 }
@@ -132,7 +132,7 @@ func BenchmarkStale(b *testing.B) {
 	in := unchanged(many)
 	p := compute(b, in)
 	for b.Loop() {
-		if moved, err := p.Stale(in.Snapshot, ""); len(moved) > 0 || err != nil {
+		if moved, err := p.Stale(in.Snapshot); len(moved) > 0 || err != nil {
 			b.Fatal(moved, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"flexsync/internal/glob"
@@ -29,8 +30,8 @@ type Input struct {
 	Only     []glob.Glob // the names in scope; empty: all
 	Ignore   []glob.Glob // names and SIDs to leave out, beside those of the configuration
 	NoDelete bool
-	// MaxDeletes is the most flows that may be deleted; the zero value is the
-	// default, DefaultPercent of the flows in scope.
+	// MaxDeletes is the most resources of a kind that may be deleted; the zero value
+	// is the default, DefaultPercent of those in scope.
 	MaxDeletes Limit
 
 	// ExpectAccount is the account that the credentials are for, or "".
@@ -44,22 +45,27 @@ type Input struct {
 // UnmatchedError is the error of a glob in Input.Only that matches no name,
 // neither declared nor in the account.
 type UnmatchedError struct {
-	Glob glob.Glob
-	// Literally reports that there is a flow whose name is the text of the glob,
-	// as "Support [EU]".
+	Glob  glob.Glob
+	Kinds []*schema.Kind // that were searched
+	// Literally reports that there is a resource whose name is the text of the
+	// glob, as "Support [EU]".
 	Literally bool
 }
 
 func (e *UnmatchedError) Error() string {
-	return fmt.Sprintf("--only %s matches no flow in the YAML or in the account", safetext.Quote(e.Glob.String()))
+	names := make([]string, len(e.Kinds))
+	for i, k := range e.Kinds {
+		names[i] = k.Name
+	}
+	return fmt.Sprintf("--only %s matches no %s in the YAML or in the account", safetext.Quote(e.Glob.String()), strings.Join(names, " or "))
 }
 
-// Compute returns the plan. The order of files, flows and pages makes no
+// Compute returns the plan. The order of files, resources and pages makes no
 // difference. What a person has to decide is in Refusals.
 //
 // The error is an *UnmatchedError, yamldoc.Problems about names that the account
 // does not have, or the context's. A plan that is refused anyway has these
-// problems as warnings instead, and no change for the flows concerned.
+// problems as warnings instead, and no change for the resources concerned.
 func Compute(ctx context.Context, in Input) (*Plan, error) {
 	cfg, snap := in.Config, in.Snapshot
 	p := &Plan{
@@ -67,7 +73,8 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 		CreatedAt:       in.CreatedAt,
 		AccountSID:      cmp.Or(snap.AccountSID, in.ExpectAccount, cfg.AccountSID),
 		BaseURL:         in.BaseURL,
-		State:           make(map[string]Seen, len(snap.Flows)),
+		State:           make(map[string]Seen, len(snap.Resources)),
+		Managed:         make(map[*schema.Kind][]string, len(cfg.Kinds)),
 		NoDelete:        in.NoDelete,
 	}
 	for _, g := range slices.Concat(cfg.Ignore, in.Ignore) {
@@ -81,23 +88,26 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 	if err := scope.unmatched(cfg, snap); err != nil {
 		return nil, err
 	}
-	declared := sortedFlows(cfg)
+	declared := sortedDeclared(cfg)
 	p.ConfigDigest = configDigest(cfg, declared)
 	matches, ignored := pair(scope, declared, snap)
 	p.Summary.Ignored, p.LeftOut = ignored, slices.Sorted(maps.Keys(scope.leftOut))
 	r := resolver{dir: in.Directory}
-	inScope := 0
+	for _, k := range cfg.Kinds {
+		p.Managed[k] = nil
+	}
+	inScope := make(map[*schema.Kind]int)
 	for i := range matches {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		mt := &matches[i]
-		mt.each(func(f *state.Flow) {
-			inScope++
-			p.State[f.SID] = Seen{FriendlyName: f.FriendlyName, Digest: state.Digest(&f.Flow)}
+		mt.each(func(r *state.Resource) {
+			inScope[r.Kind]++
+			p.State[r.SID] = Seen{r.ID(), state.Digest(&r.Object)}
 		})
-		if mt.want != nil {
-			p.Managed = append(p.Managed, mt.want.Flow.FriendlyName)
+		if want := mt.want; want != nil {
+			p.Managed[want.Kind] = append(p.Managed[want.Kind], want.ID())
 			var ok bool
 			mt.want, ok = r.resolve(mt.want, mt.have)
 			mt.fault = !ok
@@ -115,7 +125,10 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 			}
 		}
 	}
-	p.Ignore, p.Managed = sorted(p.Ignore), sorted(p.Managed)
+	p.Ignore = sorted(p.Ignore)
+	for k, ids := range p.Managed {
+		p.Managed[k] = sorted(ids)
+	}
 	p.Names = r.names
 	p.order(matches)
 	p.name(in.Directory)
@@ -135,39 +148,39 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 	return p, nil
 }
 
-// sortedFlows returns the declared flows by name and SID, whatever their order in
+// sortedDeclared returns the declarations by key and SID, whatever their order in
 // the files.
-func sortedFlows(cfg *schema.Config) []*schema.Declared {
-	declared := make([]*schema.Declared, len(cfg.Flows))
-	for i := range cfg.Flows {
-		declared[i] = &cfg.Flows[i]
+func sortedDeclared(cfg *schema.Config) []*schema.Declared {
+	declared := make([]*schema.Declared, len(cfg.Resources))
+	for i := range cfg.Resources {
+		declared[i] = &cfg.Resources[i]
 	}
 	slices.SortFunc(declared, func(a, b *schema.Declared) int {
-		return cmp.Or(cmp.Compare(a.Flow.FriendlyName, b.Flow.FriendlyName), cmp.Compare(a.SID, b.SID))
+		return cmp.Or(a.Key().Compare(b.Key()), cmp.Compare(a.SID, b.SID))
 	})
 	return declared
 }
 
-// pair matches the declared flows with the account's, and returns the matches in
-// scope and how many of the account's flows are ignored. A match is in scope as a
-// whole: to leave out a declared flow does not make its counterpart undeclared.
+// pair matches what is declared with what the account has, and returns the matches
+// in scope and how many of the account's resources are ignored. A match is in scope
+// as a whole: to leave out a declaration does not make its counterpart undeclared.
 func pair(scope *Scope, declared []*schema.Declared, snap *state.Snapshot) (matches []match, ignored int) {
-	var flows, absent []*state.Flow
-	for i := range snap.Flows {
-		if f := &snap.Flows[i]; scope.exists(f) {
-			flows = append(flows, f)
+	var here, absent []*state.Resource
+	for i := range snap.Resources {
+		if r := &snap.Resources[i]; scope.exists(r) {
+			here = append(here, r)
 		} else {
-			absent = append(absent, f)
+			absent = append(absent, r)
 		}
 	}
-	m := newMatcher(flows, absent)
+	m := newMatcher(here, absent)
 	matches = m.match(declared)
-	matches = append(matches, m.leftOver(flows, matches)...)
+	matches = append(matches, m.leftOver(here, matches)...)
 	ignored = len(absent)
 	return slices.DeleteFunc(matches, func(mt match) bool {
 		inScope, ignore := scope.judge(&mt)
 		if ignore {
-			mt.each(func(*state.Flow) { ignored++ })
+			mt.each(func(*state.Resource) { ignored++ })
 			scope.leaveOut(&mt)
 		}
 		return !inScope
@@ -181,8 +194,8 @@ func sorted(texts []string) []string {
 	return slices.Compact(texts)
 }
 
-// each visits the flows of the account that belong to the match.
-func (mt *match) each(visit func(*state.Flow)) {
+// each visits the resources of the account that belong to the match.
+func (mt *match) each(visit func(*state.Resource)) {
 	if mt.have != nil {
 		visit(mt.have)
 	}
@@ -191,111 +204,89 @@ func (mt *match) each(visit func(*state.Flow)) {
 	}
 }
 
-// remove adds the delete of a flow, or what --no-delete makes of it.
-func (p *Plan) remove(f *state.Flow, reason, copyOf string) {
+// remove adds the delete of a resource, or what --no-delete makes of it.
+func (p *Plan) remove(r *state.Resource, reason, copyOf string) {
 	if p.NoDelete {
 		p.Summary.Kept++
-		p.Kept = append(p.Kept, Kept{FriendlyName: f.FriendlyName, SID: f.SID, Reason: reason, CopyOf: copyOf, Flow: f.Flow})
+		p.Kept = append(p.Kept, Kept{Key: r.Key(), SID: r.SID, Reason: reason, CopyOf: copyOf, Object: r.Object})
 		return
 	}
 	p.Summary.Delete++
-	p.Changes = append(p.Changes, Change{Action: Delete, FriendlyName: f.FriendlyName, SID: f.SID, Reason: reason, CopyOf: copyOf, Before: &f.Flow})
+	p.Changes = append(p.Changes, Change{Action: Delete, Key: r.Key(), SID: r.SID, Reason: reason, CopyOf: copyOf, Before: &r.Object})
 }
 
-// reconcile adds the change that a declared flow needs, if any.
+// reconcile adds the change that a declaration needs, if any.
 func (p *Plan) reconcile(mt *match) {
 	source := mt.want.Pos
 	if mt.have == nil {
 		p.Summary.Create++
-		after := mt.want.Flow
+		after := mt.want.Object
 		p.Changes = append(p.Changes, Change{
-			Action: Create, FriendlyName: after.FriendlyName, Source: &source,
+			Action: Create, Key: after.Key(), Source: &source,
 			Fields: diff(nil, &after), After: &after,
 		})
 		return
 	}
 	after := desired(mt.want, mt.have)
-	if after == mt.have.Flow {
+	if after == mt.have.Object {
 		p.Summary.Unchanged++
 		return
 	}
 	p.Summary.Update++
 	c := Change{
-		Action: Update, FriendlyName: after.FriendlyName, SID: mt.have.SID, Source: &source,
-		Fields: diff(&mt.have.Flow, &after), Before: &mt.have.Flow, After: &after,
+		Action: Update, Key: after.Key(), SID: mt.have.SID, Source: &source,
+		Fields: diff(&mt.have.Object, &after), Before: &mt.have.Object, After: &after,
 	}
-	if old := mt.have.FriendlyName; old != after.FriendlyName {
+	if old := mt.have.ID(); old != c.ID {
 		c.RenamedFrom = old
 	}
 	p.Changes = append(p.Changes, c)
 }
 
-// desired is the whole flow that the account should have: what is declared, and
+// desired is the whole resource that the account should have: what is declared, and
 // the account's value of each field that the declaration leaves alone.
-func desired(want *schema.Declared, have *state.Flow) schema.Flow {
-	flow := want.Flow
-	leave := leftAlone(want, have)
-	if leave == 0 {
-		return flow
-	}
-	for i := range schema.Fields {
-		if f := &schema.Fields[i]; leave.Has(f) {
-			f.Copy(&flow, &have.Flow)
-		}
-	}
-	return flow
+func desired(want *schema.Declared, have *state.Resource) schema.Object {
+	o := want.Object
+	o.Copy(&have.Object, leftAlone(want, have))
+	return o
 }
 
 // leftAlone is the fields that stay as the account has them; none when the account
-// does not have the flow.
-func leftAlone(want *schema.Declared, have *state.Flow) schema.FieldSet {
+// does not have the resource.
+func leftAlone(want *schema.Declared, have *state.Resource) schema.FieldSet {
 	if have == nil {
 		return 0
 	}
-	typ, leave := want.Flow.IntegrationType, want.IgnoreChanges
-	if typ == "" || leave.Has(schema.FieldIntegrationType) && typ != have.IntegrationType {
-		// Keys of another type than the account's mean nothing.
-		leave |= schema.IntegrationFields
+	k, typ := want.Kind, want.Variant()
+	leave := want.IgnoreChanges | want.Open()
+	if leave.Has(k.Variant) && typ != have.Variant() {
+		// Keys of another variant than the account's mean nothing.
+		return leave | k.Typed
 	}
-	if want.Flow.CreationOnMessage == schema.Unset {
-		leave |= schema.FieldCreationOnMessage.Bit()
-	}
-	if leave&schema.IntegrationFields == schema.IntegrationFields {
-		return leave
-	}
-	for i := range schema.Fields {
+	for f := range k.In(leave & k.Typed) {
 		// A single key can only be left as it is where the account has it.
-		if f := &schema.Fields[i]; leave.Has(f) && f.Variants != nil && !(f.AppliesTo(typ) && f.AppliesTo(have.IntegrationType)) {
+		if !f.AppliesTo(typ) || !f.AppliesTo(have.Variant()) {
 			leave &^= f.Bit()
 		}
 	}
 	return leave
 }
 
-// diff lists the fields that differ, in the order of schema.Fields. A nil flow has
-// no fields.
-func diff(before, after *schema.Flow) []FieldChange {
+// diff lists the fields that differ, in the order of the table. A nil object has no
+// fields.
+func diff(before, after *schema.Object) []FieldChange {
+	k := cmp.Or(after, before).Kind
 	var fields []FieldChange
-	for i := range schema.Fields {
-		f := &schema.Fields[i]
-		var b, a schema.Value
-		if before != nil {
-			b = f.Get(before)
-		}
-		if after != nil {
-			a = f.Get(after)
-		}
-		if a != b {
-			fields = append(fields, FieldChange{Path: f.Path, Before: b, After: a})
-		}
+	for f := range k.In(schema.Differ(before, after)) {
+		fields = append(fields, FieldChange{f.Path, before.Get(f), after.Get(f)})
 	}
 	return fields
 }
 
 // configDigest identifies what the configuration wants, not how it is written:
-// the order of files and flows and their positions make no difference. The flows
-// are sorted.
-func configDigest(cfg *schema.Config, flows []*schema.Declared) string {
+// the order of files and resources and their positions make no difference. What is
+// declared is sorted.
+func configDigest(cfg *schema.Config, declared []*schema.Declared) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "account %q\n", cfg.AccountSID)
 	ignore := make([]string, len(cfg.Ignore))
@@ -306,9 +297,8 @@ func configDigest(cfg *schema.Config, flows []*schema.Declared) string {
 		fmt.Fprintf(h, "ignore %q\n", g)
 	}
 	var b []byte
-	for _, d := range flows {
-		b = d.Flow.AppendJSON(append(b[:0], "flow "...))
-		b = fmt.Appendf(b, " %q %q %d", d.SID, d.RenamedFrom, d.IgnoreChanges)
+	for _, d := range declared {
+		b = fmt.Appendf(b[:0], "%s %s %q %q %d", d.Kind.Name, d.Object, d.SID, d.RenamedFrom, d.IgnoreChanges)
 		for _, n := range d.Names {
 			b = fmt.Appendf(b, " %s=%q", n.Field.Path, n.Name)
 		}

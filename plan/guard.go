@@ -11,8 +11,8 @@ import (
 	"flexsync/state"
 )
 
-// Limit is how many flows a run may delete at most: a number, or a percentage of
-// the flows in scope, rounded up. The zero value is [DefaultPercent], and means
+// Limit is how many resources of a kind a run may delete at most: a number, or a
+// percentage of those in scope, rounded up. The zero value is [DefaultPercent], and means
 // that the user set no limit.
 type Limit struct {
 	given   bool
@@ -20,7 +20,7 @@ type Limit struct {
 	n       int
 }
 
-// DefaultPercent is the percentage of the flows in scope that may be deleted when
+// DefaultPercent is the percentage of what is in scope that may be deleted when
 // the user sets no limit.
 const DefaultPercent = 25
 
@@ -38,7 +38,7 @@ func ParseLimit(s string) (Limit, error) {
 	return Limit{given: true, percent: percent, n: n}, nil
 }
 
-// Of returns how many flows may be deleted when so many are in scope.
+// Of returns how many may be deleted when so many are in scope.
 func (l Limit) Of(inScope int) int {
 	switch {
 	case !l.given:
@@ -68,7 +68,7 @@ func wrongAccount(in Input) string {
 	type owner struct{ account, source string }
 	var shown []owner // as the answers of the API say
 	if sid := in.Snapshot.AccountSID; sid != "" {
-		shown = append(shown, owner{sid, "the flows belong to account"})
+		shown = append(shown, owner{sid, "the " + in.Config.Kinds[0].Plural + " belong to account"})
 	}
 	for _, o := range in.Directory.Owners() {
 		shown = append(shown, owner{o.AccountSID, "the " + o.Noun + "s belong to account"})
@@ -95,34 +95,51 @@ func wrongAccount(in Input) string {
 }
 
 // guard adds the refusals that concern the plan as a whole. wrong is from
-// wrongAccount, inScope is how many flows of the account are in scope.
-func (p *Plan) guard(in Input, wrong string, inScope int) {
-	cfg := in.Config
+// wrongAccount, inScope is how many resources of the account are in scope.
+func (p *Plan) guard(in Input, wrong string, inScope map[*schema.Kind]int) {
 	if wrong != "" {
-		// Nothing else about the flows of another account helps.
+		// Nothing else about another account helps.
 		p.refuse(RefuseWrongAccount, "%s", wrong)
 		return
 	}
+	for _, k := range in.Config.Kinds {
+		p.guardKind(k, in, inScope[k])
+	}
+}
 
-	deletes := 0
+func (p *Plan) guardKind(k *schema.Kind, in Input, inScope int) {
+	there, creates, deletes, copies := 0, 0, 0, 0
+	for i := range in.Snapshot.Resources {
+		if in.Snapshot.Resources[i].Kind == k {
+			there++
+		}
+	}
 	for i := range p.Changes {
-		if c := &p.Changes[i]; c.Action == Delete && c.CopyOf == "" {
+		switch c := &p.Changes[i]; {
+		case c.Kind != k:
+		case c.Action == Create:
+			creates++
+		case c.Action == Delete && c.CopyOf != "":
+			copies++
+		case c.Action == Delete:
 			deletes++
 		}
 	}
 	limit := in.MaxDeletes.Of(inScope)
 	switch {
-	case len(cfg.Flows) == 0 && deletes > 0 && (!in.MaxDeletes.given || deletes > limit):
-		p.refuse(RefuseEmptyConfig, "the YAML declares no flows, so all %d flows of the account would be deleted: to delete them, pass --max-deletes %d", deletes, deletes)
+	case len(in.Config.Resources) == 0 && deletes > 0 && (!in.MaxDeletes.given || deletes > limit):
+		p.refuse(RefuseEmptyConfig, "the YAML declares no %s, so all %d %[1]s of the account would be deleted: to delete them, pass --max-deletes %[2]d", k.Plural, deletes)
 	case deletes > limit:
-		p.refuse(RefuseMaxDeletes, "%d of the %d flows in scope would be deleted, and the limit is %d (%s): check the files; to delete them, pass --max-deletes %d",
-			deletes, inScope, limit, in.MaxDeletes, deletes)
+		p.refuse(RefuseMaxDeletes, "%d of the %d %s in scope would be deleted, and the limit is %d (%s): check the files; to delete them, pass --max-deletes %[1]d",
+			deletes, inScope, k.Plural, limit, in.MaxDeletes)
+	}
+	if n := there + creates - deletes - copies; k.Limit > 0 && creates > 0 && n > k.Limit {
+		p.refuse(RefuseAccountFull, "the account would have %d %s, ignored ones included, but Twilio allows %d: declare fewer, or delete some", n, k.Plural, k.Limit)
 	}
 }
 
 // The codes of the plan's own warnings; those of the YAML are schema's.
 const (
-	warnChatService  = "chat-service-change"
 	warnLikelyRename = "likely-rename"
 	warnIdentityHeld = "identity-held"
 	warnCopyKept     = "copy-kept"
@@ -146,75 +163,101 @@ func (p *Plan) warn(in Input) {
 		pos := w.Pos
 		p.Warnings = append(p.Warnings, Notice{Code: w.Code, Message: w.Message, Source: &pos})
 	}
-	type place struct{ channel, identity string }
-	gone := make(map[place]*Change)
+	p.warnKept(in)
+	gone := make(map[schema.Object][]*Change)
 	for i := range p.Changes {
-		if c := &p.Changes[i]; c.Action == Delete && c.Before.ContactIdentity != "" {
-			gone[place{c.Before.ChannelType, c.Before.ContactIdentity}] = c
+		if c := &p.Changes[i]; c.Action == Delete && c.CopyOf == "" {
+			gone[likeness(c.Before)] = append(gone[likeness(c.Before)], c)
 		}
 	}
-	p.warnKept(in)
 	for i := range p.Changes {
 		c := &p.Changes[i]
-		name := safetext.Quote(c.FriendlyName)
-		switch c.Action {
-		case Update:
-			if c.Step == "" && c.Before.ChatServiceSID != "" && c.Before.ChatServiceSID != c.After.ChatServiceSID {
-				p.Warnings = append(p.Warnings, Notice{Code: warnChatService, Source: c.Source,
-					Message: fmt.Sprintf("flow %s moves to another chat service: ongoing conversations stay in the old one", name)})
+		warn := func(code, format string, args ...any) {
+			message := fmt.Sprintf("%s %s ", c.Kind.Name, safetext.Quote(c.ID)) + fmt.Sprintf(format, args...)
+			p.Warnings = append(p.Warnings, Notice{Code: code, Source: c.Source, Message: message})
+		}
+		switch {
+		case c.Action == Update && c.Step == "":
+			for f := range c.Kind.In(schema.Differ(c.Before, c.After)) {
+				if f.Warn.Code != "" && c.Before.Get(f) != nil {
+					warn(f.Warn.Code, "%s", f.Warn.Message)
+				}
 			}
-		case Create:
-			if old, ok := gone[place{c.After.ChannelType, c.After.ContactIdentity}]; ok && old.Before.IntegrationType == c.After.IntegrationType {
-				p.Warnings = append(p.Warnings, Notice{Code: warnLikelyRename, Source: c.Source,
-					Message: fmt.Sprintf("flow %s is created for the identity of %s, which is deleted: to rename that flow and keep its SID, add `renamed_from: [%s]`",
-						name, safetext.Quote(old.FriendlyName), safetext.Quote(old.FriendlyName))})
+		case c.Action == Create:
+			like := likeness(c.After)
+			if len(gone[like]) == 0 {
+				continue
 			}
+			old := gone[like][0]
+			gone[like] = gone[like][1:]
+			name, how := safetext.Quote(old.ID), "is created for the identity of %s"
+			if c.After.Get(c.Kind.Contact) == nil {
+				how = "looks like a rename of %s (" + old.SID + ")"
+			}
+			warn(warnLikelyRename, how+", which is deleted: to rename that %s and keep its SID, add `renamed_from: [%[1]s]`", name, c.Kind.Name)
 		}
 	}
 }
 
-// warnKept warns where a flow that the run leaves as it is (ignored, outside
+// likeness is what a resource keeps when somebody only changes its name: its contact,
+// or, without one, everything but switches.
+func likeness(o *schema.Object) schema.Object {
+	k := o.Kind
+	keeps := k.Channel.Bit() | k.Contact.Bit() | k.Variant.Bit()
+	if o.Get(k.Contact) == nil {
+		for i := range k.Fields {
+			if f := &k.Fields[i]; f != k.ID && (f.Type != schema.Bool || f.Variants != nil) {
+				keeps |= f.Bit()
+			}
+		}
+	}
+	like := schema.Object{Kind: k}
+	like.Copy(o, keeps)
+	return like
+}
+
+// warnKept warns where a resource that the run leaves as it is (ignored, outside
 // --only, kept, or unchanged) gets in the way of one that it changes.
 func (p *Plan) warnKept(in Input) {
 	changed := make(map[string]*Change, len(p.Changes))
 	for i := range p.Changes {
 		if c := &p.Changes[i]; c.SID != "" {
-			changed[c.SID] = c // the last step of a flow stands
+			changed[c.SID] = c // the last step of a resource stands
 		}
 	}
-	held := make(map[schema.Claim][]*state.Flow)
-	for i := range in.Snapshot.Flows {
-		if f := &in.Snapshot.Flows[i]; changed[f.SID] == nil {
-			held[f.Claim()] = append(held[f.Claim()], f)
+	held := make(map[schema.Claim][]*state.Resource)
+	for i := range in.Snapshot.Resources {
+		if r := &in.Snapshot.Resources[i]; changed[r.SID] == nil {
+			held[r.Claim().Claim] = append(held[r.Claim().Claim], r)
 		}
 	}
 	for i := range p.Changes {
 		c := &p.Changes[i]
-		var holder *state.Flow
+		var holder *state.Resource
 		outcome := "Twilio may refuse it (45210), since their integration types differ"
-		is := claimOf(c.After)
-		for _, f := range held[is.Claim] {
-			if !enters(claimOf(c.Before), is, f.TypedClaim()) {
+		is := c.After.Claim()
+		for _, r := range held[is.Claim] {
+			if !enters(c.Before.Claim(), is, r.Claim()) {
 				continue
 			}
-			if holder == nil || f.TypedClaim() == is {
-				holder = f
+			if holder == nil || r.Claim() == is {
+				holder = r
 			}
-			if f.TypedClaim() == is {
+			if r.Claim() == is {
 				outcome = "Twilio refuses it (45210)"
 			}
 		}
 		if holder != nil {
 			p.Warnings = append(p.Warnings, Notice{Code: warnIdentityHeld, Source: c.Source,
-				Message: fmt.Sprintf("flow %s takes the identity of %s (%s), which this run leaves enabled: %s",
-					safetext.Quote(c.FriendlyName), safetext.Quote(holder.FriendlyName), holder.SID, outcome)})
+				Message: fmt.Sprintf("%s %s takes the identity of %s (%s), which this run leaves enabled: %s",
+					c.Kind.Name, safetext.Quote(c.ID), safetext.Quote(holder.ID()), holder.SID, outcome)})
 		}
 	}
 	for _, k := range p.Kept {
 		if c := changed[k.CopyOf]; k.CopyOf != "" && c != nil {
 			p.Warnings = append(p.Warnings, Notice{Code: warnCopyKept, Source: c.Source,
-				Message: fmt.Sprintf("flow %s changes, but --no-delete keeps its copy %s: the two will differ, and the next plan is refused until you delete the copy or pin one of them",
-					safetext.Quote(k.FriendlyName), k.SID)})
+				Message: fmt.Sprintf("%s %s changes, but --no-delete keeps its copy %s: the two will differ, and the next plan is refused until you delete the copy or pin one of them",
+					k.Kind.Name, safetext.Quote(k.ID), k.SID)})
 		}
 	}
 }

@@ -52,8 +52,8 @@ func TestParseLimit(t *testing.T) {
 
 func TestMaxDeletes(t *testing.T) {
 	// Eight flows, the first of which stays.
-	flows := func(gone int) []state.Flow {
-		var fs []state.Flow
+	flows := func(gone int) []state.Resource {
+		var fs []state.Resource
 		for i := range 8 {
 			name := "A"
 			if i > 7-gone {
@@ -63,11 +63,11 @@ func TestMaxDeletes(t *testing.T) {
 		}
 		return fs
 	}
-	keep := func(fs []state.Flow) []schema.Declared {
+	keep := func(fs []state.Resource) []schema.Declared {
 		var ds []schema.Declared
 		for _, f := range fs {
-			if f.FriendlyName[0] == 'A' {
-				ds = append(ds, declare(f.FriendlyName))
+			if f.ID()[0] == 'A' {
+				ds = append(ds, declare(f.ID()))
 			}
 		}
 		return ds
@@ -76,7 +76,7 @@ func TestMaxDeletes(t *testing.T) {
 		name  string
 		gone  int
 		in    Input
-		more  []state.Flow
+		more  []state.Resource
 		codes []string
 		says  []string
 	}{
@@ -86,8 +86,8 @@ func TestMaxDeletes(t *testing.T) {
 		{name: "more than a number", gone: 4, in: Input{MaxDeletes: mustLimit("3")}, codes: []string{"max-deletes"}, says: []string{"limit is 3 (3)"}},
 		{name: "rounded up", gone: 3, in: Input{MaxDeletes: mustLimit("26%")}},
 		{name: "none", gone: 1, in: Input{MaxDeletes: mustLimit("0%")}, codes: []string{"max-deletes"}},
-		{name: "copies do not count", gone: 2, more: []state.Flow{have(11, "A0"), have(12, "A0"), have(13, "A0")}},
-		{name: "copies are in scope", gone: 3, more: []state.Flow{have(11, "A0")}},
+		{name: "copies do not count", gone: 2, more: []state.Resource{have(11, "A0"), have(12, "A0"), have(13, "A0")}},
+		{name: "copies are in scope", gone: 3, more: []state.Resource{have(11, "A0")}},
 		{name: "nothing is deleted", gone: 7, in: Input{NoDelete: true}},
 		{name: "ignored ones are not in scope", gone: 2, in: Input{Ignore: globs("A0")}, codes: nil},
 		{name: "nor are they in the share", gone: 2, in: Input{Ignore: globs("A0", "A1", "A2", "A3")}, codes: []string{"max-deletes"}, says: []string{"2 of the 4 flows"}},
@@ -98,7 +98,7 @@ func TestMaxDeletes(t *testing.T) {
 			fs := flows(test.gone)
 			in := test.in
 			in.Config, in.Snapshot = config(keep(fs)...), account(append(fs, test.more...)...)
-			if len(test.in.Only) > 0 && len(in.Config.Flows) == 0 {
+			if len(test.in.Only) > 0 && len(in.Config.Resources) == 0 {
 				in.Config = config(declare("A0"))
 			}
 			p := compute(t, in)
@@ -193,16 +193,87 @@ func TestWrongAccount(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	cfg := config(
-		declare("A", func(d *schema.Declared) { d.Flow.ChatServiceSID = sid("IS", 2) }),
+		declare("A", func(d *schema.Declared) { set(d, "chat_service_sid", sid("IS", 2)) }),
 		declare("B", on("+1")),
 		declare("C"),
 	)
 	cfg.Warnings = []schema.Warning{{Code: "identity-format", Message: "odd", Pos: yamldoc.Pos{File: "flows.yaml", Line: 3}}}
 	p := compute(t, Input{Config: cfg, Snapshot: account(have(1, "A"), have(2, "X", on("+1")), have(3, "Y"))})
-	if diff := cmp.Diff([]string{"identity-format", "chat-service-change", "likely-rename"}, codes(p.Warnings)); diff != "" {
+	if diff := cmp.Diff([]string{"identity-format", "chat-service-change", "likely-rename", "likely-rename"}, codes(p.Warnings)); diff != "" {
 		t.Fatal(diff)
 	}
-	contains(t, p.Warnings[2].Message, `"B"`, `renamed_from: ["X"]`)
+	contains(t, p.Warnings[2].Message, `"B" is created for the identity of "X"`, `renamed_from: ["X"]`)
+	contains(t, p.Warnings[3].Message, `"C" looks like a rename of "Y" (`+sid("FO", 3)+`)`, `renamed_from: ["Y"]`)
+}
+
+// A deleted and a created flow look like a rename when only a name and switches
+// changed. Each deleted flow is named once.
+func TestWarnLikelyRename(t *testing.T) {
+	web := func(d *schema.Declared) { set(d, "channel_type", "web") }
+	for _, test := range []struct {
+		name   string
+		config []schema.Declared
+		have   []state.Resource
+		want   []string // what the warnings are about
+	}{
+		{"without identity", []schema.Declared{declare("A", web)}, []state.Resource{have(1, "X", web)}, []string{`"A" looks like a rename of "X"`}},
+		{"and other switches", []schema.Declared{declare("A", web, off(""), long)}, []state.Resource{have(1, "X", web)}, []string{`"A" looks like a rename of "X"`}},
+		{"another channel", []schema.Declared{declare("A", web)}, []state.Resource{have(1, "X")}, nil},
+		{"another integration", []schema.Declared{declare("A", web, retry(1))}, []state.Resource{have(1, "X", web)}, nil},
+		{"another integration type", []schema.Declared{declare("A", on("+1"), task)}, []state.Resource{have(1, "X", on("+1"))}, nil},
+		{"another chat service", []schema.Declared{declare("A", web, func(d *schema.Declared) { set(d, "chat_service_sid", sid("IS", 2)) })}, []state.Resource{have(1, "X", web)}, nil},
+		{"an identity and other settings", []schema.Declared{declare("A", on("+1"), retry(1))}, []state.Resource{have(1, "X", off("+1"))}, []string{`"A" is created for the identity of "X"`}},
+		{"two", []schema.Declared{declare("A", web), declare("B", web)}, []state.Resource{have(1, "X", web), have(2, "Y", web)},
+			[]string{`"A" looks like a rename of "X"`, `"B" looks like a rename of "Y"`}},
+		{"more than were deleted", []schema.Declared{declare("A", web), declare("B", web)}, []state.Resource{have(1, "X", web)}, []string{`"A" looks like a rename of "X"`}},
+		{"a copy", []schema.Declared{declare("A", web), declare("X", web)}, []state.Resource{have(1, "X", web), have(2, "X", web)}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := compute(t, Input{Config: config(test.config...), Snapshot: account(test.have...), MaxDeletes: anyDeletes})
+			if len(p.Warnings) != len(test.want) {
+				t.Fatalf("%v, want %q", p.Warnings, test.want)
+			}
+			for i, w := range p.Warnings {
+				contains(t, w.Message, test.want[i])
+			}
+		})
+	}
+}
+
+// A plan must not leave more flows in the account than Twilio allows, whoever
+// manages them.
+func TestAccountFull(t *testing.T) {
+	full := func(n int) (flows []state.Resource) {
+		for i := range n {
+			flows = append(flows, have(i+1, fmt.Sprintf("Old %d", i)))
+		}
+		return flows
+	}
+	for _, test := range []struct {
+		name    string
+		there   int
+		in      Input
+		config  []schema.Declared
+		refused bool
+	}{
+		{name: "the last one", there: 2499, in: Input{Ignore: globs("Old *")}, config: []schema.Declared{declare("A")}},
+		{name: "one too many", there: 2500, in: Input{Ignore: globs("Old *")}, config: []schema.Declared{declare("A")}, refused: true},
+		{name: "one goes", there: 2500, in: Input{MaxDeletes: anyDeletes, Ignore: globs("Old ?*[1-9]")}, config: []schema.Declared{declare("A")}},
+		{name: "none may go", there: 2500, in: Input{NoDelete: true}, config: []schema.Declared{declare("A")}, refused: true},
+		{name: "nothing is created", there: 2501, in: Input{Ignore: globs("Old *")}, config: []schema.Declared{declare("Old 1")}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			in := test.in
+			in.Config, in.Snapshot = config(test.config...), account(full(test.there)...)
+			p := compute(t, in)
+			if got := codes(p.Refusals); slices.Contains(got, RefuseAccountFull) != test.refused {
+				t.Fatal(p.Refusals)
+			}
+			if test.refused {
+				contains(t, p.Refusals[len(p.Refusals)-1].Message, "2501 flows", "ignored ones included", "2500")
+			}
+		})
+	}
 }
 
 // A flow that the run leaves alone and that holds an identity which a change
@@ -210,23 +281,25 @@ func TestWarnings(t *testing.T) {
 func TestWarnIdentityHeld(t *testing.T) {
 	held, taker := have(1, "Held", on("+15550001111")), declare("Taker", on("+15550001111"))
 	typed := declare("Taker", on("+15550001111"), task)
-	heldOn := func(d schema.Declared) schema.Declared { return declare("Held", on(d.Flow.ContactIdentity)) }
+	heldOn := func(d schema.Declared) schema.Declared {
+		return declare("Held", on(d.Object.Text(schema.Flows.Contact)))
+	}
 	const refuses, may = "Twilio refuses it (45210)", "Twilio may refuse it (45210)"
 	for _, test := range []struct {
 		name   string
 		config []schema.Declared
 		in     Input
-		more   []state.Flow
+		more   []state.Resource
 		says   string // "" is no warning
 	}{
 		{name: "ignored", config: []schema.Declared{taker}, in: Input{Ignore: globs("Held")}, says: refuses},
 		{name: "kept", config: []schema.Declared{taker}, in: Input{NoDelete: true}, says: refuses},
 		{name: "deleted", config: []schema.Declared{taker}, in: Input{MaxDeletes: mustLimit("1")}},
 		{name: "ignored, and of another type", config: []schema.Declared{typed}, in: Input{Ignore: globs("Held")}, says: may},
-		{name: "of both types", config: []schema.Declared{typed}, in: Input{NoDelete: true}, more: []state.Flow{have(2, "Other", on("+15550001111"), task)}, says: refuses},
+		{name: "of both types", config: []schema.Declared{typed}, in: Input{NoDelete: true}, more: []state.Resource{have(2, "Other", on("+15550001111"), task)}, says: refuses},
 		{name: "declared, and outside --only", config: []schema.Declared{taker, heldOn(taker)}, in: Input{Only: globs("Taker")}, says: refuses},
 		{name: "declared, and of another type", config: []schema.Declared{typed, heldOn(typed)}, says: may},
-		{name: "shared already", config: []schema.Declared{declare("Taker", on("+15550001111"), task, long), heldOn(typed)}, more: []state.Flow{have(2, "Taker", on("+15550001111"), task)}},
+		{name: "shared already", config: []schema.Declared{declare("Taker", on("+15550001111"), task, long), heldOn(typed)}, more: []state.Resource{have(2, "Taker", on("+15550001111"), task)}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.in.Config, test.in.Snapshot = config(test.config...), account(append(test.more, held)...)

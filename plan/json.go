@@ -63,7 +63,7 @@ func (p *Plan) writeJSON(w io.Writer, status, digest string) error {
 	if len(p.LeftOut) > 0 {
 		d.Member("left_out", p.LeftOut)
 	}
-	d.Member("managed", nonNil(p.Managed))
+	d.Member("managed", nonNil(p.Managed[schema.Flows]))
 	if p.NoDelete {
 		d.Member("no_delete", true)
 	}
@@ -126,22 +126,23 @@ func decode(data []byte, v any) error {
 // accept refuses a change that is not one, and makes the values of its fields
 // what package schema has.
 func (c *Change) accept() error {
+	c.Kind = schema.Flows
 	switch {
 	case c.Action == 0:
 		return errors.New("a change without an action")
 	case (c.Action == Create) != (c.Before == nil), (c.Action == Delete) != (c.After == nil):
-		return fmt.Errorf("the %s of flow %q has the wrong sides", c.Action, c.FriendlyName)
+		return fmt.Errorf("the %s of %s %q has the wrong sides", c.Action, c.Kind.Name, c.ID)
 	case (c.Action == Create) != (c.SID == ""):
-		return fmt.Errorf("the %s of flow %q has the SID %q", c.Action, c.FriendlyName, c.SID)
-	case c.SID != "" && !schema.IsSID("FO", c.SID):
-		return fmt.Errorf("%q is not the SID of a flow", c.SID)
+		return fmt.Errorf("the %s of %s %q has the SID %q", c.Action, c.Kind.Name, c.ID, c.SID)
+	case c.SID != "" && !schema.IsSID(c.Kind.SID, c.SID):
+		return fmt.Errorf("%q is not the SID of a %s", c.SID, c.Kind.Name)
 	case c.Step != "" && (c.Step != StepDisable || c.Action != Update):
-		return fmt.Errorf("the %s of flow %q has the step %q", c.Action, c.FriendlyName, c.Step)
+		return fmt.Errorf("the %s of %s %q has the step %q", c.Action, c.Kind.Name, c.ID, c.Step)
 	}
 	for i := range c.Fields {
 		f := &c.Fields[i]
-		if schema.FieldByPath(f.Path) == nil {
-			return fmt.Errorf("%q is not a field of a flow", f.Path)
+		if c.Kind.Field(f.Path) == nil {
+			return fmt.Errorf("%q is not a field of a %s", f.Path, c.Kind.Name)
 		}
 		for _, side := range []*schema.Value{&f.Before, &f.After} {
 			switch v := (*side).(type) {
@@ -181,14 +182,19 @@ func Read(data []byte) (*Plan, error) {
 		return nil, &DamagedError{Reason: fmt.Sprintf("it does not have format_version %d", FormatVersion)}
 	}
 	var j struct {
-		FormatVersion int    `json:"format_version"`
-		PlanDigest    string `json:"plan_digest"`
+		FormatVersion int      `json:"format_version"`
+		PlanDigest    string   `json:"plan_digest"`
+		Managed       []string `json:"managed"`
 		Plan
 	}
 	if err := decode(data, &j); err != nil {
 		return nil, &DamagedError{Reason: err.Error()}
 	}
 	p := &j.Plan
+	p.Managed = map[*schema.Kind][]string{schema.Flows: j.Managed}
+	for i := range p.Kept {
+		p.Kept[i].Kind = schema.Flows
+	}
 	for i := range p.Changes {
 		if err := p.Changes[i].accept(); err != nil {
 			return nil, &DamagedError{Reason: err.Error()}

@@ -14,7 +14,7 @@ func TestMatch(t *testing.T) {
 		name   string
 		config []schema.Declared
 		ignore []string // of the files
-		have   []state.Flow
+		have   []state.Resource
 
 		want     []string
 		kept     int
@@ -26,55 +26,55 @@ func TestMatch(t *testing.T) {
 		{
 			name:   "by name",
 			config: []schema.Declared{declare("A", retry(1))},
-			have:   []state.Flow{have(1, "A")},
+			have:   []state.Resource{have(1, "A")},
 			want:   []string{"update A #1"},
 		},
 		{
 			name:   "names are exact",
 			config: []schema.Declared{declare("A")},
-			have:   []state.Flow{have(1, "a"), have(2, "A ")},
+			have:   []state.Resource{have(1, "a"), have(2, "A ")},
 			want:   []string{"create A", "delete A  #2", "delete a #1"},
 		},
 		{
 			name:   "nothing to do",
 			config: []schema.Declared{declare("A"), declare("B", task)},
-			have:   []state.Flow{have(2, "B", task), have(1, "A")},
+			have:   []state.Resource{have(2, "B", task), have(1, "A")},
 		},
 		{
 			name:   "a pin renames",
 			config: []schema.Declared{declare("A", pin(1))},
-			have:   []state.Flow{have(1, "X")},
+			have:   []state.Resource{have(1, "X")},
 			want:   []string{"update A #1 was X"},
 		},
 		{
 			name:    "a pin beats the name",
 			config:  []schema.Declared{declare("A", pin(1))},
-			have:    []state.Flow{have(1, "X"), have(2, "A")},
+			have:    []state.Resource{have(1, "X"), have(2, "A")},
 			want:    []string{"update A #1 was X", "delete A #2"},
 			reasons: []string{`"A" is pinned to ` + sid("FO", 1)},
 		},
 		{
 			name:   "a pin takes a flow from another declaration's name",
 			config: []schema.Declared{declare("A", pin(1)), declare("B")},
-			have:   []state.Flow{have(1, "B")},
+			have:   []state.Resource{have(1, "B")},
 			want:   []string{"update A #1 was B", "create B"},
 		},
 		{
 			name:   "two pins exchange names",
 			config: []schema.Declared{declare("A", pin(1)), declare("B", pin(2))},
-			have:   []state.Flow{have(1, "B"), have(2, "A")},
+			have:   []state.Resource{have(1, "B"), have(2, "A")},
 			want:   []string{"update A #1 was B", "update B #2 was A"},
 		},
 		{
 			name:   "a pin in capitals",
 			config: []schema.Declared{declare("A", func(d *schema.Declared) { d.SID = "FO0000000000000000000000000000000A" })},
-			have:   []state.Flow{have(10, "X")},
+			have:   []state.Resource{have(10, "X")},
 			want:   []string{"update A #a was X"},
 		},
 		{
 			name:     "a pin that is absent",
 			config:   []schema.Declared{declare("A", pin(9))},
-			have:     []state.Flow{have(1, "A"), have(2, "B")},
+			have:     []state.Resource{have(1, "A"), have(2, "B")},
 			want:     []string{"delete B #2"},
 			refusals: []string{"sid-absent"},
 			says:     []string{sid("FO", 9), `"A"`, "flows.yaml:10", "or remove it to match by name"},
@@ -84,129 +84,129 @@ func TestMatch(t *testing.T) {
 			name:     "a pin on what the files ignore",
 			config:   []schema.Declared{declare("A", pin(1))},
 			ignore:   []string{"X*"},
-			have:     []state.Flow{have(1, "X1")},
+			have:     []state.Resource{have(1, "X1")},
 			refusals: []string{"sid-absent"},
 			says:     []string{`"X1", is ignored`},
 		},
 		{
 			name:   "pins settle duplicates",
 			config: []schema.Declared{declare("A", pin(1)), declare("A", pin(2), retry(1))},
-			have:   []state.Flow{have(1, "A"), have(2, "A", retry(2))},
+			have:   []state.Resource{have(1, "A"), have(2, "A", retry(2))},
 			want:   []string{"update A #2"},
 		},
 		{
 			name:    "one pin settles duplicates",
 			config:  []schema.Declared{declare("A", pin(2))},
-			have:    []state.Flow{have(1, "A"), have(2, "A", retry(2))},
+			have:    []state.Resource{have(1, "A"), have(2, "A", retry(2))},
 			want:    []string{"update A #2", "delete A #1"},
 			reasons: []string{`"A" is pinned to ` + sid("FO", 2)},
 		},
 		{
 			name:   "renamed",
 			config: []schema.Declared{declare("A", old("X"))},
-			have:   []state.Flow{have(1, "X")},
+			have:   []state.Resource{have(1, "X")},
 			want:   []string{"update A #1 was X"},
 		},
 		{
 			name:    "the first old name wins",
 			config:  []schema.Declared{declare("A", old("Y", "X"))},
-			have:    []state.Flow{have(1, "X"), have(2, "Y")},
+			have:    []state.Resource{have(1, "X"), have(2, "Y")},
 			want:    []string{"update A #2 was Y", "delete X #1"},
 			reasons: []string{`it is an old name of "A", which exists as ` + sid("FO", 2)},
 		},
 		{
 			name:   "the second old name is looked for, too",
 			config: []schema.Declared{declare("A", old("Z", "X"))},
-			have:   []state.Flow{have(1, "X")},
+			have:   []state.Resource{have(1, "X")},
 			want:   []string{"update A #1 was X"},
 		},
 		{
 			name:    "both names are there",
 			config:  []schema.Declared{declare("A", old("X"))},
-			have:    []state.Flow{have(1, "A"), have(2, "X")},
+			have:    []state.Resource{have(1, "A"), have(2, "X")},
 			want:    []string{"delete X #2"},
 			reasons: []string{`it is an old name of "A", which exists as ` + sid("FO", 1)},
 		},
 		{
 			name:   "a chain of renames",
 			config: []schema.Declared{declare("C", old("B")), declare("D", old("A"))},
-			have:   []state.Flow{have(1, "A"), have(2, "B")},
+			have:   []state.Resource{have(1, "A"), have(2, "B")},
 			want:   []string{"update C #2 was B", "update D #1 was A"},
 		},
 		{
 			name:   "an old name is not taken from an ignored flow",
 			config: []schema.Declared{declare("A", old("X"))},
 			ignore: []string{sid("FO", 1)},
-			have:   []state.Flow{have(1, "X")},
+			have:   []state.Resource{have(1, "X")},
 			want:   []string{"create A"},
 		},
 		{
 			name:   "of equal copies the older stays",
 			config: []schema.Declared{declare("A")},
-			have:   []state.Flow{created("2026-01-02T00:00:00Z", have(1, "A")), created("2026-01-01T00:00:00Z", have(2, "A"))},
+			have:   []state.Resource{created("2026-01-02T00:00:00Z", have(1, "A")), created("2026-01-01T00:00:00Z", have(2, "A"))},
 			want:   []string{"delete A #1 copy of #2"},
 		},
 		{
 			name:   "of copies of one age the lower SID stays",
 			config: []schema.Declared{declare("A")},
-			have:   []state.Flow{have(3, "A"), have(1, "A"), have(2, "A")},
+			have:   []state.Resource{have(3, "A"), have(1, "A"), have(2, "A")},
 			want:   []string{"delete A #2 copy of #1", "delete A #3 copy of #1"},
 		},
 		{
 			name:   "a copy without a date goes",
 			config: []schema.Declared{declare("A")},
-			have:   []state.Flow{created("", have(1, "A")), have(2, "A")},
+			have:   []state.Resource{created("", have(1, "A")), have(2, "A")},
 			want:   []string{"delete A #1 copy of #2"},
 		},
 		{
 			name:   "copies go before the flow that stays is changed",
 			config: []schema.Declared{declare("A", retry(1))},
-			have:   []state.Flow{have(1, "A"), have(2, "A")},
+			have:   []state.Resource{have(1, "A"), have(2, "A")},
 			want:   []string{"delete A #2 copy of #1", "update A #1"},
 		},
 		{
 			name:   "copies of an old name",
 			config: []schema.Declared{declare("A", old("X"))},
-			have:   []state.Flow{have(1, "X"), have(2, "X")},
+			have:   []state.Resource{have(1, "X"), have(2, "X")},
 			want:   []string{"delete X #2 copy of #1", "update A #1 was X"},
 		},
 		{
 			name:     "duplicates that differ",
 			config:   []schema.Declared{declare("A")},
-			have:     []state.Flow{have(1, "A"), have(2, "A", retry(1))},
+			have:     []state.Resource{have(1, "A"), have(2, "A", retry(1))},
 			refusals: []string{"duplicate-remote"},
 			says:     []string{sid("FO", 1), sid("FO", 2), "`sid: " + sid("FO", 1) + "`", "flows.yaml:10"},
 		},
 		{
 			name:     "two copies and one that differs",
 			config:   []schema.Declared{declare("A")},
-			have:     []state.Flow{have(1, "A"), have(2, "A"), have(3, "A", off(""))},
+			have:     []state.Resource{have(1, "A"), have(2, "A"), have(3, "A", off(""))},
 			refusals: []string{"duplicate-remote"},
 			says:     []string{sid("FO", 1), sid("FO", 2), sid("FO", 3)},
 		},
 		{
 			name:     "duplicates of an old name that differ",
 			config:   []schema.Declared{declare("A", old("X"))},
-			have:     []state.Flow{have(1, "X"), have(2, "X", retry(1))},
+			have:     []state.Resource{have(1, "X"), have(2, "X", retry(1))},
 			refusals: []string{"duplicate-remote"},
 			says:     []string{`named "X"`},
 		},
 		{
 			name:   "duplicates of a name that nobody declares",
 			config: []schema.Declared{declare("A")},
-			have:   []state.Flow{have(1, "A"), have(2, "B"), have(3, "B"), have(4, "B", retry(1))},
+			have:   []state.Resource{have(1, "A"), have(2, "B"), have(3, "B"), have(4, "B", retry(1))},
 			want:   []string{"delete B #2", "delete B #3", "delete B #4"},
 		},
 		{
 			name:   "a duplicate that is ignored",
 			config: []schema.Declared{declare("A")},
 			ignore: []string{sid("FO", 2)},
-			have:   []state.Flow{have(1, "A"), have(2, "A", retry(1))},
+			have:   []state.Resource{have(1, "A"), have(2, "A", retry(1))},
 		},
 		{
 			name:     "nothing is deleted",
 			config:   []schema.Declared{declare("A")},
-			have:     []state.Flow{have(1, "A"), have(2, "A"), have(3, "B")},
+			have:     []state.Resource{have(1, "A"), have(2, "A"), have(3, "B")},
 			noDelete: true,
 			kept:     2,
 		},
@@ -253,13 +253,15 @@ func TestCopiesAreExplained(t *testing.T) {
 }
 
 func TestDesired(t *testing.T) {
-	onMessage := func(b schema.OptBool) edit { return func(d *schema.Declared) { d.Flow.CreationOnMessage = b } }
-	timeout := func(n int64) edit { return func(d *schema.Declared) { d.Flow.Timeout = n } }
-	service := func(s string) edit { return func(d *schema.Declared) { d.Flow.ChatServiceSID = s } }
+	onMessage := func(b schema.Value) edit {
+		return func(d *schema.Declared) { set(d, "integration.creation_on_message", b) }
+	}
+	timeout := func(n int64) edit { return func(d *schema.Declared) { set(d, "integration.timeout", n) } }
+	service := func(s string) edit { return func(d *schema.Declared) { set(d, "chat_service_sid", s) } }
 	for _, test := range []struct {
 		name       string
 		want       schema.Declared
-		have, make state.Flow
+		have, make state.Resource
 	}{
 		{"whole", declare("A", retry(1)), have(1, "A"), have(1, "A", retry(1))},
 		{"the identity is cleared", declare("A"), have(1, "A", on("+1")), have(1, "A")},
@@ -273,17 +275,17 @@ func TestDesired(t *testing.T) {
 		{"a left key that the account's integration does not have", declare("A", task, timeout(5), leave("integration.timeout")), have(1, "A"), have(1, "A", task, timeout(5))},
 		{"a left type takes its keys along", declare("A", task, leave("integration_type")), have(1, "A", retry(1)), have(1, "A", retry(1))},
 		{"a left type that is the same", declare("A", retry(2), leave("integration_type")), have(1, "A", retry(1)), have(1, "A", retry(2))},
-		{"creation_on_message unset", declare("A", task), have(1, "A", task, onMessage(schema.True)), have(1, "A", task, onMessage(schema.True))},
-		{"creation_on_message set", declare("A", task, onMessage(schema.False)), have(1, "A", task, onMessage(schema.True)), have(1, "A", task, onMessage(schema.False))},
+		{"creation_on_message unset", declare("A", task), have(1, "A", task, onMessage(true)), have(1, "A", task, onMessage(true))},
+		{"creation_on_message set", declare("A", task, onMessage(false)), have(1, "A", task, onMessage(true)), have(1, "A", task, onMessage(false))},
 		{"creation_on_message unset, and another integration", declare("A", task), have(1, "A"), have(1, "A", task)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := compute(t, Input{Config: config(test.want), Snapshot: account(test.have)})
-			got := test.have.Flow
+			got := test.have.Object
 			if len(p.Changes) > 0 {
 				got = *p.Changes[0].After
 			}
-			if diff := cmp.Diff(test.make.Flow, got); diff != "" {
+			if diff := cmp.Diff(test.make.Object, got, asText); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -313,7 +315,7 @@ func TestFieldsOfAChange(t *testing.T) {
 	}}
 	for i, fields := range want {
 		if diff := cmp.Diff(fields, p.Changes[i].Fields); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", p.Changes[i].FriendlyName, diff)
+			t.Errorf("%s (-want +got):\n%s", p.Changes[i].ID, diff)
 		}
 	}
 }

@@ -23,15 +23,7 @@ import (
 //     and one of them changes its type and keeps the identity, the identity with
 //     the type counts as well.
 
-// claimOf is the claim of one side of a change, which may be nil.
-func claimOf(f *schema.Flow) schema.TypedClaim {
-	if f == nil {
-		return schema.TypedClaim{}
-	}
-	return f.TypedClaim()
-}
-
-// enters reports whether a flow that goes from one claim to another collides with
+// enters reports whether a resource that goes from one claim to another collides with
 // the holder afterwards, in a reading in which it did not before. Backwards, from
 // the claim after a change to the one before it, it reports whether the change
 // makes room for the holder.
@@ -42,13 +34,13 @@ func enters(from, to, holder schema.TypedClaim) bool {
 
 // TakesFrom reports whether the change takes an identity that the other one frees.
 func (c *Change) TakesFrom(other *Change) bool {
-	return enters(claimOf(c.Before), claimOf(c.After), claimOf(other.Before)) &&
-		enters(claimOf(other.After), claimOf(other.Before), claimOf(c.After))
+	return enters(c.Before.Claim(), c.After.Claim(), other.Before.Claim()) &&
+		enters(other.After.Claim(), other.Before.Claim(), c.After.Claim())
 }
 
 // Dependencies returns, for each change, the indexes of the others that have to
 // succeed before it begins, ascending: those that free the identity that it
-// claims, the disabling step of the same flow, and the deletes of its copies. It
+// claims, the disabling step of the same resource, and the deletes of its copies. It
 // depends on the changes alone, so a saved plan gives the same. In a plan that is
 // not refused, every change comes after those it depends on.
 func Dependencies(changes []Change) [][]int {
@@ -75,16 +67,16 @@ func Dependencies(changes []Change) [][]int {
 		if _, done := stepOf(c); done {
 			continue // its step frees what it held
 		}
-		if was := claimOf(c.Before); was != (schema.TypedClaim{}) && was != claimOf(c.After) {
+		if was := c.Before.Claim(); was != (schema.TypedClaim{}) && was != c.After.Claim() {
 			freers[was.Claim] = append(freers[was.Claim], i)
 		}
 	}
 	deps := make([][]int, len(changes))
 	for i := range changes {
 		c := &changes[i]
-		is := claimOf(c.After)
+		is := c.After.Claim()
 		for _, j := range freers[is.Claim] {
-			if o := &changes[j]; j != i && enters(claimOf(o.After), claimOf(o.Before), is) {
+			if o := &changes[j]; j != i && enters(o.After.Claim(), o.Before.Claim(), is) {
 				deps[i] = append(deps[i], j)
 			}
 		}
@@ -238,7 +230,7 @@ func sortChanges(changes []Change, severed []bool) []Change {
 func (p *Plan) order(matches []match) {
 	unmanaged := make(map[string]bool)
 	for i := range matches {
-		if mt := &matches[i]; mt.want != nil && mt.have != nil && mt.want.IgnoreChanges.Has(schema.FieldEnabled) {
+		if mt := &matches[i]; mt.want != nil && mt.have != nil && mt.want.IgnoreChanges.Has(mt.want.Kind.Enabled) {
 			unmanaged[mt.have.SID] = true
 		}
 	}
@@ -251,31 +243,31 @@ func (p *Plan) order(matches []match) {
 
 // refuseStuck refuses a plan for a cycle that cannot be broken.
 func (p *Plan) refuseStuck(cycle []*Change) {
-	const most = 5 // flows that are named
-	var flows []string
+	const most = 5 // resources that are named
+	var names []string
 	for _, c := range cycle[:min(len(cycle), most)] {
-		flows = append(flows, fmt.Sprintf("%s (%s)", safetext.Quote(c.FriendlyName), yamldoc.Pos{File: c.Source.File, Line: c.Source.Line}))
+		names = append(names, fmt.Sprintf("%s (%s)", safetext.Quote(c.ID), yamldoc.Pos{File: c.Source.File, Line: c.Source.Line}))
 	}
-	list := strings.Join(flows, ", ")
+	list := strings.Join(names, ", ")
 	if more := len(cycle) - most; more > 0 {
 		list += fmt.Sprintf(" and %d more", more)
 	}
 	p.Refusals = append(p.Refusals, Notice{Code: RefuseCycleUnmanaged, Source: cycle[0].Source, Message: fmt.Sprintf(
-		"flows %s swap identities, so one of them has to be disabled for a moment; since all of them have `enabled` in `ignore_changes`, a run that ends at that moment would leave it disabled: remove `enabled` from `ignore_changes` for one of them, such as %s",
-		list, safetext.Quote(cycle[0].FriendlyName))})
+		"%s %s swap identities, so one of them has to be disabled for a moment; since all of them have `enabled` in `ignore_changes`, a run that ends at that moment would leave it disabled: remove `enabled` from `ignore_changes` for one of them, such as %s",
+		cycle[0].Kind.Plural, list, safetext.Quote(cycle[0].ID))})
 }
 
 func disableStep(c *Change) Change {
 	off := *c.Before
-	off.Enabled = false
+	off.Set(off.Kind.Enabled, false)
 	return Change{
-		Action: Update, FriendlyName: c.Before.FriendlyName, SID: c.SID, Step: StepDisable, Source: c.Source,
+		Action: Update, Key: off.Key(), SID: c.SID, Step: StepDisable, Source: c.Source,
 		Fields: diff(c.Before, &off), Before: c.Before, After: &off,
 	}
 }
 
 func compare(a, b *Change) int {
-	return cmp.Or(cmp.Compare(a.FriendlyName, b.FriendlyName), cmp.Compare(a.SID, b.SID))
+	return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.SID, b.SID))
 }
 
 func before(a, b *Change) bool { return compare(a, b) < 0 }

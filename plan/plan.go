@@ -8,6 +8,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"flexsync/internal/yamldoc"
@@ -18,7 +19,7 @@ import (
 // FormatVersion is the version of the JSON document.
 const FormatVersion = 1
 
-// Action is what a change does to a flow. The value is its symbol.
+// Action is what a change does to a resource. The value is its symbol.
 type Action rune
 
 // The actions.
@@ -49,20 +50,22 @@ type Plan struct {
 	BaseURL      string `json:"base_url"`
 	ConfigDigest string `json:"config_digest"` // "sha256:" and hex, of the resolved configuration, whatever its files and their order
 
-	// State is the account's flows in scope, by SID.
+	// State is the account's resources in scope, by SID.
 	State map[string]Seen `json:"state"`
 
 	Ignore []string `json:"ignore"` // globs and SIDs of files and flags
 	Only   []string `json:"only"`
-	// LeftOut is the SIDs of flows that --ignore leaves out by the name of their
-	// declared flow, not by their own.
+	// LeftOut is the SIDs of resources that --ignore leaves out by the name of their
+	// declaration, not by their own.
 	LeftOut []string `json:"left_out"`
-	Managed []string `json:"managed"` // names of the declared flows in scope, sorted
+	// Managed has, for each kind that the run manages, the IDs of the declared
+	// resources in scope, sorted.
+	Managed map[*schema.Kind][]string `json:"-"`
 	// NoDelete is --no-delete: nothing is deleted, not even copies that appear while
 	// the plan is carried out.
 	NoDelete bool `json:"no_delete"`
 
-	// Names are the names of things that flows refer to, by SID, for display.
+	// Names are the names of things that resources refer to, by SID, for display.
 	Names map[string]string `json:"names"`
 
 	Summary  Summary  `json:"summary"`
@@ -72,13 +75,13 @@ type Plan struct {
 	Refusals []Notice `json:"refusals"`
 }
 
-// Seen is what the plan found of a flow.
+// Seen is what the plan found of a resource.
 type Seen struct {
-	FriendlyName string `json:"friendly_name"`
-	Digest       string `json:"digest"` // of the compared fields only
+	ID     string `json:"friendly_name"`
+	Digest string `json:"digest"` // of the compared fields only
 }
 
-// Summary counts flows. An extra disabling step is not counted.
+// Summary counts resources. An extra disabling step is not counted.
 type Summary struct {
 	Create    int `json:"create"`
 	Update    int `json:"update"`
@@ -90,22 +93,22 @@ type Summary struct {
 
 // Change is one write.
 type Change struct {
-	Action       Action `json:"action"`
-	FriendlyName string `json:"friendly_name"`
-	SID          string `json:"sid,omitempty"`          // "" on create
-	RenamedFrom  string `json:"renamed_from,omitempty"` // the name in the account, when it is another
+	Action Action `json:"action"`
+	schema.Key
+	SID         string `json:"sid,omitempty"`          // "" on create
+	RenamedFrom string `json:"renamed_from,omitempty"` // the name in the account, when it is another
 	// Step is StepDisable on the extra write that breaks a cycle: it disables the
-	// flow, and a later change of the same SID finishes it. Otherwise "".
+	// resource, and a later change of the same SID finishes it. Otherwise "".
 	Step   string       `json:"step,omitempty"`
-	Source *yamldoc.Pos `json:"source,omitempty"` // where the flow is declared; nil on delete
-	Reason string       `json:"reason,omitempty"` // of a delete; "" when it is only that no file declares the flow
-	// CopyOf is, on the delete of a copy, the SID of the equal flow that stays.
+	Source *yamldoc.Pos `json:"source,omitempty"` // where it is declared; nil on delete
+	Reason string       `json:"reason,omitempty"` // of a delete; "" when it is only that no file declares the resource
+	// CopyOf is, on the delete of a copy, the SID of the equal resource that stays.
 	// Such a delete loses nothing, and does not count for --max-deletes.
 	CopyOf string        `json:"copy_of,omitempty"`
 	Fields []FieldChange `json:"fields"`
 
-	Before *schema.Flow `json:"before"` // nil on create
-	After  *schema.Flow `json:"after"`  // nil on delete: the whole flow as it should be
+	Before *schema.Object `json:"before"` // nil on create
+	After  *schema.Object `json:"after"`  // nil on delete; otherwise whole, as it should be
 }
 
 // StepDisable is the Step of the extra write that breaks a cycle.
@@ -119,18 +122,18 @@ type FieldChange struct {
 	After  schema.Value `json:"after"`
 }
 
-// Disables reports whether the change disables a flow that is enabled now.
+// Disables reports whether the change disables a resource that is enabled now.
 func (c *Change) Disables() bool {
-	return c.Before != nil && c.Before.Enabled && c.After != nil && !c.After.Enabled
+	return c.Before != nil && c.Before.Enabled() && c.After != nil && !c.After.Enabled()
 }
 
-// Kept is a flow that --no-delete keeps.
+// Kept is a resource that --no-delete keeps.
 type Kept struct {
-	FriendlyName string      `json:"friendly_name"`
-	SID          string      `json:"sid"`
-	Reason       string      `json:"reason,omitempty"`
-	CopyOf       string      `json:"copy_of,omitempty"` // as in Change
-	Flow         schema.Flow `json:"flow"`
+	schema.Key
+	SID    string        `json:"sid"`
+	Reason string        `json:"reason,omitempty"`
+	CopyOf string        `json:"copy_of,omitempty"` // as in Change
+	Object schema.Object `json:"flow"`
 }
 
 // Notice is a warning or a refusal.
@@ -147,7 +150,8 @@ const (
 	RefuseWrongAccount    = "wrong-account"
 	RefuseEmptyConfig     = "empty-config"
 	RefuseSIDAbsent       = "sid-absent"
-	// RefuseCycleUnmanaged is a cycle of flows that all have `enabled` in
+	RefuseAccountFull     = "account-full"
+	// RefuseCycleUnmanaged is a cycle of resources that all have `enabled` in
 	// ignore_changes: to break it could leave one of them disabled.
 	RefuseCycleUnmanaged = "cycle-unmanaged"
 )
@@ -161,12 +165,17 @@ func (p *Plan) Backup() state.ExportOptions {
 		case c.Action == Delete:
 			opts.Gone[c.SID] = true
 		case c.Action == Create:
-			opts.Coming[c.After.FriendlyName] = true
-		case c.Before.FriendlyName != c.After.FriendlyName:
-			opts.Coming[c.After.FriendlyName], opts.Renamed[c.SID] = true, true
+			opts.Coming[c.ID] = true
+		case c.Before.ID() != c.After.ID():
+			opts.Coming[c.After.ID()], opts.Renamed[c.SID] = true, true
 		}
 	}
 	return opts
+}
+
+// Kinds returns the kinds that the run manages, in the order of the table.
+func (p *Plan) Kinds() []*schema.Kind {
+	return slices.DeleteFunc(slices.Clone(schema.Kinds), func(k *schema.Kind) bool { _, ok := p.Managed[k]; return !ok })
 }
 
 // HasChanges reports whether apply would write anything.

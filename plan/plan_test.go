@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"flexsync/internal/flexapi"
 	"flexsync/internal/glob"
 	"flexsync/internal/yamldoc"
 	"flexsync/schema"
@@ -42,12 +45,19 @@ func TestMain(m *testing.M) {
 
 type edit func(*schema.Declared)
 
+// set stores a value of a flow by its path.
+func set(o interface {
+	Set(*schema.Field, schema.Value)
+}, path string, v schema.Value) {
+	o.Set(schema.Flows.Field(path), v)
+}
+
 func declare(name string, edits ...edit) schema.Declared {
 	d := schema.Declared{
-		Flow: schema.Flow{
-			FriendlyName: name, ChatServiceSID: sid("IS", 1), ChannelType: "sms", Enabled: true,
-			IntegrationType: schema.Studio, FlowSID: sid("FW", 1), RetryCount: 3,
-		},
+		Object: schema.Flows.Make(schema.Values{
+			"friendly_name": name, "chat_service_sid": sid("IS", 1), "channel_type": "sms", "enabled": true,
+			"integration_type": schema.Studio, "integration.flow_sid": sid("FW", 1), "integration.retry_count": int64(3),
+		}),
 		Pos: yamldoc.Pos{File: "flows.yaml", Line: 10, Column: 5},
 	}
 	for _, e := range edits {
@@ -56,33 +66,36 @@ func declare(name string, edits ...edit) schema.Declared {
 	return d
 }
 
-func have(n int, name string, edits ...edit) state.Flow {
-	return state.Flow{SID: sid("FO", n), AccountSID: sid("AC", 1), DateCreated: "2026-01-01T00:00:00Z", Flow: declare(name, edits...).Flow}
+func have(n int, name string, edits ...edit) state.Resource {
+	return state.Resource{SID: sid("FO", n), AccountSID: sid("AC", 1), DateCreated: "2026-01-01T00:00:00Z", Object: declare(name, edits...).Object}
 }
 
 func on(identity string) edit {
-	return func(d *schema.Declared) { d.Flow.ContactIdentity, d.Flow.Enabled = identity, true }
+	return func(d *schema.Declared) { set(d, "contact_identity", identity); set(d, "enabled", true) }
 }
 
 func off(identity string) edit {
-	return func(d *schema.Declared) { d.Flow.ContactIdentity, d.Flow.Enabled = identity, false }
+	return func(d *schema.Declared) { set(d, "contact_identity", identity); set(d, "enabled", false) }
 }
 
-func retry(n int64) edit { return func(d *schema.Declared) { d.Flow.RetryCount = n } }
+func retry(n int64) edit { return func(d *schema.Declared) { set(d, "integration.retry_count", n) } }
 
 func task(d *schema.Declared) {
-	d.Flow.IntegrationType, d.Flow.FlowSID, d.Flow.RetryCount = schema.Task, "", 0
-	d.Flow.WorkspaceSID, d.Flow.WorkflowSID, d.Flow.Channel, d.Flow.Timeout = sid("WS", 1), sid("WW", 1), "default", 86400
+	set(d, "integration_type", schema.Task)
+	set(d, "integration.workspace_sid", sid("WS", 1))
+	set(d, "integration.workflow_sid", sid("WW", 1))
+	set(d, "integration.channel", "default")
+	set(d, "integration.timeout", int64(86400))
 }
 
-func whatsapp(d *schema.Declared) { d.Flow.ChannelType = "whatsapp" }
+func whatsapp(d *schema.Declared) { set(d, "channel_type", "whatsapp") }
 
-func long(d *schema.Declared) { d.Flow.LongLived = true }
+func long(d *schema.Declared) { set(d, "long_lived", true) }
 
 func at(line int) edit { return func(d *schema.Declared) { d.Pos.Line = line } }
 
 func openIntegration(d *schema.Declared) {
-	d.Flow.IntegrationType, d.Flow.FlowSID, d.Flow.RetryCount = "", "", 0
+	set(d, "integration_type", "")
 }
 
 func pin(n int) edit { return func(d *schema.Declared) { d.SID = sid("FO", n) } }
@@ -93,30 +106,40 @@ func leave(paths ...string) edit {
 	return func(d *schema.Declared) {
 		for _, path := range paths {
 			if path == "integration" {
-				d.IgnoreChanges |= schema.IntegrationFields
+				d.IgnoreChanges |= schema.Flows.Typed
 			} else {
-				d.IgnoreChanges |= schema.FieldByPath(path).Bit()
+				d.IgnoreChanges |= schema.Flows.Field(path).Bit()
 			}
 		}
 	}
 }
 
-func created(date string, f state.Flow) state.Flow {
+func created(date string, f state.Resource) state.Resource {
 	f.DateCreated = date
 	return f
 }
 
+// asText compares what resources hold, and kinds by their identity.
+var asText = cmp.Options{
+	cmp.Transformer("text", func(o schema.Object) string { return o.String() }),
+	cmp.Comparer(func(a, b *schema.Kind) bool { return a == b }),
+}
+
+func key(name string) schema.Key { return schema.Key{Kind: schema.Flows, ID: name} }
+
 func sid(prefix string, n int) string { return fmt.Sprintf("%s%032x", prefix, n) }
 
-func config(flows ...schema.Declared) *schema.Config { return &schema.Config{Flows: flows} }
+func config(flows ...schema.Declared) *schema.Config {
+	return &schema.Config{Kinds: schema.Kinds, Resources: flows}
+}
 
 // account makes a snapshot as the program does: of pages in any order.
-func account(flows ...state.Flow) *state.Snapshot {
+func account(flows ...state.Resource) *state.Snapshot {
 	items := make([]json.RawMessage, len(flows))
 	for i := range flows {
 		items[i] = apiJSON(&flows[i])
 	}
-	snap, err := state.Read(context.Background(), pages{items})
+	snap, err := state.Read(context.Background(), pages{items}, schema.Kinds)
 	if err != nil {
 		panic(err)
 	}
@@ -125,7 +148,7 @@ func account(flows ...state.Flow) *state.Snapshot {
 
 type pages [][]json.RawMessage
 
-func (p pages) ListFlows(_ context.Context, visit func([]json.RawMessage) error) error {
+func (p pages) List(_ context.Context, _ flexapi.Collection, visit func([]json.RawMessage) error) error {
 	for _, items := range p {
 		if err := visit(items); err != nil {
 			return err
@@ -135,7 +158,7 @@ func (p pages) ListFlows(_ context.Context, visit func([]json.RawMessage) error)
 }
 
 // apiJSON is a flow as the API lists it.
-func apiJSON(f *state.Flow) json.RawMessage {
+func apiJSON(f *state.Resource) json.RawMessage {
 	doc := map[string]any{
 		"sid": f.SID, "account_sid": f.AccountSID, "date_created": nil, "date_updated": "2026-02-03T04:05:06Z",
 		"contact_identity": nil, "integration": nil, "integration_type": nil, "url": "https://flex-api.twilio.com/v1/FlexFlows/" + f.SID,
@@ -144,9 +167,9 @@ func apiJSON(f *state.Flow) json.RawMessage {
 		doc["date_created"] = f.DateCreated
 	}
 	integration := map[string]any{}
-	for i := range schema.Fields {
-		field := &schema.Fields[i]
-		v := field.Get(&f.Flow)
+	for i := range schema.Flows.Fields {
+		field := &schema.Flows.Fields[i]
+		v := f.Get(field)
 		if v == nil {
 			continue
 		}
@@ -206,7 +229,7 @@ func changes(p *Plan) []string {
 		if c.Step != "" {
 			line = c.Step
 		}
-		line += " " + c.FriendlyName
+		line += " " + c.ID
 		if c.SID != "" {
 			line += " " + short(c.SID)
 		}

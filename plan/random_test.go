@@ -26,7 +26,7 @@ import (
 // swaps are common.
 type world struct {
 	config *schema.Config
-	flows  []state.Flow
+	flows  []state.Resource
 }
 
 var (
@@ -35,30 +35,36 @@ var (
 	someGlobs      = []string{"A", "[BC]", "D*", "?", "*", "[!A-C]", sid("FO", 1), sid("FO", 2)}
 )
 
-func genContent(t *rapid.T, name string) schema.Flow {
+func genContent(t *rapid.T, name string) schema.Object {
 	pick := func(label string, of ...string) string { return rapid.SampledFrom(of).Draw(t, label) }
-	f := schema.Flow{
-		FriendlyName:    name,
-		ChatServiceSID:  sid("IS", rapid.IntRange(1, 2).Draw(t, "service")),
-		ChannelType:     pick("channel", "sms", "sms", "whatsapp"),
-		ContactIdentity: rapid.SampledFrom(someIdentities).Draw(t, "identity"),
-		Enabled:         rapid.IntRange(0, 3).Draw(t, "enabled") > 0,
-		LongLived:       rapid.Bool().Draw(t, "long lived"),
-		IntegrationType: pick("integration", "studio", "studio", "task", "external", ""),
-	}
+	f := schema.Flows.Make(schema.Values{
+		"friendly_name":    name,
+		"chat_service_sid": sid("IS", rapid.IntRange(1, 2).Draw(t, "service")),
+		"channel_type":     pick("channel", "sms", "sms", "whatsapp"),
+		"contact_identity": rapid.SampledFrom(someIdentities).Draw(t, "identity"),
+		"enabled":          rapid.IntRange(0, 3).Draw(t, "enabled") > 0,
+		"long_lived":       rapid.Bool().Draw(t, "long lived"),
+		"integration_type": pick("integration", "studio", "studio", "task", "external", ""),
+	})
 	setIntegration(t, &f)
 	return f
 }
 
-func setIntegration(t *rapid.T, f *schema.Flow) {
-	switch n := rapid.IntRange(1, 2).Draw(t, "integration value"); f.IntegrationType {
+func setIntegration(t *rapid.T, f *schema.Object) {
+	switch n := rapid.IntRange(1, 2).Draw(t, "integration value"); f.Variant() {
 	case schema.Studio:
-		f.FlowSID, f.RetryCount = sid("FW", n), int64(n)
+		set(f, "integration.flow_sid", sid("FW", n))
+		set(f, "integration.retry_count", int64(n))
 	case schema.External:
-		f.URL, f.RetryCount = fmt.Sprintf("https://example.com/%d", n), int64(n)
+		set(f, "integration.url", fmt.Sprintf("https://example.com/%d", n))
+		set(f, "integration.retry_count", int64(n))
 	case schema.Task:
-		f.WorkspaceSID, f.WorkflowSID, f.Channel, f.Timeout, f.Priority = sid("WS", n), sid("WW", n), "chat", int64(n), int64(n)
-		f.CreationOnMessage = rapid.SampledFrom([]schema.OptBool{schema.Unset, schema.False, schema.True}).Draw(t, "on message")
+		set(f, "integration.workspace_sid", sid("WS", n))
+		set(f, "integration.workflow_sid", sid("WW", n))
+		set(f, "integration.channel", "chat")
+		set(f, "integration.timeout", int64(n))
+		set(f, "integration.priority", int64(n))
+		set(f, "integration.creation_on_message", rapid.SampledFrom([]schema.Value{nil, false, true}).Draw(t, "on message"))
 	}
 }
 
@@ -66,7 +72,7 @@ func setIntegration(t *rapid.T, f *schema.Flow) {
 // account that holds none of ours.
 func genWorld(t *rapid.T) world {
 	var w world
-	w.config = &schema.Config{}
+	w.config = config()
 	names := rapid.Permutation(someNames).Draw(t, "names")
 	next := func() string { name := names[0]; names = names[1:]; return name }
 	claims := map[schema.TypedClaim]bool{}
@@ -75,14 +81,14 @@ func genWorld(t *rapid.T) world {
 		if len(names) == 0 {
 			break
 		}
-		d := schema.Declared{Pos: yamldoc.Pos{File: "flows.yaml", Line: len(w.config.Flows) + 1}}
-		if last := len(w.config.Flows) - 1; last >= 0 && w.config.Flows[last].SID != "" && rapid.IntRange(0, 3).Draw(t, "same name") == 0 {
-			d.Flow = genContent(t, w.config.Flows[last].Flow.FriendlyName) // both are pinned
-			d.SID = sid("FO", pins[len(w.config.Flows)])
+		d := schema.Declared{Pos: yamldoc.Pos{File: "flows.yaml", Line: len(w.config.Resources) + 1}}
+		if last := len(w.config.Resources) - 1; last >= 0 && w.config.Resources[last].SID != "" && rapid.IntRange(0, 3).Draw(t, "same name") == 0 {
+			d.Object = genContent(t, w.config.Resources[last].ID()) // both are pinned
+			d.SID = sid("FO", pins[len(w.config.Resources)])
 		} else {
-			d.Flow = genContent(t, next())
+			d.Object = genContent(t, next())
 			if rapid.IntRange(0, 3).Draw(t, "pinned") == 0 {
-				d.SID = sid("FO", pins[len(w.config.Flows)])
+				d.SID = sid("FO", pins[len(w.config.Resources)])
 			}
 		}
 		for range rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "old names") {
@@ -97,19 +103,19 @@ func genWorld(t *rapid.T) world {
 			}), 1, 2).Draw(t, "ignore_changes")
 			leave(paths...)(&d)
 		}
-		if k := d.Flow.TypedClaim(); claims[k] {
-			d.Flow.Enabled = false
+		if k := d.Object.Claim(); claims[k] {
+			set(&d, "enabled", false)
 		} else if k != (schema.TypedClaim{}) {
 			claims[k] = true
 		}
-		w.config.Flows = append(w.config.Flows, d)
+		w.config.Resources = append(w.config.Resources, d)
 	}
 	w.flows = genAccount(t, w.config)
 	if rapid.IntRange(0, 3).Draw(t, "ignores") == 0 {
 		for _, g := range rapid.SliceOfN(rapid.SampledFrom(someGlobs), 1, 2).Draw(t, "ignore") {
 			glob := globs(g)[0]
-			declared := slices.ContainsFunc(w.config.Flows, func(d schema.Declared) bool {
-				return glob.MatchName(d.Flow.FriendlyName) || glob.MatchSID(d.SID) || slices.ContainsFunc(d.RenamedFrom, glob.MatchName)
+			declared := slices.ContainsFunc(w.config.Resources, func(d schema.Declared) bool {
+				return glob.MatchName(d.ID()) || glob.MatchSID(d.SID) || slices.ContainsFunc(d.RenamedFrom, glob.MatchName)
 			})
 			if !declared {
 				w.config.Ignore = append(w.config.Ignore, glob)
@@ -122,7 +128,7 @@ func genWorld(t *rapid.T) world {
 // genSwaps draws an account whose identities move around among its flows, some of
 // which leave `enabled` to it.
 func genSwaps(t *rapid.T) world {
-	w := world{config: &schema.Config{}}
+	w := world{config: config()}
 	identities := func(label string) []string {
 		return rapid.Permutation([]string{"+1", "+2", "+3", "+4", "+5", "+1"}).Draw(t, label)
 	}
@@ -130,25 +136,25 @@ func genSwaps(t *rapid.T) world {
 	types := []string{schema.Studio, schema.Studio, schema.Task}
 	taken := map[schema.TypedClaim]bool{}
 	for i, name := range someNames {
-		f := schema.Flow{FriendlyName: name, ChatServiceSID: sid("IS", 1), ChannelType: "sms", ContactIdentity: was[i]}
-		f.Enabled = rapid.IntRange(0, 4).Draw(t, "was enabled") > 0
-		f.IntegrationType = rapid.SampledFrom(types).Draw(t, "old integration")
+		f := schema.Flows.Make(schema.Values{"friendly_name": name, "chat_service_sid": sid("IS", 1), "channel_type": "sms", "contact_identity": was[i]})
+		set(&f, "enabled", rapid.IntRange(0, 4).Draw(t, "was enabled") > 0)
+		set(&f, "integration_type", rapid.SampledFrom(types).Draw(t, "old integration"))
 		setIntegration(t, &f)
 		if rapid.IntRange(0, 5).Draw(t, "is there") > 0 {
-			w.flows = append(w.flows, state.Flow{SID: sid("FO", len(w.flows)+1), AccountSID: sid("AC", 1), Flow: f})
+			w.flows = append(w.flows, state.Resource{SID: sid("FO", len(w.flows)+1), AccountSID: sid("AC", 1), Object: f})
 		}
-		f = schema.Flow{FriendlyName: name, ChatServiceSID: sid("IS", 1), ChannelType: "sms", ContactIdentity: is[i]}
-		f.IntegrationType = rapid.SampledFrom(types).Draw(t, "integration")
+		f = schema.Flows.Make(schema.Values{"friendly_name": name, "chat_service_sid": sid("IS", 1), "channel_type": "sms", "contact_identity": is[i]})
+		set(&f, "integration_type", rapid.SampledFrom(types).Draw(t, "integration"))
 		setIntegration(t, &f)
-		f.Enabled = true
-		f.Enabled = rapid.IntRange(0, 4).Draw(t, "enabled") > 0 && !taken[f.TypedClaim()]
-		taken[f.TypedClaim()] = true
-		d := schema.Declared{Flow: f, Pos: yamldoc.Pos{File: "flows.yaml", Line: i + 1}}
+		set(&f, "enabled", true)
+		set(&f, "enabled", rapid.IntRange(0, 4).Draw(t, "enabled") > 0 && !taken[f.Claim()])
+		taken[f.Claim()] = true
+		d := schema.Declared{Object: f, Pos: yamldoc.Pos{File: "flows.yaml", Line: i + 1}}
 		if rapid.Bool().Draw(t, "leaves enabled") {
 			leave("enabled")(&d)
 		}
 		if rapid.IntRange(0, 5).Draw(t, "is declared") > 0 {
-			w.config.Flows = append(w.config.Flows, d)
+			w.config.Resources = append(w.config.Resources, d)
 		}
 	}
 	return w
@@ -161,24 +167,24 @@ func genAny(t *rapid.T) world {
 	return genWorld(t)
 }
 
-func genAccount(t *rapid.T, cfg *schema.Config) []state.Flow {
-	var flows []state.Flow
-	add := func(f schema.Flow) {
+func genAccount(t *rapid.T, cfg *schema.Config) []state.Resource {
+	var flows []state.Resource
+	add := func(f schema.Object) {
 		date := rapid.SampledFrom([]string{"", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"}).Draw(t, "date")
-		flows = append(flows, state.Flow{SID: sid("FO", len(flows)+1), AccountSID: sid("AC", 1), DateCreated: date, Flow: f})
+		flows = append(flows, state.Resource{SID: sid("FO", len(flows)+1), AccountSID: sid("AC", 1), DateCreated: date, Object: f})
 	}
 	// What was applied before, with the identities moved around.
-	if rapid.Bool().Draw(t, "like the YAML") && len(cfg.Flows) > 0 {
-		identities := make([]string, len(cfg.Flows))
-		for i := range cfg.Flows {
-			identities[i] = cfg.Flows[i].Flow.ContactIdentity
+	if rapid.Bool().Draw(t, "like the YAML") && len(cfg.Resources) > 0 {
+		identities := make([]string, len(cfg.Resources))
+		for i := range cfg.Resources {
+			identities[i] = cfg.Resources[i].Object.Text(schema.Flows.Contact)
 		}
 		identities = rapid.Permutation(identities).Draw(t, "identities")
-		for i := range cfg.Flows {
-			f := cfg.Flows[i].Flow
-			f.ContactIdentity = identities[i]
-			if len(cfg.Flows[i].RenamedFrom) > 0 && rapid.Bool().Draw(t, "by its old name") {
-				f.FriendlyName = cfg.Flows[i].RenamedFrom[0]
+		for i := range cfg.Resources {
+			f := cfg.Resources[i].Object
+			set(&f, "contact_identity", identities[i])
+			if len(cfg.Resources[i].RenamedFrom) > 0 && rapid.Bool().Draw(t, "by its old name") {
+				set(&f, "friendly_name", cfg.Resources[i].RenamedFrom[0])
 			}
 			add(f)
 		}
@@ -186,16 +192,16 @@ func genAccount(t *rapid.T, cfg *schema.Config) []state.Flow {
 	for range rapid.IntRange(0, 4).Draw(t, "in the account") {
 		switch {
 		case len(flows) > 0 && rapid.IntRange(0, 3).Draw(t, "copy") == 0:
-			add(flows[rapid.IntRange(0, len(flows)-1).Draw(t, "of")].Flow)
+			add(flows[rapid.IntRange(0, len(flows)-1).Draw(t, "of")].Object)
 		default:
 			f := genContent(t, rapid.SampledFrom(someNames).Draw(t, "name"))
 			switch rapid.IntRange(0, 9).Draw(t, "odd") {
 			case 0:
-				f.ChatServiceSID = ""
+				set(&f, "chat_service_sid", "")
 			case 1:
-				f.ChannelType = "voice"
+				set(&f, "channel_type", "voice")
 			case 2:
-				f.FriendlyName = rapid.SampledFrom([]string{"", "A\n", "x\u202ey", "${a}"}).Draw(t, "odd name")
+				set(&f, "friendly_name", rapid.SampledFrom([]string{"", "A\n", "x\u202ey", "${a}"}).Draw(t, "odd name"))
 			}
 			add(f)
 		}
@@ -204,10 +210,10 @@ func genAccount(t *rapid.T, cfg *schema.Config) []state.Flow {
 		model := newModel(nil)
 		model.anyType = rapid.Bool().Draw(t, "whatever the type")
 		for i := range flows {
-			if f := &flows[i]; model.collision(f.SID, &f.Flow) != "" {
-				f.Enabled = false
+			if f := &flows[i]; model.collision(f.SID, &f.Object) != "" {
+				set(f, "enabled", false)
 			} else {
-				model.flows[f.SID] = f.Flow
+				model.flows[f.SID] = f.Object
 			}
 		}
 	}
@@ -216,27 +222,27 @@ func genAccount(t *rapid.T, cfg *schema.Config) []state.Flow {
 
 // model is an account that refuses what Twilio refuses, in either reading.
 type model struct {
-	flows   map[string]schema.Flow
+	flows   map[string]schema.Object
 	next    int
 	anyType bool // flows collide whatever their integration types
 }
 
-func newModel(flows []state.Flow) *model {
-	m := &model{flows: map[string]schema.Flow{}, next: 1000}
+func newModel(flows []state.Resource) *model {
+	m := &model{flows: map[string]schema.Object{}, next: 1000}
 	for _, f := range flows {
-		m.flows[f.SID] = f.Flow
+		m.flows[f.SID] = f.Object
 	}
 	return m
 }
 
 // collision returns the SID of another flow that holds what f would take.
-func (m *model) collision(sid string, f *schema.Flow) string {
-	if !f.Enabled || f.ContactIdentity == "" {
+func (m *model) collision(sid string, f *schema.Object) string {
+	if !f.Enabled() || f.Text(schema.Flows.Contact) == "" {
 		return ""
 	}
 	for other, g := range m.flows {
-		if other != sid && g.Enabled && g.ChannelType == f.ChannelType && g.ContactIdentity == f.ContactIdentity &&
-			(m.anyType || g.IntegrationType == f.IntegrationType) {
+		if other != sid && g.Enabled() && g.Text(schema.Flows.Channel) == f.Text(schema.Flows.Channel) && g.Text(schema.Flows.Contact) == f.Text(schema.Flows.Contact) &&
+			(m.anyType || g.Variant() == f.Variant()) {
 			return other
 		}
 	}
@@ -266,16 +272,16 @@ func (m *model) write(c *Change, enforce bool) error {
 	}
 	after := *c.After
 	if other := m.collision(to, &after); enforce && other != "" {
-		return fmt.Errorf("45210: %s %q collides with %s", c.Action, c.FriendlyName, other)
+		return fmt.Errorf("45210: %s %q collides with %s", c.Action, c.ID, other)
 	}
 	m.flows[to] = after
 	return nil
 }
 
-func (m *model) snapshot() []state.Flow {
-	var flows []state.Flow
+func (m *model) snapshot() []state.Resource {
+	var flows []state.Resource
 	for _, sid := range slices.Sorted(maps.Keys(m.flows)) {
-		flows = append(flows, state.Flow{SID: sid, AccountSID: "AC1", Flow: m.flows[sid]})
+		flows = append(flows, state.Resource{SID: sid, AccountSID: "AC1", Object: m.flows[sid]})
 	}
 	return flows
 }
@@ -292,7 +298,7 @@ func (m *model) collides() bool {
 // carryOut applies the plan to an account and fails the test when Twilio would
 // refuse a write, in either reading of its rule, unless the account is not going
 // to hold the rule anyway.
-func carryOut(t *rapid.T, p *Plan, flows []state.Flow) *model {
+func carryOut(t *rapid.T, p *Plan, flows []state.Resource) *model {
 	end := newModel(flows)
 	for i := range p.Changes {
 		if err := end.write(&p.Changes[i], false); err != nil {
@@ -332,49 +338,49 @@ func TestLawApply(t *testing.T) {
 		ignored := 0
 		before := newModel(w.flows).flows
 		for id, f := range before {
-			if ignoresFlow(w.config.Ignore, &state.Flow{SID: id, Flow: f}) {
+			if ignores(w.config.Ignore, &state.Resource{SID: id, Object: f}) {
 				ignored++
 				if m.flows[id] != f {
 					t.Fatalf("%s is ignored, and it was changed", id)
 				}
 			}
 		}
-		if len(m.flows) != len(w.config.Flows)+ignored {
-			t.Fatalf("%d flows, %d declared, %d ignored", len(m.flows), len(w.config.Flows), ignored)
+		if len(m.flows) != len(w.config.Resources)+ignored {
+			t.Fatalf("%d flows, %d declared, %d ignored", len(m.flows), len(w.config.Resources), ignored)
 		}
-		for i := range w.config.Flows {
-			d := &w.config.Flows[i]
+		for i := range w.config.Resources {
+			d := &w.config.Resources[i]
 			id := d.SID
 			for other, f := range m.flows {
-				if id == "" && f.FriendlyName == d.Flow.FriendlyName && !ignoresFlow(w.config.Ignore, &state.Flow{SID: other, Flow: f}) {
+				if id == "" && f.ID() == d.ID() && !ignores(w.config.Ignore, &state.Resource{SID: other, Object: f}) {
 					id = other
 				}
 			}
 			is, there := m.flows[id]
 			if !there {
-				t.Fatalf("%q is not there", d.Flow.FriendlyName)
+				t.Fatalf("%q is not there", d.ID())
 			}
 			was, existed := before[id]
-			for i := range schema.Fields {
-				f := &schema.Fields[i]
-				want := f.Get(&d.Flow)
-				open := d.Flow.IntegrationType == "" || d.IgnoreChanges.Has(schema.FieldIntegrationType) && existed && was.IntegrationType != d.Flow.IntegrationType
+			for i := range schema.Flows.Fields {
+				f := &schema.Flows.Fields[i]
+				want := d.Get(f)
+				open := d.Object.Variant() == "" || d.IgnoreChanges.Has(schema.Flows.Variant) && existed && was.Variant() != d.Object.Variant()
 				switch {
-				case !existed && f == schema.FieldCreationOnMessage && want == nil:
+				case !existed && f == schema.Flows.Field("integration.creation_on_message") && want == nil:
 					continue
 				case !existed:
-				case open && schema.IntegrationFields.Has(f):
-					want = f.Get(&was)
-				case f == schema.FieldCreationOnMessage && want == nil:
-					want = f.Get(&was)
-					if !f.AppliesTo(is.IntegrationType) {
+				case open && schema.Flows.Typed.Has(f):
+					want = was.Get(f)
+				case f == schema.Flows.Field("integration.creation_on_message") && want == nil:
+					want = was.Get(f)
+					if !f.AppliesTo(is.Variant()) {
 						want = nil
 					}
-				case d.IgnoreChanges.Has(f) && (f.Variants == nil || f.AppliesTo(was.IntegrationType) && f.AppliesTo(is.IntegrationType)):
-					want = f.Get(&was)
+				case d.IgnoreChanges.Has(f) && (f.Variants == nil || f.AppliesTo(was.Variant()) && f.AppliesTo(is.Variant())):
+					want = was.Get(f)
 				}
-				if got := f.Get(&is); got != want {
-					t.Fatalf("%q: %s is %v, want %v", d.Flow.FriendlyName, f.Path, got, want)
+				if got := is.Get(f); got != want {
+					t.Fatalf("%q: %s is %v, want %v", d.ID(), f.Path, got, want)
 				}
 			}
 		}
@@ -385,8 +391,8 @@ func TestLawApply(t *testing.T) {
 		if q.HasChanges() || len(q.Refusals) > 0 {
 			t.Fatalf("planning again finds %q, %v", changes(q), q.Refusals)
 		}
-		if q.Summary.Unchanged != len(w.config.Flows) {
-			t.Fatalf("%d unchanged, %d declared", q.Summary.Unchanged, len(w.config.Flows))
+		if q.Summary.Unchanged != len(w.config.Resources) {
+			t.Fatalf("%d unchanged, %d declared", q.Summary.Unchanged, len(w.config.Resources))
 		}
 	})
 }
@@ -403,14 +409,14 @@ func compute2(t *rapid.T, in Input) *Plan {
 func TestLawInterrupted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := genAny(t)
-		for i := range w.config.Flows { // what is left as it was depends on what was
-			w.config.Flows[i].IgnoreChanges &= schema.FieldEnabled.Bit()
-			if f := &w.config.Flows[i].Flow; f.IntegrationType == "" {
-				f.IntegrationType = schema.External
-				f.URL = "https://example.com/"
-				f.Enabled = false
-			} else if f.IntegrationType == schema.Task {
-				f.CreationOnMessage = schema.True
+		for i := range w.config.Resources { // what is left as it was depends on what was
+			w.config.Resources[i].IgnoreChanges &= schema.Flows.Enabled.Bit()
+			if f := &w.config.Resources[i].Object; f.Variant() == "" {
+				set(f, "integration_type", schema.External)
+				set(f, "integration.url", "https://example.com/")
+				set(f, "enabled", false)
+			} else if f.Variant() == schema.Task {
+				set(f, "integration.creation_on_message", true)
 			}
 		}
 		p := compute2(t, w.input())
@@ -458,14 +464,14 @@ func TestLawInterrupted(t *testing.T) {
 			t.Fatalf("the next run is refused: %v\nafter part of %q", q.Refusals, changes(p))
 		}
 		got := carryOut(t, q, again.flows)
-		contents := func(m *model) (all []schema.Flow) {
+		contents := func(m *model) (all []schema.Object) {
 			for _, f := range m.snapshot() {
-				all = append(all, f.Flow)
+				all = append(all, f.Object)
 			}
-			slices.SortFunc(all, func(a, b schema.Flow) int { return bytes.Compare(a.AppendJSON(nil), b.AppendJSON(nil)) })
+			slices.SortFunc(all, func(a, b schema.Object) int { return strings.Compare(a.String(), b.String()) })
 			return all
 		}
-		if diff := cmp.Diff(contents(want), contents(got)); diff != "" {
+		if diff := cmp.Diff(contents(want), contents(got), asText); diff != "" {
 			t.Fatal(diff)
 		}
 	})
@@ -483,7 +489,7 @@ func TestLawOrderDoesNotMatter(t *testing.T) {
 
 		shuffled := in
 		cfg := *w.config
-		cfg.Flows = rapid.Permutation(cfg.Flows).Draw(t, "flows")
+		cfg.Resources = rapid.Permutation(cfg.Resources).Draw(t, "flows")
 		cfg.Ignore = rapid.Permutation(cfg.Ignore).Draw(t, "ignore")
 		shuffled.Config = &cfg
 		shuffled.Ignore = rapid.Permutation(in.Ignore).Draw(t, "--ignore")
@@ -497,7 +503,7 @@ func TestLawOrderDoesNotMatter(t *testing.T) {
 			last := len(listing) - 1
 			listing[last] = append(listing[last], apiJSON(&f))
 		}
-		if shuffled.Snapshot, _ = state.Read(context.Background(), listing); shuffled.Snapshot == nil {
+		if shuffled.Snapshot, _ = state.Read(context.Background(), listing, schema.Kinds); shuffled.Snapshot == nil {
 			t.Fatal("the listing is not read")
 		}
 		q, err2 := Compute(context.Background(), shuffled)
@@ -532,7 +538,7 @@ func TestLawLeftOut(t *testing.T) {
 		cfg := *w.config
 		cfg.Ignore = slices.Clone(cfg.Ignore)
 		for _, g := range in.Ignore {
-			if !slices.ContainsFunc(cfg.Flows, func(d schema.Declared) bool { return g.MatchSID(d.SID) }) && schema.IsSID("FO", g.String()) {
+			if !slices.ContainsFunc(cfg.Resources, func(d schema.Declared) bool { return g.MatchSID(d.SID) }) && schema.IsSID("FO", g.String()) {
 				cfg.Ignore = append(cfg.Ignore, g)
 			}
 		}
@@ -553,7 +559,7 @@ func TestLawLeftOut(t *testing.T) {
 		names := map[string]string{} // SID → the name that the plan gives it
 		for i := range p.Changes {
 			if c := &p.Changes[i]; c.Step == "" && c.SID != "" {
-				names[c.SID] = c.FriendlyName
+				names[c.SID] = c.ID
 			}
 		}
 		for i := range p.Changes {
@@ -561,12 +567,12 @@ func TestLawLeftOut(t *testing.T) {
 			if c.Step == "" && !planned[changeKey(c)] {
 				t.Fatalf("%s is only planned with the flags", changeKey(c))
 			}
-			sides := []string{c.FriendlyName}
+			sides := []string{c.ID}
 			if name, ok := names[c.SID]; ok {
 				sides = append(sides, name)
 			}
 			if c.Before != nil {
-				sides = append(sides, c.Before.FriendlyName)
+				sides = append(sides, c.Before.ID())
 			}
 			matches := func(gs []glob.Glob) bool {
 				return slices.ContainsFunc(gs, func(g glob.Glob) bool {
@@ -574,7 +580,7 @@ func TestLawLeftOut(t *testing.T) {
 				})
 			}
 			switch {
-			case c.Before != nil && ignoresFlow(w.config.Ignore, &state.Flow{SID: c.SID, Flow: *c.Before}):
+			case c.Before != nil && ignores(w.config.Ignore, &state.Resource{SID: c.SID, Object: *c.Before}):
 				t.Fatalf("%s: the files ignore it", changeKey(c))
 			case matches(in.Ignore):
 				t.Fatalf("%s: --ignore leaves it out", changeKey(c))
@@ -584,23 +590,23 @@ func TestLawLeftOut(t *testing.T) {
 				t.Fatalf("%s in spite of --no-delete", changeKey(c))
 			}
 		}
-		if moved, err := p.Stale(in.Snapshot, sid("AC", 1)); err != nil || len(moved) > 0 {
+		if moved, err := p.Stale(in.Snapshot); err != nil || len(moved) > 0 {
 			t.Fatalf("stale at once: %v, %v", moved, err)
 		}
 	})
 }
 
-func changeKey(c *Change) string { return fmt.Sprintf("%s %q %s", c.Action, c.FriendlyName, c.SID) }
+func changeKey(c *Change) string { return fmt.Sprintf("%s %q %s", c.Action, c.ID, c.SID) }
 
 // holdsIn is what a side of a change holds in one of the readings, "" is nothing.
-func holdsIn(f *schema.Flow, anyType bool) string {
+func holdsIn(f *schema.Object, anyType bool) string {
 	switch {
-	case f == nil || !f.Enabled || f.ContactIdentity == "":
+	case f == nil || !f.Enabled() || f.Text(schema.Flows.Contact) == "":
 		return ""
 	case anyType:
-		return fmt.Sprintf("%q %q", f.ChannelType, f.ContactIdentity)
+		return fmt.Sprintf("%q %q", f.Text(schema.Flows.Channel), f.Text(schema.Flows.Contact))
 	}
-	return fmt.Sprintf("%q %q %q", f.ChannelType, f.ContactIdentity, f.IntegrationType)
+	return fmt.Sprintf("%q %q %q", f.Text(schema.Flows.Channel), f.Text(schema.Flows.Contact), f.Variant())
 }
 
 // needs reports whether c ends up holding what o frees, in one of the readings.
@@ -629,9 +635,9 @@ func TestLawCycles(t *testing.T) {
 		w := genAny(t)
 		p := compute2(t, w.input())
 		unmanaged := map[yamldoc.Pos]bool{}
-		for i := range w.config.Flows {
-			d := &w.config.Flows[i]
-			unmanaged[d.Pos] = d.IgnoreChanges.Has(schema.FieldEnabled)
+		for i := range w.config.Resources {
+			d := &w.config.Resources[i]
+			unmanaged[d.Pos] = d.IgnoreChanges.Has(schema.Flows.Enabled)
 		}
 		either := func(c, o *Change) bool { return needs(c, o, false) || needs(c, o, true) }
 		var all, fixed []*Change
@@ -725,19 +731,19 @@ func TestLawDependencies(t *testing.T) {
 func TestLawRefusals(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := genWorld(t)
-		if len(w.config.Flows) == 0 {
+		if len(w.config.Resources) == 0 {
 			return
 		}
 		p := compute2(t, w.input())
 
-		var free []state.Flow // not ignored, not pinned
+		var free []state.Resource // not ignored, not pinned
 		pinned := map[string]bool{}
-		for i := range w.config.Flows {
-			pinned[w.config.Flows[i].SID] = true
+		for i := range w.config.Resources {
+			pinned[w.config.Resources[i].SID] = true
 		}
 		there := map[string]bool{}
 		for _, f := range w.flows {
-			if !ignoresFlow(w.config.Ignore, &f) {
+			if !ignores(w.config.Ignore, &f) {
 				there[f.SID] = true
 				if !pinned[f.SID] {
 					free = append(free, f)
@@ -745,19 +751,19 @@ func TestLawRefusals(t *testing.T) {
 			}
 		}
 		var want []string
-		for i := range w.config.Flows {
-			d := &w.config.Flows[i]
+		for i := range w.config.Resources {
+			d := &w.config.Resources[i]
 			if d.SID != "" {
 				if !there[d.SID] {
 					want = append(want, RefuseSIDAbsent)
 				}
 				continue
 			}
-			for _, name := range append([]string{d.Flow.FriendlyName}, d.RenamedFrom...) {
-				var contents []schema.Flow
+			for _, name := range append([]string{d.ID()}, d.RenamedFrom...) {
+				var contents []schema.Object
 				for _, f := range free {
-					if f.FriendlyName == name && !slices.Contains(contents, f.Flow) {
-						contents = append(contents, f.Flow)
+					if f.ID() == name && !slices.Contains(contents, f.Object) {
+						contents = append(contents, f.Object)
 					}
 				}
 				if len(contents) > 1 {
@@ -872,7 +878,7 @@ func TestLawExport(t *testing.T) {
 		w := genWorld(t)
 		for i := range w.flows {
 			if rapid.IntRange(0, 5).Draw(t, "odd name") == 0 {
-				w.flows[i].FriendlyName = rapid.SampledFrom([]string{"", "a\nb", "yes", "${x}", "# x", sid("FO", 1), sid("FO", 2), "*", "[", "::error::x", "\u202e"}).Draw(t, "name")
+				set(&w.flows[i], "friendly_name", rapid.SampledFrom([]string{"", "a\nb", "yes", "${x}", "# x", sid("FO", 1), sid("FO", 2), "*", "[", "::error::x", "\u202e"}).Draw(t, "name"))
 			}
 		}
 		snap := account(w.flows...)
@@ -885,24 +891,24 @@ func TestLawExport(t *testing.T) {
 		if p.HasChanges() || len(p.Refusals) > 0 {
 			t.Fatalf("%q %v\n%s", changes(p), p.Refusals, text)
 		}
-		if p.Summary.Unchanged+p.Summary.Ignored != len(w.flows) || p.Summary.Unchanged != len(cfg.Flows) {
+		if p.Summary.Unchanged+p.Summary.Ignored != len(w.flows) || p.Summary.Unchanged != len(cfg.Resources) {
 			t.Fatalf("%+v", p.Summary)
 		}
 
-		for i := range cfg.Flows {
-			if cfg.Flows[i].SID != "" {
+		for i := range cfg.Resources {
+			if cfg.Resources[i].SID != "" {
 				return // duplicates are told apart by their SIDs, which another account does not have
 			}
 		}
 		rebuilt := compute2(t, Input{Config: cfg, Snapshot: account()})
 		m := carryOut(t, rebuilt, nil)
-		var want []schema.Flow
-		for i := range snap.Flows {
-			if !ignoresFlow(cfg.Ignore, &snap.Flows[i]) {
-				want = append(want, snap.Flows[i].Flow)
+		var want []schema.Object
+		for i := range snap.Resources {
+			if !ignores(cfg.Ignore, &snap.Resources[i]) {
+				want = append(want, snap.Resources[i].Object)
 			}
 		}
-		if diff := cmp.Diff(want, contentsByName(m)); diff != "" {
+		if diff := cmp.Diff(want, contentsByName(m), asText); diff != "" {
 			t.Fatal(diff)
 		}
 	})
@@ -915,10 +921,11 @@ func TestLawBackup(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := genWorld(t)
 		for i := range w.flows { // what the YAML cannot take back: no integration, no creation_on_message
-			if f := &w.flows[i].Flow; f.IntegrationType == "" {
-				f.IntegrationType, f.URL = schema.External, "https://example.com/"
-			} else if f.IntegrationType == schema.Task {
-				f.CreationOnMessage = schema.True
+			if f := &w.flows[i].Object; f.Variant() == "" {
+				set(f, "integration_type", schema.External)
+				set(f, "integration.url", "https://example.com/")
+			} else if f.Variant() == schema.Task {
+				set(f, "integration.creation_on_message", true)
 			}
 		}
 		in := w.input()
@@ -962,37 +969,37 @@ func TestLawBackup(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		var undeclared []schema.Flow // it is in comments, and a copy of it is, too
+		var undeclared []schema.Object // it is in comments, and a copy of it is, too
 		for i := range w.flows {
-			if ignoresFlow(cfg.Ignore, &w.flows[i]) {
-				undeclared = append(undeclared, w.flows[i].Flow)
+			if ignores(cfg.Ignore, &w.flows[i]) {
+				undeclared = append(undeclared, w.flows[i].Object)
 			}
 		}
 		numbered := regexp.MustCompile(`( \(\d+\))?$`)
-		contents := func(flows []state.Flow) (all []schema.Flow) {
+		contents := func(flows []state.Resource) (all []schema.Object) {
 			for i := range flows {
-				if f := flows[i].Flow; len(f.Problems()) == 0 && !ignoresFlow(cfg.Ignore, &flows[i]) {
-					f.FriendlyName = numbered.ReplaceAllString(f.FriendlyName, "")
+				if f := flows[i].Object; len(f.Problems()) == 0 && !ignores(cfg.Ignore, &flows[i]) {
+					set(&f, "friendly_name", numbered.ReplaceAllString(f.ID(), ""))
 					if !slices.Contains(undeclared, f) {
 						all = append(all, f)
 					}
 				}
 			}
-			slices.SortFunc(all, func(a, b schema.Flow) int { return bytes.Compare(a.AppendJSON(nil), b.AppendJSON(nil)) })
+			slices.SortFunc(all, func(a, b schema.Object) int { return strings.Compare(a.String(), b.String()) })
 			return slices.Compact(all)
 		}
-		if diff := cmp.Diff(contents(w.flows), contents(m.snapshot())); diff != "" {
+		if diff := cmp.Diff(contents(w.flows), contents(m.snapshot()), asText); diff != "" {
 			t.Fatalf("(-before +restored):\n%s\n%s", diff, text)
 		}
 	})
 }
 
-func contentsByName(m *model) []schema.Flow {
-	var flows []schema.Flow
+func contentsByName(m *model) []schema.Object {
+	var flows []schema.Object
 	for _, f := range m.snapshot() {
-		flows = append(flows, f.Flow)
+		flows = append(flows, f.Object)
 	}
-	slices.SortStableFunc(flows, func(a, b schema.Flow) int { return strings.Compare(a.FriendlyName, b.FriendlyName) })
+	slices.SortStableFunc(flows, func(a, b schema.Object) int { return strings.Compare(a.ID(), b.ID()) })
 	return flows
 }
 
@@ -1003,7 +1010,8 @@ func TestLawJSON(t *testing.T) {
 		odd := rapid.OneOf(rapid.SampledFrom(hostile), rapid.String())
 		for i := range w.flows {
 			if f := &w.flows[i]; rapid.IntRange(0, 2).Draw(t, "odd flow") == 0 {
-				f.FriendlyName, f.ChannelType = odd.Draw(t, "name"), odd.Draw(t, "channel")
+				set(f, "friendly_name", odd.Draw(t, "name"))
+				set(f, "channel_type", odd.Draw(t, "channel"))
 			}
 		}
 		in := w.input()

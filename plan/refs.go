@@ -12,17 +12,17 @@ import (
 	"flexsync/state"
 )
 
-// References returns what to look up in the account, beside its flows, to plan
+// References returns what to look up in the account, beside its resources, to plan
 // in.Config: what names stand for and, with in.CheckRefs, what SIDs do. It does not
-// need in.Snapshot, so that both can be read at the same time. So a declared flow
-// counts if its counterpart in the account may bring it into scope, and what
-// depends on the account's flows is left to [LateReferences].
+// need in.Snapshot, so that both can be read at the same time. So a declaration counts
+// if its counterpart in the account may bring it into scope, and what depends on the
+// account's resources is left to [LateReferences].
 func References(in Input) state.Wanted {
 	var w state.Wanted
 	scope := newScope(&in)
-	for i := range in.Config.Flows {
-		if d := &in.Config.Flows[i]; scope.mayCover(d) {
-			in.want(&w, d, mayLeave(d), state.Workspace{})
+	for i := range in.Config.Resources {
+		if d := &in.Config.Resources[i]; scope.mayCover(d) {
+			in.want(&w, d, mayLeave(d), nil)
 		}
 	}
 	return w
@@ -33,61 +33,44 @@ func References(in Input) state.Wanted {
 // is inside of a workspace that it leaves as the account has it.
 func LateReferences(in Input) state.Wanted {
 	var w state.Wanted
-	if !slices.ContainsFunc(in.Config.Flows, func(d schema.Declared) bool { return mayLeave(&d)&referring != 0 }) {
+	late := func(d *schema.Declared) bool { return mayLeave(d)&d.Kind.Referring != 0 }
+	if !slices.ContainsFunc(in.Config.Resources, func(d schema.Declared) bool { return late(&d) }) {
 		return w
 	}
-	matches, _ := pair(newScope(&in), sortedFlows(in.Config), in.Snapshot)
+	matches, _ := pair(newScope(&in), sortedDeclared(in.Config), in.Snapshot)
 	for i := range matches {
-		want, have := matches[i].want, matches[i].have
-		if want == nil || mayLeave(want)&referring == 0 {
-			continue
+		if want, have := matches[i].want, matches[i].have; want != nil && late(want) {
+			in.want(&w, want, leftAlone(want, have), have)
 		}
-		left := leftAlone(want, have)
-		var current state.Workspace
-		if left.Has(schema.FieldWorkspaceSID) {
-			current.SID = have.WorkspaceSID
-		}
-		in.want(&w, want, left, current)
 	}
 	return w
 }
 
-// referring are the fields that refer to something.
-var referring = func() (set schema.FieldSet) {
-	for i := range schema.Fields {
-		if f := &schema.Fields[i]; f.SID != "" {
-			set |= f.Bit()
-		}
+// mayLeave is the fields that a declaration leaves alone if its counterpart in the
+// account is such that it can.
+func mayLeave(d *schema.Declared) (set schema.FieldSet) {
+	if set = d.IgnoreChanges; set.Has(d.Kind.Variant) {
+		set |= d.Kind.Typed
 	}
 	return set
-}()
-
-// mayLeave is the fields that a declared flow leaves alone if its counterpart
-// in the account is such that it can.
-func mayLeave(d *schema.Declared) schema.FieldSet {
-	if d.IgnoreChanges.Has(schema.FieldIntegrationType) {
-		return d.IgnoreChanges | schema.IntegrationFields
-	}
-	return d.IgnoreChanges
 }
 
-// want adds what a declared flow refers to, less the fields that are left
-// alone. current is the workspace where that is left alone; unknown, it leaves out
-// what is inside of it.
-func (in *Input) want(w *state.Wanted, d *schema.Declared, left schema.FieldSet, current state.Workspace) {
-	workspace := state.Workspace{SID: d.Flow.WorkspaceSID}
+// want adds what a declaration refers to, less the fields that are left alone. What
+// is inside of something that is left alone is looked up where have has it, and is
+// left out while have is not known.
+func (in *Input) want(w *state.Wanted, d *schema.Declared, left schema.FieldSet, have *state.Resource) {
 	names := inOrder(d.Names)
-	for _, ref := range names {
-		if ref.Field == schema.FieldWorkspaceSID {
-			workspace = state.Workspace{Name: ref.Name}
-		}
-	}
-	if left.Has(schema.FieldWorkspaceSID) {
-		workspace = current
-	}
 	add := func(f *schema.Field, why string) {
-		if !left.Has(f) && (!isInside(f) || workspace != state.Workspace{}) {
-			w.Add(f.SID, workspace, why)
+		var of state.Workspace
+		if f.Parent != nil {
+			of.SID = inEffect(f.Parent, &d.Object, have, left)
+			at := slices.IndexFunc(names, func(ref schema.NameRef) bool { return ref.Field == f.Parent })
+			if at >= 0 && !left.Has(f.Parent) {
+				of = state.Workspace{Name: names[at].Name}
+			}
+		}
+		if !left.Has(f) && (f.Parent == nil || of != state.Workspace{}) {
+			w.Add(f.SID, of, why)
 		}
 	}
 	for _, ref := range names {
@@ -96,25 +79,9 @@ func (in *Input) want(w *state.Wanted, d *schema.Declared, left schema.FieldSet,
 	if !in.CheckRefs {
 		return
 	}
-	for f, sid := range references(&d.Flow) {
-		if f.SID != "TC" || sid != f.Default {
+	for f, sid := range d.References() {
+		if sid != f.Default { // which every account has
 			add(f, "for --check-refs")
-		}
-	}
-}
-
-// references yields what a flow refers to: the fields that hold a SID or, for
-// a task channel, a unique name.
-func references(flow *schema.Flow) func(yield func(*schema.Field, string) bool) {
-	return func(yield func(*schema.Field, string) bool) {
-		for i := range schema.Fields {
-			f := &schema.Fields[i]
-			if f.SID == "" {
-				continue
-			}
-			if s, ok := f.Get(flow).(string); ok && !yield(f, s) {
-				return
-			}
 		}
 	}
 }
@@ -125,10 +92,10 @@ const (
 	warnRefDraft   = "ref-draft"
 )
 
-// checkRefs warns of what the declared flows refer to and the account does not
+// checkRefs warns of what the declared resources refer to and the account does not
 // have, and of Studio flows that are drafts. What ignore_changes leaves as the
 // account has it is passed over, and so is the task channel "default", which
-// every workspace has. Many flows that refer to one thing make one warning.
+// every workspace has. Many resources that refer to one thing make one warning.
 func (p *Plan) checkRefs(dir *state.Directory, matches []match) {
 	type finding struct{ code, message string }
 	type place struct {
@@ -142,19 +109,23 @@ func (p *Plan) checkRefs(dir *state.Directory, matches []match) {
 			continue
 		}
 		left := leftAlone(want, have)
-		for f, ref := range references(&want.Flow) {
-			if left.Has(f) || f.SID == "TC" && ref == f.Default {
+		for f, ref := range want.References() {
+			if left.Has(f) || ref == f.Default {
 				continue
 			}
+			parent := ""
+			if f.Parent != nil {
+				parent = inEffect(f.Parent, &want.Object, have, left)
+			}
 			var at finding
-			if at.code, at.message = checkRef(dir, f, ref, workspaceInEffect(&want.Flow, have, left)); at.code == "" {
+			if at.code, at.message = checkRef(dir, f, ref, parent); at.code == "" {
 				continue
 			}
 			if known, ok := found[at]; ok {
 				known.more++
 				continue
 			}
-			found[at] = &place{blamed{first: want.Flow.FriendlyName}, want.Pos}
+			found[at] = &place{blamed{first: want.Key()}, want.Pos}
 		}
 	}
 	var notices []Notice
@@ -168,11 +139,12 @@ func (p *Plan) checkRefs(dir *state.Directory, matches []match) {
 }
 
 // checkRef holds one value against the account. An empty code is no complaint.
-func checkRef(dir *state.Directory, f *schema.Field, ref, workspace string) (code, message string) {
+func checkRef(dir *state.Directory, f *schema.Field, ref, parent string) (code, message string) {
 	noun := state.Noun(f.SID)
-	parent, where := "", "the account"
-	if isInside(f) {
-		parent, where = workspace, "workspace "+cmp.Or(workspace, "(none)")
+	where, outer := "the account", ""
+	if f.Parent != nil {
+		outer = state.Noun(f.Parent.SID)
+		where = outer + " " + cmp.Or(parent, "(none)")
 	}
 	if f.SIDOrName && !schema.IsSID(f.SID, ref) {
 		if dir.Lacks(parent) || len(dir.Find(f.SID, parent, ref)) > 0 {
@@ -183,28 +155,28 @@ func checkRef(dir *state.Directory, f *schema.Field, ref, workspace string) (cod
 	n, ok := dir.Lookup(ref)
 	switch {
 	case !ok && dir.Lacks(parent):
-		return warnRefMissing, fmt.Sprintf("%s: the account has no workspace %s, so no %s %s in it", f.Path, parent, noun, ref)
+		return warnRefMissing, fmt.Sprintf("%s: the account has no %s %s, so no %s %s in it", f.Path, outer, parent, noun, ref)
 	case !ok:
 		return warnRefMissing, fmt.Sprintf("%s: %s has no %s %s", f.Path, where, noun, ref)
 	case !strings.EqualFold(n.Parent, parent):
-		return warnRefMissing, fmt.Sprintf("%s: %s has no %s %s: it is in workspace %s", f.Path, where, noun, ref, n.Parent)
+		return warnRefMissing, fmt.Sprintf("%s: %s has no %s %s: it is in %s %s", f.Path, where, noun, ref, outer, n.Parent)
 	case n.Status == "draft":
 		return warnRefDraft, fmt.Sprintf("%s: %s %s (%s) is a draft: publish it in Studio", f.Path, noun, ref, safetext.Quote(n.Name))
 	}
 	return "", ""
 }
 
-// name adds the names of the SIDs that a change or a kept flow shows, as far
+// name adds the names of the SIDs that a change or a kept resource shows, as far
 // as they happen to be known.
 func (p *Plan) name(dir *state.Directory) {
 	if dir.Empty() {
 		return
 	}
-	add := func(flow *schema.Flow) {
-		if flow == nil {
+	add := func(o *schema.Object) {
+		if o == nil {
 			return
 		}
-		for _, sid := range references(flow) {
+		for _, sid := range o.References() {
 			n, ok := dir.Lookup(sid)
 			if !ok || n.Name == "" || p.Names[sid] != "" {
 				continue
@@ -220,6 +192,6 @@ func (p *Plan) name(dir *state.Directory) {
 		add(p.Changes[i].After)
 	}
 	for i := range p.Kept {
-		add(&p.Kept[i].Flow)
+		add(&p.Kept[i].Object)
 	}
 }

@@ -28,7 +28,7 @@ type sought struct{ prefix, parent, name string }
 type answer struct{ sid, message, hint string }
 
 // fault is a name that cannot be resolved. A name in defaults counts once, however
-// many flows have it.
+// many resources have it.
 type fault struct {
 	pos     yamldoc.Pos
 	path    string
@@ -36,14 +36,14 @@ type fault struct {
 	hint    string
 }
 
-// blamed is the flows that a fault or a warning is about.
+// blamed is the resources that a fault or a warning is about.
 type blamed struct {
-	first string
+	first schema.Key
 	more  int
 }
 
 func (b *blamed) String() string {
-	s := "flow " + safetext.Quote(b.first)
+	s := b.first.Kind.Name + " " + safetext.Quote(b.first.ID)
 	if b.more > 0 {
 		s += fmt.Sprintf(" and %d more", b.more)
 	}
@@ -51,9 +51,9 @@ func (b *blamed) String() string {
 }
 
 // resolve returns the declaration with the SIDs of its names, and whether the
-// account has each of the names exactly once. have is the matching flow of the
-// account, or nil; names of fields that ignore_changes leaves alone do not count.
-func (r *resolver) resolve(want *schema.Declared, have *state.Flow) (_ *schema.Declared, ok bool) {
+// account has each of the names exactly once. have is the matching resource of
+// the account, or nil; names of fields that ignore_changes leaves alone do not count.
+func (r *resolver) resolve(want *schema.Declared, have *state.Resource) (_ *schema.Declared, ok bool) {
 	if len(want.Names) == 0 {
 		return want, true
 	}
@@ -65,23 +65,22 @@ func (r *resolver) resolve(want *schema.Declared, have *state.Flow) (_ *schema.D
 			continue
 		}
 		key := sought{prefix: ref.Field.SID, name: ref.Name}
-		if isInside(ref.Field) {
-			key.parent = workspaceInEffect(&resolved.Flow, have, left)
+		parent := ref.Field.Parent
+		if parent != nil {
+			key.parent = inEffect(parent, &resolved.Object, have, left)
 		}
 		found := r.find(ref, key)
-		if isInside(ref.Field) && left.Has(schema.FieldWorkspaceSID) {
-			found = r.ofAccount(found, key)
+		if parent != nil && left.Has(parent) {
+			found = r.ofAccount(found, key, parent, want.Kind)
 		}
 		if found.sid == "" {
 			ok = false
 			if found.message != "" {
-				r.blame(fault{ref.Pos, ref.Field.Name, found.message, found.hint}, want.Flow.FriendlyName)
+				r.blame(fault{ref.Pos, ref.Field.Name, found.message, found.hint}, want.Key())
 			}
 			continue
 		}
-		if err := ref.Field.Set(&resolved.Flow, found.sid); err != nil {
-			panic(err) // a field that has a name is a string
-		}
+		resolved.Set(ref.Field, found.sid)
 		if r.names == nil {
 			r.names = make(map[string]string)
 		}
@@ -90,33 +89,33 @@ func (r *resolver) resolve(want *schema.Declared, have *state.Flow) (_ *schema.D
 	return &resolved, ok
 }
 
-// workspaceInEffect is the SID of the workspace that a flow ends up in: what is
-// declared, or, where that is left alone, what the account has.
-func workspaceInEffect(want *schema.Flow, have *state.Flow, left schema.FieldSet) string {
-	if left.Has(schema.FieldWorkspaceSID) {
-		return have.WorkspaceSID
+// inEffect is the value that a text field ends up with: what is declared, or, where
+// that is left alone, what the account has, if that is known.
+func inEffect(f *schema.Field, want *schema.Object, have *state.Resource, left schema.FieldSet) string {
+	switch {
+	case !left.Has(f):
+		return want.Text(f)
+	case have == nil:
+		return ""
 	}
-	return want.WorkspaceSID
+	return have.Text(f)
 }
-
-// isInside reports whether a field refers to something inside of a workspace.
-func isInside(f *schema.Field) bool { return f.SID == "WW" || f.SID == "TC" }
 
 // ofAccount corrects what is said of a workspace that nobody declared: it is the
 // account's, and ignore_changes leaves it as it is.
-func (r *resolver) ofAccount(found answer, key sought) answer {
+func (r *resolver) ofAccount(found answer, key sought, parent *schema.Field, k *schema.Kind) answer {
 	switch {
 	case key.parent == "":
-		found.message = fmt.Sprintf("in the account the flow has no workspace, so there is no workflow named %s", safetext.Quote(key.name))
+		found.message = fmt.Sprintf("in the account the %s has no %s, so there is no %s named %s", k.Name, state.Noun(parent.SID), state.Noun(key.prefix), safetext.Quote(key.name))
 	case !r.dir.Lacks(key.parent):
 		return found
 	}
-	found.hint = "remove integration.workspace_sid from ignore_changes, or correct the flow in the account"
+	found.hint = fmt.Sprintf("remove %s from ignore_changes, or correct the %s in the account", parent.Path, k.Name)
 	return found
 }
 
 // inOrder returns the names such that a workspace comes before its workflow,
-// whichever of them is a flow's own and whichever is from defaults.
+// whichever of them is a resource's own and whichever is from defaults.
 func inOrder(names []schema.NameRef) []schema.NameRef {
 	names = slices.Clone(names)
 	slices.SortStableFunc(names, func(a, b schema.NameRef) int { return cmp.Compare(a.Field.SID, b.Field.SID) })
@@ -139,13 +138,14 @@ func (r *resolver) find(ref schema.NameRef, key sought) answer {
 
 func (r *resolver) search(ref schema.NameRef, key sought) answer {
 	noun, where := state.Noun(key.prefix), "the account"
-	if isInside(ref.Field) {
-		switch where = "workspace " + key.parent; {
+	if parent := ref.Field.Parent; parent != nil {
+		outer := state.Noun(parent.SID)
+		switch where = outer + " " + key.parent; {
 		case key.parent == "":
 			return answer{}
 		case r.dir.Lacks(key.parent):
-			return answer{message: fmt.Sprintf("the account has no workspace %s, so there is no workflow named %s in it", key.parent, safetext.Quote(key.name)),
-				hint: "correct integration.workspace_sid, or set integration.workspace to the workspace's name"}
+			return answer{message: fmt.Sprintf("the account has no %s %s, so there is no %s named %s in it", outer, key.parent, noun, safetext.Quote(key.name)),
+				hint: fmt.Sprintf("correct %s, or set %s to the %s's name", parent.Path, parent.Name, outer)}
 		}
 		if w, ok := r.dir.Lookup(key.parent); ok && w.Name != "" {
 			where += " (" + safetext.Quote(w.Name) + ")"
@@ -187,7 +187,7 @@ func (r *resolver) near(key sought, where string) string {
 	return "there is " + quoteAll(known, ", ")
 }
 
-func (r *resolver) blame(f fault, flow string) {
+func (r *resolver) blame(f fault, of schema.Key) {
 	if r.faults == nil {
 		r.faults = make(map[fault]*blamed)
 	}
@@ -195,7 +195,7 @@ func (r *resolver) blame(f fault, flow string) {
 		b.more++
 		return
 	}
-	r.faults[f] = &blamed{first: flow}
+	r.faults[f] = &blamed{first: of}
 }
 
 // problems returns every fault, sorted by position.

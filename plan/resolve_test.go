@@ -23,10 +23,8 @@ import (
 // named gives a field of a flow by name, as line 20 of the file says.
 func named(path, name string) edit {
 	return func(d *schema.Declared) {
-		f := schema.FieldByPath(path)
-		if err := f.Set(&d.Flow, nil); err != nil {
-			panic(err)
-		}
+		f := schema.Flows.Field(path)
+		d.Set(f, nil)
 		d.Names = append(d.Names, schema.NameRef{Field: f, Name: name, Pos: yamldoc.Pos{File: "flows.yaml", Line: 20, Column: 7}})
 	}
 }
@@ -107,14 +105,16 @@ func TestResolve(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []schema.Flow{
-		{ChatServiceSID: sid("IS", 1), FlowSID: sid("FW", 1)},
-		{ChatServiceSID: sid("IS", 1), WorkspaceSID: sid("WS", 2), WorkflowSID: sid("WW", 3)},
-		{ChatServiceSID: sid("IS", 1), WorkspaceSID: sid("WS", 1), WorkflowSID: sid("WW", 2)},
+	for i, want := range []schema.Values{
+		{"chat_service_sid": sid("IS", 1), "integration.flow_sid": sid("FW", 1)},
+		{"chat_service_sid": sid("IS", 1), "integration.workspace_sid": sid("WS", 2), "integration.workflow_sid": sid("WW", 3)},
+		{"chat_service_sid": sid("IS", 1), "integration.workspace_sid": sid("WS", 1), "integration.workflow_sid": sid("WW", 2)},
 	} {
 		have := p.Changes[i].After
-		if have.ChatServiceSID != want.ChatServiceSID || have.FlowSID != want.FlowSID || have.WorkspaceSID != want.WorkspaceSID || have.WorkflowSID != want.WorkflowSID {
-			t.Errorf("flow %s: %+v, want %+v", have.FriendlyName, have, want)
+		for _, path := range []string{"chat_service_sid", "integration.flow_sid", "integration.workspace_sid", "integration.workflow_sid"} {
+			if got := have.Get(schema.Flows.Field(path)); got != want[path] {
+				t.Errorf("flow %s: %s is %v, want %v", have.ID(), path, got, want[path])
+			}
 		}
 	}
 	if want := map[string]string{
@@ -144,7 +144,7 @@ func TestResolveProblems(t *testing.T) {
 		}, `workspace ` + sid("WS", 2) + ` ("Back Office") has no workflow named "Members"`, `there is "Anyone"`},
 		"no workspace": {func(d *schema.Declared) {
 			task(d)
-			d.Flow.WorkspaceSID = sid("WS", 9)
+			set(d, "integration.workspace_sid", sid("WS", 9))
 			named("integration.workflow_sid", "Anyone")(d)
 		}, `the account has no workspace ` + sid("WS", 9), "correct integration.workspace_sid"},
 		"no such one": {func(d *schema.Declared) {
@@ -234,7 +234,7 @@ func TestReferencesAsksForLittle(t *testing.T) {
 		}, false, []string{workspaces, one + "/Workflows"}},
 		"check studio":               {func(*schema.Declared) {}, true, []string{services, studio}},
 		"check task":                 {task, true, []string{services, workspaces, one + "/Workflows"}},
-		"check task and its channel": {func(d *schema.Declared) { task(d); d.Flow.Channel = "sms" }, true, []string{services, workspaces, one + "/TaskChannels", one + "/Workflows"}},
+		"check task and its channel": {func(d *schema.Declared) { task(d); set(d, "integration.channel", "sms") }, true, []string{services, workspaces, one + "/TaskChannels", one + "/Workflows"}},
 		"check no integration":       {openIntegration, true, []string{services}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -258,14 +258,14 @@ func TestResolveIgnored(t *testing.T) {
 	if _, err := lookUp(t, in, ourListings()); !errors.As(err, &problems) {
 		t.Errorf("a create: error %v, want a problem", err)
 	}
-	other := func(d *schema.Declared) { d.Flow.FlowSID = sid("FW", 2) }
+	other := func(d *schema.Declared) { set(d, "integration.flow_sid", sid("FW", 2)) }
 	in.Snapshot = account(have(1, "A", other))
 	p, err := lookUp(t, in, ourListings())
 	if err != nil || p.HasChanges() {
 		t.Errorf("a flow that is there: %v, %v", err, p)
 	}
 	in.Config = config(declare("A", named("integration.flow_sid", "Messaging IVR"), leave("integration.flow_sid"), retry(1)))
-	if p, err = lookUp(t, in, ourListings()); err != nil || p.Changes[0].After.FlowSID != sid("FW", 2) {
+	if p, err = lookUp(t, in, ourListings()); err != nil || p.Changes[0].After.Get(schema.Flows.Field("integration.flow_sid")) != sid("FW", 2) {
 		t.Errorf("an ignored name is written: %v", err)
 	}
 }
@@ -276,7 +276,8 @@ func TestResolveWorkspaceInEffect(t *testing.T) {
 	in := func(workspace, workflow int) edit {
 		return func(d *schema.Declared) {
 			task(d)
-			d.Flow.WorkspaceSID, d.Flow.WorkflowSID = sid("WS", workspace), sid("WW", workflow)
+			set(d, "integration.workspace_sid", sid("WS", workspace))
+			set(d, "integration.workflow_sid", sid("WW", workflow))
 		}
 	}
 	byName := func(workspace, workflow string) edit {
@@ -312,7 +313,7 @@ func TestResolveWorkspaceInEffect(t *testing.T) {
 			problem: "the account has no workspace " + sid("WS", 9), hint: "ignore_changes", asked: []string{"9 Workflows"}},
 		"the account's flow has no workspace": {declared: byName("Flex", "Anyone"), leave: []string{ws}, have: func(d *schema.Declared) {
 			in(1, 1)(d)
-			d.Flow.WorkspaceSID = ""
+			set(d, "integration.workspace_sid", "")
 		}, problem: "in the account the flow has no workspace", hint: "ignore_changes"},
 		"the flow is created": {declared: byName("Back Office", "Anyone"), leave: []string{ws}, workspace: 2, workflow: 3, asked: []string{"2 Workflows"}},
 		"the flow is created, in no workspace": {declared: byName("None", "Anyone"), leave: []string{ws},
@@ -353,8 +354,8 @@ func TestResolveWorkspaceInEffect(t *testing.T) {
 				t.Errorf("changes %q", changes(p))
 			default:
 				after := p.Changes[0].After
-				if after.WorkspaceSID != sid("WS", test.workspace) || after.WorkflowSID != sid("WW", test.workflow) {
-					t.Errorf("workspace %s, workflow %s", after.WorkspaceSID, after.WorkflowSID)
+				if after.Get(schema.Flows.Field("integration.workspace_sid")) != sid("WS", test.workspace) || after.Get(schema.Flows.Field("integration.workflow_sid")) != sid("WW", test.workflow) {
+					t.Errorf("workspace %s, workflow %s", after.Get(schema.Flows.Field("integration.workspace_sid")), after.Get(schema.Flows.Field("integration.workflow_sid")))
 				}
 			}
 			var asked []string
@@ -388,11 +389,11 @@ func TestResolveSearchesOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := resolver{dir: dir}
-	for i := range in.Config.Flows {
-		r.resolve(&in.Config.Flows[i], nil)
+	for i := range in.Config.Resources {
+		r.resolve(&in.Config.Resources[i], nil)
 	}
 	// A search allocates for each Studio flow that there is.
-	if n := testing.AllocsPerRun(10, func() { r.resolve(&in.Config.Flows[7], nil) }); n > 100 {
+	if n := testing.AllocsPerRun(10, func() { r.resolve(&in.Config.Resources[7], nil) }); n > 100 {
 		t.Errorf("a name that is known takes %v allocations", n)
 	}
 	if problems := r.problems(); len(problems) != 1 {
@@ -480,7 +481,7 @@ func TestResolveRefused(t *testing.T) {
 // TestNamesAreShown is the names beside the SIDs that a plan shows, also as it is
 // saved; those of what is replaced or deleted, too.
 func TestNamesAreShown(t *testing.T) {
-	flow := func(n int) edit { return func(d *schema.Declared) { d.Flow.FlowSID = sid("FW", n) } }
+	flow := func(n int) edit { return func(d *schema.Declared) { set(d, "integration.flow_sid", sid("FW", n)) } }
 	p, err := lookUp(t, Input{
 		Config:   config(declare("A", named("integration.flow_sid", "Messaging IVR"))),
 		Snapshot: account(have(1, "A", flow(2)), have(2, "Gone", flow(3))),
@@ -504,11 +505,7 @@ func TestNamesAreShown(t *testing.T) {
 
 func TestCheckRefs(t *testing.T) {
 	flow := func(path, value string) edit {
-		return func(d *schema.Declared) {
-			if err := schema.FieldByPath(path).Set(&d.Flow, value); err != nil {
-				panic(err)
-			}
-		}
+		return func(d *schema.Declared) { set(d, path, value) }
 	}
 	inTask := func(edits ...edit) edit {
 		return func(d *schema.Declared) {

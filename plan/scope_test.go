@@ -16,7 +16,7 @@ func TestOnlyAndIgnore(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		config []schema.Declared
-		have   []state.Flow
+		have   []state.Resource
 		only   []string
 		ignore []string
 
@@ -28,112 +28,112 @@ func TestOnlyAndIgnore(t *testing.T) {
 		{
 			name:   "only: names on both sides",
 			config: []schema.Declared{declare("A1"), declare("B1")},
-			have:   []state.Flow{have(1, "A2"), have(2, "B2")},
+			have:   []state.Resource{have(1, "A2"), have(2, "B2")},
 			only:   []string{"A*"},
 			want:   []string{"create A1", "delete A2 #1"}, managed: []string{"A1"}, seen: []string{"#1"},
 		},
 		{
 			name:   "only: by the new name of a pair",
 			config: []schema.Declared{declare("A", old("X")), declare("B")},
-			have:   []state.Flow{have(1, "X"), have(2, "Y")},
+			have:   []state.Resource{have(1, "X"), have(2, "Y")},
 			only:   []string{"A"},
 			want:   []string{"update A #1 was X"}, managed: []string{"A"}, seen: []string{"#1"},
 		},
 		{
 			name:   "only: by the old name of a pair",
 			config: []schema.Declared{declare("A", old("X")), declare("B")},
-			have:   []state.Flow{have(1, "X"), have(2, "Y")},
+			have:   []state.Resource{have(1, "X"), have(2, "Y")},
 			only:   []string{"X"},
 			want:   []string{"update A #1 was X"}, managed: []string{"A"}, seen: []string{"#1"},
 		},
 		{
 			name:   "only: the counterpart of a flow that is left out is not deleted",
 			config: []schema.Declared{declare("A", old("X")), declare("B", pin(2))},
-			have:   []state.Flow{have(1, "X"), have(2, "Y"), have(3, "Z")},
+			have:   []state.Resource{have(1, "X"), have(2, "Y"), have(3, "Z")},
 			only:   []string{"Z"},
 			want:   []string{"delete Z #3"}, seen: []string{"#3"},
 		},
 		{
 			name:   "only: a pinned flow by the name that it has",
 			config: []schema.Declared{declare("B", pin(2))},
-			have:   []state.Flow{have(2, "Y")},
+			have:   []state.Resource{have(2, "Y")},
 			only:   []string{"Y"},
 			want:   []string{"update B #2 was Y"}, managed: []string{"B"}, seen: []string{"#2"},
 		},
 		{
 			name:   "only: copies come along",
 			config: []schema.Declared{declare("A", old("X"))},
-			have:   []state.Flow{have(1, "X"), have(2, "X"), have(3, "Y")},
+			have:   []state.Resource{have(1, "X"), have(2, "X"), have(3, "Y")},
 			only:   []string{"A"},
 			want:   []string{"delete X #2 copy of #1", "update A #1 was X"}, managed: []string{"A"}, seen: []string{"#1", "#2"},
 		},
 		{
 			name:   "ignore: declared and not",
 			config: []schema.Declared{declare("A"), declare("B")},
-			have:   []state.Flow{have(1, "X"), have(2, "Y")},
+			have:   []state.Resource{have(1, "X"), have(2, "Y")},
 			ignore: []string{"A", "Y"},
 			want:   []string{"create B", "delete X #1"}, managed: []string{"B"}, ignored: 1, seen: []string{"#1"},
 		},
 		{
 			name:   "ignore: the counterpart of a flow that is left out stays",
 			config: []schema.Declared{declare("A", old("X")), declare("B", pin(2))},
-			have:   []state.Flow{have(1, "X"), have(2, "Y"), have(3, "Z")},
+			have:   []state.Resource{have(1, "X"), have(2, "Y"), have(3, "Z")},
 			ignore: []string{"A", "B"},
 			want:   []string{"delete Z #3"}, ignored: 2, seen: []string{"#3"},
 		},
 		{
 			name:   "ignore: by the old name",
 			config: []schema.Declared{declare("A", old("X"))},
-			have:   []state.Flow{have(1, "X"), have(2, "Z")},
+			have:   []state.Resource{have(1, "X"), have(2, "Z")},
 			ignore: []string{"X"},
 			want:   []string{"delete Z #2"}, ignored: 1, seen: []string{"#2"},
 		},
 		{
 			name:   "ignore: a SID is of that resource alone, and the declared flow gets another",
 			config: []schema.Declared{declare("A"), declare("B", pin(2))},
-			have:   []state.Flow{have(1, "A", retry(1)), have(2, "Y"), have(3, "Z")},
+			have:   []state.Resource{have(1, "A", retry(1)), have(2, "Y"), have(3, "Z")},
 			ignore: []string{sid("FO", 1), sid("FO", 2)},
 			want:   []string{"create A", "delete Z #3"}, managed: []string{"A"}, ignored: 2, seen: []string{"#3"},
 		},
 		{
 			name:   "ignore: the SID of one of two flows of a name",
 			config: []schema.Declared{declare("A")},
-			have:   []state.Flow{have(1, "A", retry(1)), have(2, "A", retry(2))},
+			have:   []state.Resource{have(1, "A", retry(1)), have(2, "A", retry(2))},
 			ignore: []string{sid("FO", 1)},
 			want:   []string{"update A #2"}, managed: []string{"A"}, ignored: 1, seen: []string{"#2"},
 		},
 		{
 			name:    "ignore: the SID of a copy",
 			config:  []schema.Declared{declare("A")},
-			have:    []state.Flow{have(1, "A"), have(2, "A")},
+			have:    []state.Resource{have(1, "A"), have(2, "A")},
 			ignore:  []string{sid("FO", 1)},
 			managed: []string{"A"}, ignored: 1, seen: []string{"#2"},
 		},
 		{
 			name:   "ignore: the SID of a flow that has an old name",
 			config: []schema.Declared{declare("A", old("X"))},
-			have:   []state.Flow{have(1, "X"), have(2, "X", retry(1))},
+			have:   []state.Resource{have(1, "X"), have(2, "X", retry(1))},
 			ignore: []string{sid("FO", 2)},
 			want:   []string{"update A #1 was X"}, managed: []string{"A"}, ignored: 1, seen: []string{"#1"},
 		},
 		{
 			name:   "ignore: a pin by its SID, with another flow of its name",
 			config: []schema.Declared{declare("A", pin(1))},
-			have:   []state.Flow{have(1, "A"), have(2, "A", retry(1)), have(3, "Z")},
+			have:   []state.Resource{have(1, "A"), have(2, "A", retry(1)), have(3, "Z")},
 			ignore: []string{sid("FO", 1)},
 			want:   []string{"delete A #2", "delete Z #3"}, ignored: 1, seen: []string{"#2", "#3"},
 		},
 		{
 			name:   "ignore: duplicates that differ are nobody's business then",
 			config: []schema.Declared{declare("A"), declare("B")},
-			have:   []state.Flow{have(1, "A"), have(2, "A", retry(1))},
+			have:   []state.Resource{have(1, "A"), have(2, "A", retry(1))},
 			ignore: []string{"A"},
 			want:   []string{"create B"}, managed: []string{"B"}, ignored: 2,
 		},
 		{
 			name:   "ignore: a pin that is absent is nobody's business then",
 			config: []schema.Declared{declare("A", pin(9)), declare("B")},
-			have:   []state.Flow{have(1, "A")},
+			have:   []state.Resource{have(1, "A")},
 			ignore: []string{"A"},
 			want:   []string{"create B"}, managed: []string{"B"}, ignored: 1,
 		},
@@ -153,7 +153,7 @@ func TestOnlyAndIgnore(t *testing.T) {
 			if diff := cmp.Diff(test.want, changes(p)); diff != "" {
 				t.Errorf("changes (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(test.managed, p.Managed); diff != "" {
+			if diff := cmp.Diff(test.managed, p.Managed[schema.Flows]); diff != "" {
 				t.Errorf("managed (-want +got):\n%s", diff)
 			}
 			if p.Summary.Ignored != test.ignored {
@@ -180,7 +180,7 @@ func TestOnlyAndIgnore(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, p := range []*Plan{p, saved} {
-				if moved, err := p.Stale(account(test.have...), sid("AC", 1)); err != nil || len(moved) > 0 {
+				if moved, err := p.Stale(account(test.have...)); err != nil || len(moved) > 0 {
 					t.Errorf("stale at once: %v, %v", moved, err)
 				}
 			}
@@ -243,35 +243,32 @@ func TestOnlyUnmatched(t *testing.T) {
 func TestStale(t *testing.T) {
 	cfg := config(declare("A", old("X")), declare("B"))
 	cfg.Ignore = globs("Web*")
-	base := []state.Flow{have(1, "X"), have(2, "B"), have(3, "Web 1"), have(4, "Z")}
+	base := []state.Resource{have(1, "X"), have(2, "B"), have(3, "Web 1"), have(4, "Z")}
 	for _, test := range []struct {
-		name    string
-		only    []string
-		ignore  []string
-		account string
-		now     []state.Flow
-		want    []string
+		name   string
+		only   []string
+		ignore []string
+		now    []state.Resource
+		want   []string
 	}{
 		{name: "nothing moved", now: base},
-		{name: "nothing moved but dates", now: []state.Flow{created("2030-01-01T00:00:00Z", base[0]), base[1], base[2], base[3]}},
-		{name: "changed", now: []state.Flow{have(1, "X", retry(1)), base[1], base[2], base[3]},
+		{name: "nothing moved but dates", now: []state.Resource{created("2030-01-01T00:00:00Z", base[0]), base[1], base[2], base[3]}},
+		{name: "changed", now: []state.Resource{have(1, "X", retry(1)), base[1], base[2], base[3]},
 			want: []string{`flow "X" (` + sid("FO", 1) + `) was changed`}},
-		{name: "renamed", now: []state.Flow{have(1, "A"), base[1], base[2], base[3]},
+		{name: "renamed", now: []state.Resource{have(1, "A"), base[1], base[2], base[3]},
 			want: []string{`flow "A" (` + sid("FO", 1) + `) was changed`}},
-		{name: "deleted", now: []state.Flow{base[1], base[2]},
+		{name: "deleted", now: []state.Resource{base[1], base[2]},
 			want: []string{`flow "X" (` + sid("FO", 1) + `) was deleted`, `flow "Z" (` + sid("FO", 4) + `) was deleted`}},
 		{name: "new", now: append(slices.Clone(base), have(9, "N")),
 			want: []string{`flow "N" (` + sid("FO", 9) + `) is new`}},
 		{name: "what is ignored may come, go and change",
-			now: []state.Flow{base[0], base[1], have(3, "Web 1", retry(1)), have(9, "Web 2"), base[3]}},
-		{name: "what the flags ignore, too", ignore: []string{"B", "N"}, now: []state.Flow{base[0], have(2, "B", retry(1)), base[3], have(9, "N")}},
-		{name: "the counterpart of what the flags ignore, too", ignore: []string{"A"}, now: []state.Flow{have(1, "X", retry(1)), base[1], base[3]}},
-		{name: "what is not in only, too", only: []string{"B"}, now: []state.Flow{base[1], have(9, "N")}},
-		{name: "what is in only by its other name", only: []string{"A"}, now: []state.Flow{have(1, "X", retry(1))},
+			now: []state.Resource{base[0], base[1], have(3, "Web 1", retry(1)), have(9, "Web 2"), base[3]}},
+		{name: "what the flags ignore, too", ignore: []string{"B", "N"}, now: []state.Resource{base[0], have(2, "B", retry(1)), base[3], have(9, "N")}},
+		{name: "the counterpart of what the flags ignore, too", ignore: []string{"A"}, now: []state.Resource{have(1, "X", retry(1)), base[1], base[3]}},
+		{name: "what is not in only, too", only: []string{"B"}, now: []state.Resource{base[1], have(9, "N")}},
+		{name: "what is in only by its other name", only: []string{"A"}, now: []state.Resource{have(1, "X", retry(1))},
 			want: []string{`flow "X" (` + sid("FO", 1) + `) was changed`}},
-		{name: "another account", account: sid("AC", 2), now: nil,
-			want: []string{"the plan is for account " + sid("AC", 1) + ", but this is account " + sid("AC", 2)}},
-		{name: "an ignored flow is renamed", now: []state.Flow{base[0], base[1], have(3, "Now mine"), base[3]},
+		{name: "an ignored flow is renamed", now: []state.Resource{base[0], base[1], have(3, "Now mine"), base[3]},
 			want: []string{`flow "Now mine" (` + sid("FO", 3) + `) is new`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -281,11 +278,7 @@ func TestStale(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			who := test.account
-			if who == "" {
-				who = sid("AC", 1)
-			}
-			moved, err := p.Stale(account(test.now...), who)
+			moved, err := p.Stale(account(test.now...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -303,7 +296,7 @@ func TestStale(t *testing.T) {
 // A plan that was made on an empty account cannot be played twice.
 func TestStaleAfterItWasApplied(t *testing.T) {
 	p := compute(t, Input{Config: config(declare("A")), Snapshot: account(), ExpectAccount: sid("AC", 1)})
-	moved, err := p.Stale(account(have(1, "A")), sid("AC", 1))
+	moved, err := p.Stale(account(have(1, "A")))
 	if err != nil || len(moved) != 1 || moved[0].What != "is new" {
 		t.Errorf("%v, %v", moved, err)
 	}
@@ -312,7 +305,7 @@ func TestStaleAfterItWasApplied(t *testing.T) {
 func TestScopeOfAPlanWithABadGlob(t *testing.T) {
 	for _, p := range []*Plan{{Only: []string{"["}}, {Ignore: []string{"["}}} {
 		var damaged *DamagedError
-		if _, err := p.Stale(account(), ""); !errors.As(err, &damaged) {
+		if _, err := p.Stale(account()); !errors.As(err, &damaged) {
 			t.Error(err)
 		}
 	}

@@ -23,15 +23,15 @@ func richPlan(t testing.TB) *Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range cfg.Flows {
-		cfg.Flows[i].Pos.File = filepath.ToSlash(cfg.Flows[i].Pos.File)
+	for i := range cfg.Resources {
+		cfg.Resources[i].Pos.File = filepath.ToSlash(cfg.Resources[i].Pos.File)
 	}
 	for i := range cfg.Warnings {
 		cfg.Warnings[i].Pos.File = filepath.ToSlash(cfg.Warnings[i].Pos.File)
 	}
-	whatsapp := func(d *schema.Declared) { d.Flow.ChannelType = "whatsapp" }
-	web := func(d *schema.Declared) { d.Flow.ChannelType = "web" }
-	janitor := func(d *schema.Declared) { d.Flow.JanitorEnabled = true }
+	whatsapp := func(d *schema.Declared) { set(d, "channel_type", "whatsapp") }
+	web := func(d *schema.Declared) { set(d, "channel_type", "web") }
+	janitor := func(d *schema.Declared) { set(d, "janitor_enabled", true) }
 	p := compute(t, Input{
 		Config: cfg,
 		Snapshot: account(
@@ -43,9 +43,9 @@ func richPlan(t testing.TB) *Plan {
 			have(6, "Same", web, janitor),
 			have(7, "Flex Web Channel Flow", web),
 			have(8, "Old campaign", on("+15551230099")),
-			have(9, "Twitter", func(d *schema.Declared) { d.Flow.ChannelType = "custom" }, on("line"), task),
+			have(9, "Twitter", func(d *schema.Declared) { set(d, "channel_type", "custom") }, on("line"), task),
 			have(10, "", openIntegration, off("")),
-			have(11, "Page", func(d *schema.Declared) { d.Flow.ChannelType = "facebook" }, off("messenger:1"), openIntegration, janitor),
+			have(11, "Page", func(d *schema.Declared) { set(d, "channel_type", "facebook") }, off("messenger:1"), openIntegration, janitor),
 			have(12, "Nobody's", web),
 		),
 		BaseURL: "https://flex-api.twilio.com", FlexsyncVersion: "v0.1.0", ExpectAccount: sid("AC", 1),
@@ -75,14 +75,18 @@ var mostHostile = []string{
 
 // hostilePlan has hostile texts wherever an account or a file can have them.
 func hostilePlan(t testing.TB, hostile []string) *Plan {
-	var flows []state.Flow
+	var flows []state.Resource
 	cfg := config()
 	for i, h := range hostile {
 		flows = append(flows, have(100+i, h, on(h), func(d *schema.Declared) {
-			d.Flow.ChannelType, d.Flow.FlowSID, d.Flow.ChatServiceSID = h, h, h
+			set(d, "channel_type", h)
+			set(d, "integration.flow_sid", h)
+			set(d, "chat_service_sid", h)
 		}))
-		cfg.Flows = append(cfg.Flows, declare(fmt.Sprintf("Flow %d", i), on(h+h), pin(100+i), func(d *schema.Declared) {
-			d.Flow.IntegrationType, d.Flow.URL, d.Flow.FlowSID = schema.External, h, ""
+		cfg.Resources = append(cfg.Resources, declare(fmt.Sprintf("Flow %d", i), on(h+h), pin(100+i), func(d *schema.Declared) {
+			set(d, "integration_type", schema.External)
+			set(d, "integration.url", h)
+			set(d, "integration.flow_sid", "")
 			d.Pos.File = "::error::" + h
 		}))
 		cfg.Warnings = append(cfg.Warnings, schema.Warning{Code: "code", Message: h, Pos: yamldoc.Pos{File: h, Line: 1}})
@@ -90,7 +94,7 @@ func hostilePlan(t testing.TB, hostile []string) *Plan {
 	for i, h := range hostile {
 		flows = append(flows, have(500+i, h, off(h)))
 		if !slices.Contains([]string{"", " "}, h) && i%3 == 0 {
-			cfg.Flows = append(cfg.Flows, declare(h+" new", pin(900+i)))
+			cfg.Resources = append(cfg.Resources, declare(h+" new", pin(900+i)))
 		}
 	}
 	p := compute(t, Input{
@@ -150,7 +154,7 @@ func TestHostile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range p.Changes {
-		if diff := cmp.Diff(p.Changes[i].Before, q.Changes[i].Before); diff != "" {
+		if diff := cmp.Diff(p.Changes[i].Before, q.Changes[i].Before, asText); diff != "" {
 			t.Errorf("JSON does not keep every byte: %s", diff)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"flexsync/internal/yamldoc"
 )
 
-// check applies the rules that hold across flows and files.
+// check applies the rules that hold across resources and files.
 func (c *contents) check() {
 	c.checkAccounts()
 	c.checkNames()
@@ -32,13 +32,13 @@ func (c *contents) checkAccounts() {
 	}
 }
 
-// nameUse is a flow's use of a name, as its own or as an old one.
+// nameUse is a resource's use of a name, as its own or as an old one.
 type nameUse struct {
-	flow int
-	old  int // in renamed_from, counted from 1; 0 is the flow's name
+	of  int // in declared
+	old int // in renamed_from, counted from 1; 0 is the resource's name
 }
 
-// what is what the flow uses the name for, for a message.
+// what is what the name is used for, for a message.
 func (u nameUse) what() string {
 	if u.old > 0 {
 		return "old name"
@@ -54,11 +54,11 @@ type nameUses struct{ first, firstUnpinned int }
 // unpinned one could not tell which resource is meant.
 func (c *contents) checkNames() {
 	var uses []nameUse
-	names := make(map[string]nameUses, len(c.flows))
+	names := make(map[Key]nameUses, len(c.declared))
 	add := func(name string, u nameUse) {
 		uses = append(uses, u)
-		pinned := c.facts[u.flow].pinned
-		known, used := names[name]
+		pinned, kind := c.facts[u.of].pinned, c.declared[u.of].Kind
+		known, used := names[Key{kind, name}]
 		if !used {
 			known = nameUses{first: len(uses) - 1, firstUnpinned: -1}
 		}
@@ -69,30 +69,30 @@ func (c *contents) checkNames() {
 		if !pinned && known.firstUnpinned < 0 {
 			known.firstUnpinned = len(uses) - 1
 		}
-		names[name] = known
-		if used && uses[known.first].flow == u.flow {
+		names[Key{kind, name}] = known
+		if used && uses[known.first].of == u.of {
 			c.repeated(name, uses[known.first], u)
 		} else if used && rival >= 0 {
 			c.problem(c.posOf(u), c.pathOf(u), complaint{
-				fmt.Sprintf("the %s %s is already the %s of the flow at %s", u.what(), yamldoc.Quote(name), uses[rival].what(), c.posOf(uses[rival])),
-				"remove one, or pin each flow to its resource with sid"})
+				fmt.Sprintf("the %s %s is already the %s of the %s at %s", u.what(), yamldoc.Quote(name), uses[rival].what(), kind.Name, c.posOf(uses[rival])),
+				fmt.Sprintf("remove one, or pin each %s to its resource with sid", kind.Name)})
 		}
 	}
-	for i := range c.flows {
-		if !c.facts[i].unsure.Has(FieldFriendlyName) {
-			add(c.flows[i].Flow.FriendlyName, nameUse{flow: i})
+	for i := range c.declared {
+		if o := &c.declared[i]; !c.facts[i].unsure.Has(o.Kind.ID) {
+			add(o.ID(), nameUse{of: i})
 		}
 	}
-	for i := range c.flows {
-		for j, name := range c.flows[i].RenamedFrom {
-			add(name, nameUse{flow: i, old: j + 1})
+	for i := range c.declared {
+		for j, name := range c.declared[i].RenamedFrom {
+			add(name, nameUse{of: i, old: j + 1})
 		}
 	}
 }
 
-// repeated reports a name that one flow has twice.
+// repeated reports a name that one resource has twice.
 func (c *contents) repeated(name string, first, again nameUse) {
-	message := fmt.Sprintf("renamed_from lists %s, the flow's own name", yamldoc.Quote(name))
+	message := fmt.Sprintf("renamed_from lists %s, the %s's own name", yamldoc.Quote(name), c.declared[again.of].Kind.Name)
 	if first.old > 0 {
 		message = fmt.Sprintf("renamed_from lists %s twice, first at %s", yamldoc.Quote(name), c.posOf(first))
 	}
@@ -101,101 +101,104 @@ func (c *contents) repeated(name string, first, again nameUse) {
 
 func (c *contents) posOf(u nameUse) yamldoc.Pos {
 	if u.old > 0 {
-		return c.facts[u.flow].renamed[u.old-1]
+		return c.facts[u.of].renamed[u.old-1]
 	}
-	return c.facts[u.flow].name
+	return c.facts[u.of].name
 }
 
 func (c *contents) pathOf(u nameUse) path {
 	if u.old > 0 {
-		return c.facts[u.flow].path().at("renamed_from").entry(u.old)
+		return c.path(u.of).at("renamed_from").nth(u.old)
 	}
-	return c.facts[u.flow].path().at("friendly_name")
+	return c.path(u.of).at(c.declared[u.of].Kind.ID.Path)
 }
 
-// checkPins refuses two flows that are pinned to one resource.
+// checkPins refuses two declarations that are pinned to one resource.
 func (c *contents) checkPins() {
 	seen := map[string]int{}
-	for i := range c.flows {
-		sid := strings.ToLower(c.flows[i].SID)
+	for i := range c.declared {
+		o := &c.declared[i]
+		sid := strings.ToLower(o.SID)
 		if sid == "" {
 			continue
 		}
 		if first, taken := seen[sid]; taken {
-			c.problem(c.flows[i].Pos, c.facts[i].path().at("sid"), complaint{
-				fmt.Sprintf("%s is already pinned by the flow at %s", c.flows[i].SID, c.flows[first].Pos), "remove one of the pins"})
+			c.problem(o.Pos, c.path(i).at("sid"), complaint{
+				fmt.Sprintf("%s is already pinned by the %s at %s", o.SID, o.Kind.Name, c.declared[first].Pos), "remove one of the pins"})
 			continue
 		}
 		seen[sid] = i
 	}
 }
 
-// checkIdentities looks for flows that Twilio does not let be enabled side by
+// checkIdentities looks for resources that Twilio does not let be enabled side by
 // side. Where ignore_changes may keep other values in the account, it only warns.
 func (c *contents) checkIdentities() {
-	relevant := fieldChannelType.Bit() | FieldContactIdentity.Bit() | FieldEnabled.Bit() | FieldIntegrationType.Bit()
-	first := make(map[TypedClaim]int, len(c.flows))
-	firstOfAny := make(map[Claim]int, len(c.flows)) // whatever the integration type
-	for i := range c.flows {
-		f := &c.flows[i].Flow
-		exact := f.TypedClaim()
-		if exact == (TypedClaim{}) || f.IntegrationType == "" || c.facts[i].unsure&relevant != 0 {
+	first := make(map[TypedClaim]int, len(c.declared))
+	firstOfAny := make(map[Claim]int, len(c.declared)) // whatever the variant
+	for i := range c.declared {
+		o := &c.declared[i]
+		k := o.Kind
+		relevant := k.Channel.Bit() | k.Contact.Bit() | k.Enabled.Bit() | k.Variant.Bit()
+		exact := o.Claim()
+		if exact == (TypedClaim{}) || exact.Variant == "" || c.facts[i].unsure&relevant != 0 {
 			continue
 		}
-		other, collides := first[exact]
+		at, collides := first[exact]
 		if !collides {
 			first[exact] = i
 			var shared bool
-			if other, shared = firstOfAny[exact.Claim]; !shared {
+			if at, shared = firstOfAny[exact.Claim]; !shared {
 				firstOfAny[exact.Claim] = i
 				continue
 			}
 		}
-		pair := fmt.Sprintf("flows %s and %s (at %s) are both enabled for %s %s",
-			yamldoc.Quote(f.FriendlyName), yamldoc.Quote(c.flows[other].Flow.FriendlyName), c.flows[other].Pos, f.ChannelType, yamldoc.Quote(f.ContactIdentity))
-		loose := (c.flows[i].IgnoreChanges | c.flows[other].IgnoreChanges) & relevant
+		other := &c.declared[at]
+		pair := fmt.Sprintf("%s %s and %s (at %s) are both enabled for %s %s",
+			k.Plural, yamldoc.Quote(o.ID()), yamldoc.Quote(other.ID()), other.Pos, exact.Channel, yamldoc.Quote(exact.Contact))
+		loose := (o.IgnoreChanges | other.IgnoreChanges) & relevant
 		switch {
 		case collides && loose == 0:
-			c.problem(c.flows[i].Pos, c.facts[i].path(), complaint{
-				fmt.Sprintf("%s with integration_type %s: Twilio refuses this (error 45210)", pair, f.IntegrationType),
+			c.problem(o.Pos, c.path(i), complaint{
+				fmt.Sprintf("%s with %s %s: Twilio refuses this (error 45210)", pair, k.Variant.Path, exact.Variant),
 				"disable one with enabled: false, or change its identity"})
 		case collides:
-			c.warn(i, fmt.Sprintf("%s with integration_type %s: Twilio refuses this (error 45210), unless ignore_changes keeps other values in the account", pair, f.IntegrationType))
+			c.warn(i, fmt.Sprintf("%s with %s %s: Twilio refuses this (error 45210), unless ignore_changes keeps other values in the account", pair, k.Variant.Path, exact.Variant))
 		default:
-			c.warn(i, fmt.Sprintf("%s, with integration_type %s and %s: Twilio delivers messages to only one of them", pair, f.IntegrationType, c.flows[other].Flow.IntegrationType))
+			c.warn(i, fmt.Sprintf("%s, with %s %s and %s: Twilio delivers messages to only one of them", pair, k.Variant.Path, exact.Variant, other.Variant()))
 		}
 	}
 }
 
-func (c *contents) warn(flow int, message string) {
-	c.warnings = append(c.warnings, Warning{Code: "identity-shared", Message: message, Pos: c.flows[flow].Pos})
+func (c *contents) warn(i int, message string) {
+	c.warnings = append(c.warnings, Warning{Code: "identity-shared", Message: message, Pos: c.declared[i].Pos})
 }
 
-// checkIgnored refuses a flow that is both declared and ignored, and an old name
+// checkIgnored refuses a resource that is both declared and ignored, and an old name
 // that can never be renamed.
 func (c *contents) checkIgnored() {
 	if len(c.ignore) == 0 {
 		return
 	}
-	refuse := func(pos yamldoc.Pos, at path, what string, matches func(glob.Glob) bool) bool {
+	refuse := func(k *Kind, pos yamldoc.Pos, at path, what string, matches func(glob.Glob) bool) bool {
 		i := slices.IndexFunc(c.ignore, func(g placed[glob.Glob]) bool { return matches(g.value) })
 		if i >= 0 {
 			g := c.ignore[i]
 			c.problem(pos, at, complaint{fmt.Sprintf("%s is declared, but ignore lists %s at %s", what, yamldoc.Quote(g.value.String()), g.pos),
-				"remove one: an ignored flow is never changed"})
+				fmt.Sprintf("remove one: an ignored %s is never changed", k.Name)})
 		}
 		return i >= 0
 	}
-	for i := range c.flows {
-		flow, known := &c.flows[i], &c.facts[i]
-		name, sid := flow.Flow.FriendlyName, flow.SID
-		byName := !known.unsure.Has(FieldFriendlyName) &&
-			refuse(known.name, known.path().at("friendly_name"), "flow "+yamldoc.Quote(name), func(g glob.Glob) bool { return g.MatchName(name) })
-		if !byName && sid != "" {
-			refuse(flow.Pos, known.path().at("sid"), "flow "+sid, func(g glob.Glob) bool { return g.MatchSID(sid) })
+	for i := range c.declared {
+		o, known, at := &c.declared[i], &c.facts[i], c.path(i)
+		k, id, sid := o.Kind, o.ID(), o.SID
+		byID := !known.unsure.Has(k.ID) &&
+			refuse(k, known.name, at.at(k.ID.Path), k.Name+" "+yamldoc.Quote(id), func(g glob.Glob) bool { return g.MatchName(id) })
+		if !byID && sid != "" {
+			refuse(k, o.Pos, at.at("sid"), k.Name+" "+sid, func(g glob.Glob) bool { return g.MatchSID(sid) })
 		}
-		for j, old := range flow.RenamedFrom {
-			refuse(known.renamed[j], known.path().at("renamed_from").entry(j+1), "old name "+yamldoc.Quote(old), func(g glob.Glob) bool { return g.MatchName(old) })
+		for j, old := range o.RenamedFrom {
+			refuse(k, known.renamed[j], at.at("renamed_from").nth(j+1), "old name "+yamldoc.Quote(old), func(g glob.Glob) bool { return g.MatchName(old) })
 		}
 	}
 }

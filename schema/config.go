@@ -12,19 +12,20 @@ type Config struct {
 	AccountSID    string
 	AccountSIDPos yamldoc.Pos
 
-	Ignore   []glob.Glob // of all documents, in their order
-	Flows    []Declared  // in the order of files and documents
-	Warnings []Warning
+	Ignore    []glob.Glob // of all documents, in their order
+	Kinds     []*Kind     // what is managed, in the order of the table: a document has the key
+	Resources []Declared  // in the order of files and documents
+	Warnings  []Warning
 
 	// Files is how many files were read.
 	Files int
 }
 
-// Declared is one flow as the YAML wants it.
+// Declared is one resource as the YAML wants it.
 type Declared struct {
-	// Flow has every default filled in. An empty IntegrationType leaves the
-	// integration as it is in the account, an unset CreationOnMessage that field.
-	Flow Flow
+	// Object has every default filled in. What it leaves as it is in the account is
+	// [Object.Open].
+	Object
 
 	Pos           yamldoc.Pos
 	SID           string    // pinned to this resource, or ""

@@ -2,7 +2,9 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"flexsync/internal/glob"
 	"flexsync/internal/yamldoc"
@@ -16,8 +18,6 @@ type decoder struct {
 	vars *yamldoc.Variables
 	out  contents
 
-	base layer // what defaults says, in this document
-
 	told    map[*yamldoc.Node]bool // unknown keys that are reported, in this document
 	unknown map[unknownKey]complaint
 }
@@ -27,11 +27,11 @@ type contents struct {
 	problems yamldoc.Problems
 	warnings []Warning
 
-	accounts  []placed[string]
-	ignore    []placed[glob.Glob]
-	flows     []Declared
-	facts     []facts // of each flow
-	listsNone bool    // `flows: []` is written out
+	accounts []placed[string]
+	ignore   []placed[glob.Glob]
+	managed  map[*Kind]bool // has its key
+	declared []Declared
+	facts    []facts // of each of declared
 }
 
 // placed is something with the position it has.
@@ -40,35 +40,38 @@ type placed[T any] struct {
 	pos   yamldoc.Pos
 }
 
-// facts is what the checks across flows need to know of a flow beyond what it
+// facts is what the checks across resources need to know of one beyond what it
 // declares.
 type facts struct {
 	unsure  FieldSet // fields whose value has a problem or is not known
 	pinned  bool     // has a sid, good or bad
-	index   int32    // in the flows of its document
+	index   int32    // in the list of its document
 	name    yamldoc.Pos
 	renamed []yamldoc.Pos // of each old name
 }
 
-func (f *facts) path() path { return path{root: "flows", flow: int(f.index) + 1} }
+func (c *contents) path(i int) path {
+	return path{root: c.declared[i].Kind.Plural, entry: int(c.facts[i].index) + 1}
+}
 
-// layer is the keys of one mapping: those that a flow has itself, or those
+// layer is the keys of one mapping: those that a resource has itself, or those
 // that defaults lays under it.
 type layer struct {
-	flow   Flow
+	kind   *Kind
+	values [maxFields]Value
 	given  FieldSet // written out, by value or by name
 	unsure FieldSet
 	at     map[*Field]entry // where each field is given
 	names  []NameRef
 
-	integration *yamldoc.Node // its key
-	broken      bool          // integration is not a mapping
-	sid         string
-	pinned      bool
-	renamed     []string
-	renamedPos  []yamldoc.Pos
-	ignored     FieldSet
-	ignores     bool // has ignore_changes
+	group      *yamldoc.Node // the key of the group
+	broken     bool          // the group is not a mapping
+	sid        string
+	pinned     bool
+	renamed    []string
+	renamedPos []yamldoc.Pos
+	ignored    FieldSet
+	ignores    bool // has ignore_changes
 }
 
 // entry is one key of a mapping with its value. The value is no alias.
@@ -78,7 +81,7 @@ type entry struct{ key, value *yamldoc.Node }
 func (e entry) given() bool { return e.value != nil && !yamldoc.IsNull(e.value) }
 
 func newDecoder(src *yamldoc.Source, vars *yamldoc.Variables) *decoder {
-	return &decoder{src: src, vars: vars, unknown: map[unknownKey]complaint{}}
+	return &decoder{src: src, vars: vars, unknown: map[unknownKey]complaint{}, out: contents{managed: make(map[*Kind]bool)}}
 }
 
 func (d *decoder) report(pos yamldoc.Pos, at path, c complaint) {
@@ -128,30 +131,33 @@ func (d *decoder) document(root *yamldoc.Node) {
 			d.out.ignore = append(d.out.ignore, placed[glob.Glob]{g, d.src.Pos(n)})
 		})
 	}
-	d.base = layer{}
-	if e := top["defaults"]; e.given() {
-		d.layer(&d.base, e.value, path{root: "defaults"})
-	}
-	if e := top["flows"]; e.given() {
-		d.flows(e.value)
+	for _, k := range Kinds {
+		base := &layer{kind: k}
+		if e := top[k.Defaults]; e.given() {
+			d.layer(base, e.value, path{root: k.Defaults})
+		}
+		if e := top[k.Plural]; e.given() {
+			d.out.managed[k] = true
+			d.list(base, e.value)
+		}
 	}
 }
 
-func (d *decoder) flows(list *yamldoc.Node) {
-	at := path{root: "flows"}
+// list reads the resources of a kind.
+func (d *decoder) list(base *layer, list *yamldoc.Node) {
+	k := base.kind
+	at := path{root: k.Plural}
 	if !yamldoc.IsSequence(list) {
-		d.problem(list, at, complaint{fmt.Sprintf("flows must be a list, not %s", yamldoc.TypeOf(list)), "begin each flow with -"})
+		d.problem(list, at, complaint{fmt.Sprintf("%s must be a list, not %s", k.Plural, yamldoc.TypeOf(list)), fmt.Sprintf("begin each %s with -", k.Name)})
 		return
 	}
 	if yamldoc.HasTag(list) && list.Tag != "!!seq" {
 		d.tagged(list, at)
 		return
 	}
-	if len(list.Content) == 0 {
-		d.out.listsNone = true
-	}
 	for i, item := range list.Content {
-		d.flow(item, path{root: "flows", flow: i + 1})
+		at.entry = i + 1
+		d.declare(base, item, at)
 	}
 }
 
@@ -253,17 +259,18 @@ func (d *decoder) merge(n *yamldoc.Node, at path, s *shape, entries map[string]e
 	}
 }
 
-// layer reads the keys of a flow, or of defaults.
+// layer reads the keys of a resource, or of defaults.
 func (d *decoder) layer(l *layer, n *yamldoc.Node, at path) bool {
-	entries, ok := d.mapping(n, at, flowShape)
+	k := l.kind
+	entries, ok := d.mapping(n, at, k.shape)
 	if !ok {
 		return false
 	}
 	l.at = make(map[*Field]entry, len(entries))
-	if at.root == "defaults" {
-		for _, name := range []string{"friendly_name", "sid", "renamed_from"} {
+	if at.root == k.Defaults {
+		for _, name := range []string{k.ID.Path, "sid", "renamed_from"} {
 			if e, ok := entries[name]; ok {
-				d.problem(e.key, at.at(name), complaint{name + " belongs to a single flow, not to defaults", "write " + name + " in the flow"})
+				d.problem(e.key, at.at(name), complaint{fmt.Sprintf("%s belongs to a single %s, not to %s", name, k.Name, k.Defaults), fmt.Sprintf("write %s in the %s", name, k.Name)})
 				delete(entries, name)
 			}
 		}
@@ -271,10 +278,10 @@ func (d *decoder) layer(l *layer, n *yamldoc.Node, at path) bool {
 	if e := entries["sid"]; e.given() {
 		l.pinned = true
 		if s, ok := d.text(e.value, at.at("sid")); ok {
-			if IsSID("FO", s) {
+			if IsSID(k.SID, s) {
 				l.sid = s
 			} else {
-				d.problem(e.value, at.at("sid"), wrongSID("FO", s))
+				d.problem(e.value, at.at("sid"), wrongSID(k.SID, s))
 			}
 		}
 	}
@@ -291,25 +298,25 @@ func (d *decoder) layer(l *layer, n *yamldoc.Node, at path) bool {
 	if e := entries["ignore_changes"]; e.given() {
 		l.ignores = true
 		d.texts(e.value, at.at("ignore_changes"), func(s string, n *yamldoc.Node, at path) {
-			set, c := ignorable(s)
+			set, c := k.ignores(s)
 			if c.message != "" {
 				d.problem(n, at, c)
 			}
 			l.ignored |= set
 		})
 	}
-	d.fields(l, entries, at, flowShape)
-	if e := entries["integration"]; e.given() {
-		l.integration = e.key
-		at.inner = true
-		inner, ok := d.mapping(e.value, at, integrationShape)
+	d.fields(l, entries, at, k.shape)
+	if e := entries[k.Group]; e.given() {
+		l.group = e.key
+		at.group = k.Group
+		inner, ok := d.mapping(e.value, at, k.groupShape)
 		l.broken = !ok
-		d.fields(l, inner, at, integrationShape)
+		d.fields(l, inner, at, k.groupShape)
 	}
 	return true
 }
 
-// fields reads the entries that are fields of the flow.
+// fields reads the entries that are fields.
 func (d *decoder) fields(l *layer, entries map[string]entry, at path, s *shape) {
 	for _, k := range s.keys {
 		e := entries[k.name]
@@ -332,53 +339,40 @@ func (d *decoder) fields(l *layer, entries map[string]entry, at path, s *shape) 
 }
 
 // field reads one value. It reports whether there is one to go on with.
-func (d *decoder) field(l *layer, f *Field, byName bool, n *yamldoc.Node, at path) bool {
+func (d *decoder) field(l *layer, f *Field, byName bool, n *yamldoc.Node, at path) (ok bool) {
+	var v Value
 	var c complaint
-	switch p := f.ref(&l.flow).(type) {
-	case *string:
-		s, ok := d.text(n, at)
-		if !ok {
-			return false
-		}
-		if byName {
+	switch f.Type {
+	case String:
+		var s string
+		if s, ok = d.text(n, at); ok && byName {
 			if c = f.checkReference(s); c.message == "" {
 				l.names = append(l.names, NameRef{Field: f, Name: s, Pos: d.src.Pos(n)})
 			}
-			break
+		} else if ok {
+			v, c = s, f.checkString(s)
 		}
-		c = f.checkString(s)
-		*p = s
-	case *bool:
-		b, ok := d.boolean(n, at)
-		if !ok {
-			return false
+	case Bool:
+		v, ok = d.boolean(n, at)
+	case Int:
+		var i int64
+		if i, ok = d.integer(n, at); ok {
+			v, c = i, f.checkInt(i)
 		}
-		*p = b
-	case *OptBool:
-		b, ok := d.boolean(n, at)
-		if !ok {
-			return false
-		}
-		*p = OptBoolOf(b)
-	case *int64:
-		i, ok := d.integer(n, at)
-		if !ok {
-			return false
-		}
-		c = f.checkInt(i)
-		*p = i
 	}
 	if c.message != "" {
 		d.problem(n, at, c)
 		return false
 	}
-	return true
+	l.values[f.index] = v
+	return ok
 }
 
-// flow declares one entry of flows: its own keys over those of defaults over
-// the documented defaults.
-func (d *decoder) flow(item *yamldoc.Node, at path) {
-	own, base := &layer{}, &d.base
+// declare reads one entry of a list of resources: its own keys over those of
+// defaults over the documented defaults.
+func (d *decoder) declare(base *layer, item *yamldoc.Node, at path) {
+	k := base.kind
+	own := &layer{kind: k}
 	if !d.layer(own, yamldoc.Resolved(item), at) {
 		return
 	}
@@ -386,18 +380,21 @@ func (d *decoder) flow(item *yamldoc.Node, at path) {
 	given := own.given | fromBase
 	unsure := own.unsure | base.unsure&fromBase
 
-	typ := own.flow.IntegrationType
-	if fromBase.Has(FieldIntegrationType) {
-		typ = base.flow.IntegrationType
+	from := func(f *Field) Value {
+		if fromBase.Has(f) {
+			return base.values[f.index]
+		}
+		return own.values[f.index]
 	}
-	typeKnown := !unsure.Has(FieldIntegrationType)
+	typ, _ := from(k.Variant).(string)
+	typeKnown := !unsure.Has(k.Variant)
 	if !typeKnown {
 		typ = ""
 	}
-	relevant := fieldsOf[typ]
+	relevant := k.of(typ)
 
 	out := Declared{
-		Flow:          blankFlows[typ],
+		Object:        k.blank(typ),
 		Pos:           d.src.Pos(item),
 		SID:           own.sid,
 		RenamedFrom:   own.renamed,
@@ -406,11 +403,8 @@ func (d *decoder) flow(item *yamldoc.Node, at path) {
 	if !own.ignores {
 		out.IgnoreChanges = base.ignored
 	}
-	for f := range (own.given &^ unsure & relevant).all {
-		f.Copy(&out.Flow, &own.flow)
-	}
-	for f := range (fromBase &^ unsure & relevant).all {
-		f.Copy(&out.Flow, &base.flow)
+	for f := range k.In(given &^ unsure & relevant) {
+		out.Set(f, from(f))
 	}
 	for _, ref := range own.names {
 		if relevant.Has(ref.Field) {
@@ -422,72 +416,91 @@ func (d *decoder) flow(item *yamldoc.Node, at path) {
 			out.Names = append(out.Names, ref)
 		}
 	}
-	f := facts{unsure: unsure, pinned: own.pinned, index: int32(at.flow - 1), name: out.Pos, renamed: own.renamedPos}
-	// Where the name is written tells more than where the flow begins, unless
+	f := facts{unsure: unsure, pinned: own.pinned, index: int32(at.entry - 1), name: out.Pos, renamed: own.renamedPos}
+	// Where the name is written tells more than where the resource begins, unless
 	// it stands in what an alias refers to.
-	if key := own.at[FieldFriendlyName].key; key != nil && item == yamldoc.Resolved(item) && key.Line >= item.Line {
+	if key := own.at[k.ID].key; key != nil && item == yamldoc.Resolved(item) && key.Line >= item.Line {
 		f.name = d.src.Pos(key)
 	}
 	if typeKnown {
 		d.checkType(own, typ, at)
 	}
-	required := requiredOf[typ]
+	required := relevant &^ given
 	if own.broken || base.broken {
-		required &= fieldsOf[""]
+		required &^= k.grouped
 	}
-	for row := range (required &^ given).all {
-		d.missing(&out, row, at)
-		f.unsure |= row.Bit()
+	for row := range k.In(required) {
+		if row.Required {
+			d.missing(&out, row, at)
+			f.unsure |= row.Bit()
+		}
 	}
-	d.lint(&out, f.unsure, own)
-	d.out.flows = append(d.out.flows, out)
+	d.lint(&out, own)
+	d.out.declared = append(d.out.declared, out)
 	d.out.facts = append(d.out.facts, f)
 }
 
-// checkType refuses keys of the integration that its type does not have.
+// checkType refuses keys of the group that the variant does not have.
 func (d *decoder) checkType(own *layer, typ string, at path) {
+	k := own.kind
 	if typ == "" {
-		if own.integration != nil {
-			c := complaint{"integration requires integration_type", "write integration_type: " + strings.Join(IntegrationTypes, ", or ")}
-			if types := typesOf(own.given); len(types) == 1 {
-				c.hint = "write integration_type: " + types[0]
+		if own.group != nil {
+			c := complaint{fmt.Sprintf("%s requires %s", k.Group, k.Variant.Path), fmt.Sprintf("write %s: %s", k.Variant.Path, strings.Join(k.Variant.Enum, ", or "))}
+			if types := k.variantsOf(own.given & k.Typed); len(types) == 1 {
+				c.hint = fmt.Sprintf("write %s: %s", k.Variant.Path, types[0])
 			}
-			d.problem(own.integration, at.at("integration"), c)
+			d.problem(own.group, at.at(k.Group), c)
 		}
 		return
 	}
-	at.inner = true
-	for f := range (own.given & IntegrationFields &^ fieldsOf[typ]).all {
+	at.group = k.Group
+	for f := range k.In(own.given &^ k.of(typ)) {
 		key := own.at[f].key
 		name := yamldoc.Resolved(key).Value
 		d.problem(key, at.at(name), complaint{
-			fmt.Sprintf("%s belongs to integration_type %s, but this flow's is %s", name, strings.Join(f.Variants, " or "), typ),
-			fmt.Sprintf("remove %s, or change integration_type", name)})
+			fmt.Sprintf("%s belongs to %s %s, but this %s's is %s", name, k.Variant.Path, strings.Join(f.Variants, " or "), k.Name, typ),
+			fmt.Sprintf("remove %s, or change %s", name, k.Variant.Path)})
 	}
 }
 
-// typesOf returns the integration types that have all of these fields.
-func typesOf(set FieldSet) []string {
-	var types []string
-	for _, typ := range IntegrationTypes {
-		if set&IntegrationFields != 0 && set&IntegrationFields&^fieldsOf[typ] == 0 {
-			types = append(types, typ)
-		}
-	}
-	return types
+// variantsOf returns the variants that have all of these fields; none for no
+// fields.
+func (k *Kind) variantsOf(set FieldSet) []string {
+	return slices.DeleteFunc(slices.Clone(k.Variant.Enum), func(typ string) bool { return set == 0 || set&^k.of(typ) != 0 })
 }
 
-func (d *decoder) missing(flow *Declared, f *Field, at path) {
-	name := "the flow"
-	if flow.Flow.FriendlyName != "" {
-		name = "flow " + yamldoc.Quote(flow.Flow.FriendlyName)
+func (d *decoder) missing(o *Declared, f *Field, at path) {
+	name := "the " + o.Kind.Name
+	if id := o.ID(); id != "" {
+		name = o.Kind.Name + " " + yamldoc.Quote(id)
 	}
 	c := complaint{fmt.Sprintf("%s has no %s", name, f.Path), "write " + f.Path}
 	if f.Name != "" {
 		c.hint = fmt.Sprintf("write %s, or %s with its name", f.Path, f.Name)
 	}
-	if flow.Flow.IntegrationType != "" && f.Variants != nil {
-		c.message += fmt.Sprintf(", which integration_type %s requires", flow.Flow.IntegrationType)
+	if typ := o.Variant(); typ != "" && f.Variants != nil {
+		c.message += fmt.Sprintf(", which %s %s requires", o.Kind.Variant.Path, typ)
 	}
-	d.report(flow.Pos, at.at(f.Path), c)
+	d.report(o.Pos, at.at(f.Path), c)
+}
+
+// longText is the length in characters from which a name or identity is likely a
+// mistake. The API documents no limit; Conversations has this one for names.
+const longText = 256
+
+// lint warns of what is allowed but likely a mistake.
+func (d *decoder) lint(o *Declared, own *layer) {
+	warn := func(f *Field, code, message string) {
+		pos := o.Pos // of the resource, when defaults has the value
+		if e := own.at[f]; e.value != nil {
+			pos = d.src.Pos(e.value)
+		}
+		d.out.warnings = append(d.out.warnings, Warning{Code: code, Message: fmt.Sprintf("%s %s: %s", o.Kind.Name, yamldoc.Quote(o.ID()), message), Pos: pos})
+	}
+	for _, f := range []*Field{o.Kind.ID, o.Kind.Contact} {
+		if n := utf8.RuneCountInString(o.Text(f)); n > longText {
+			warn(f, "long-name", fmt.Sprintf("%s has %d characters; Twilio may refuse more than %d", f.Path, n, longText))
+		}
+	}
+	o.Kind.lint(&o.Object, warn)
 }

@@ -12,23 +12,24 @@ import (
 )
 
 // Export is a configuration to be written as YAML. Load reads what Encode writes
-// back to the same flows, if none of them has [Flow.Problems] and flows of one name
-// are pinned.
+// back to the same resources, if none of them has [Object.Problems] and those of one
+// name are pinned.
 type Export struct {
 	Header     []string // comment lines at the top
 	AccountSID string   // "" leaves it out
 	Ignore     []ExportIgnore
-	Flows      []ExportFlow // written in this order
+	Kind       *Kind
+	Entries    []ExportEntry // of the kind, written in this order
 
 	// Names maps SIDs to the names to write instead of them, for the fields that
 	// have a key for that.
 	Names map[string]string
 
-	// Channels writes the channel type above each run of flows of one channel,
-	// if the flows have several.
+	// Channels writes the channel above each run of resources of one channel, if
+	// they have several.
 	Channels bool
-	// Whole keeps every key in its flow and moves none to defaults, so that a
-	// flow can be copied to another file.
+	// Whole keeps every key in its resource and moves none to defaults, so that one
+	// can be copied to another file.
 	Whole bool
 }
 
@@ -38,26 +39,16 @@ type ExportIgnore struct {
 	Comment string // above the entry; may be empty
 }
 
-// ExportFlow is one flow.
-type ExportFlow struct {
-	SID     string
-	Pin     bool // write the SID, which ties the flow to this account
-	Flow    Flow
-	Comment []string // lines above the flow
+// ExportEntry is one resource.
+type ExportEntry struct {
+	SID string
+	Pin bool // write the SID, which ties the resource to this account
+	Object
+	Comment []string // lines above the resource
 }
 
-// spelledOut are the fields that a reader expects in every flow: they are written
-// even with their default, and never move to defaults.
-var spelledOut = FieldFriendlyName.Bit() | fieldChannelType.Bit() | FieldContactIdentity.Bit() |
-	FieldEnabled.Bit() | FieldIntegrationType.Bit()
-
-// routing is where a flow's messages go: a reader expects it in the flow, so it
-// does not move to defaults either.
-var routing = fieldByPath["integration.flow_sid"].Bit() | fieldByPath["integration.url"].Bit() |
-	fieldByPath["integration.workflow_sid"].Bit() | fieldByPath["integration.channel"].Bit()
-
 // Encode returns the YAML. It omits keys that have their documented default, and
-// moves what all flows share to defaults.
+// moves what all resources share to defaults.
 func (e Export) Encode() []byte {
 	w := &encoder{names: e.Names}
 	w.comment("", e.Header)
@@ -74,57 +65,56 @@ func (e Export) Encode() []byte {
 			w.line("  - ", scalar(entry.Pattern))
 		}
 	}
-	if len(e.Flows) == 0 {
-		w.line("flows: []")
+	k := e.Kind
+	if len(e.Entries) == 0 {
+		w.line(k.Plural, ": []")
 		return w.text
 	}
 	var shared FieldSet
-	var of map[*Field]*Flow
+	var of Object
 	if !e.Whole {
 		shared, of = e.shared()
 	}
 	if shared != 0 {
-		w.line("defaults:")
-		inside := false
-		for f := range shared.all {
-			inside = w.key("  ", f, of[f], inside)
-		}
+		w.line(k.Defaults, ":")
+		w.fields("  ", &of, shared)
 	}
-	w.line("flows:")
-	channels := e.Channels && slices.ContainsFunc(e.Flows, func(x ExportFlow) bool { return x.Flow.ChannelType != e.Flows[0].Flow.ChannelType })
-	for i := range e.Flows {
+	w.line(k.Plural, ":")
+	channel := func(i int) string { return e.Entries[i].Text(k.Channel) }
+	channels := e.Channels && slices.ContainsFunc(e.Entries, func(x ExportEntry) bool { return x.Text(k.Channel) != channel(0) })
+	for i := range e.Entries {
 		if i > 0 {
 			w.line()
 		}
-		x := &e.Flows[i]
-		if channels && (i == 0 || x.Flow.ChannelType != e.Flows[i-1].Flow.ChannelType) {
-			w.comment("  ", []string{x.Flow.ChannelType})
+		if channels && (i == 0 || channel(i) != channel(i-1)) {
+			w.comment("  ", []string{channel(i)})
 		}
-		w.flow(x, shared)
+		w.entry(&e.Entries[i], shared)
 	}
 	return w.text
 }
 
-// shared returns the fields that have one value, not the default, in all flows to
-// which they apply, if those are two or more. of maps each to one of these flows.
-func (e Export) shared() (set FieldSet, of map[*Field]*Flow) {
-	of = make(map[*Field]*Flow)
-	for f := range ((fieldsOf[""] | IntegrationFields) &^ (spelledOut | routing)).all {
-		var first *Flow
-		again, same := false, true
-		for i := range e.Flows {
-			flow := &e.Flows[i].Flow
-			switch {
-			case !f.AppliesTo(flow.IntegrationType):
-			case first == nil:
-				first = flow
-			default:
-				again, same = true, same && f.Equal(first, flow)
+// shared returns the fields that have one value, not the default, in all resources
+// to which they apply, if those are two or more, and an object with these values.
+func (e Export) shared() (set FieldSet, of Object) {
+	k := e.Kind
+	of.Kind = k
+	for i := range k.Fields {
+		f := &k.Fields[i]
+		if f.Routing || k.Roles().Has(f) {
+			continue
+		}
+		n, same := 0, true
+		for j := range e.Entries {
+			if x := &e.Entries[j]; f.AppliesTo(x.Variant()) {
+				if n++; n == 1 {
+					of.values[i] = x.values[i]
+				}
+				same = same && of.values[i] == x.values[i]
 			}
 		}
-		if again && same && f.Get(first) != f.Default {
+		if n > 1 && same && of.values[i] != f.Default {
 			set |= f.Bit()
-			of[f] = first
 		}
 	}
 	return set, of
@@ -142,58 +132,53 @@ func (w *encoder) line(parts ...string) {
 	w.text = append(w.text, '\n')
 }
 
-func (w *encoder) flow(x *ExportFlow, shared FieldSet) {
+func (w *encoder) entry(x *ExportEntry, shared FieldSet) {
 	w.comment("  ", x.Comment)
 	start := len(w.text)
-	inside := false
-	fields, known := fieldsOf[x.Flow.IntegrationType]
-	if !known { // it cannot be declared, but it can be shown
-		fields = fieldsOf[""]
-	}
-	for f := range (fields &^ shared).all {
-		v := f.Get(&x.Flow)
-		if v == nil || v == f.Default && !spelledOut.Has(f) {
-			continue
-		}
-		inside = w.key("    ", f, &x.Flow, inside)
-		if f == FieldFriendlyName && x.Pin {
-			w.line("    sid: ", scalar(x.SID))
+	var set FieldSet
+	for f := range x.Kind.In(x.Kind.All() &^ shared) {
+		if v := x.Get(f); v != nil && (v != f.Default || x.Kind.Roles().Has(f)) {
+			set |= f.Bit()
 		}
 	}
+	if x.Pin {
+		id := x.Kind.ID.Bit()
+		w.fields("    ", &x.Object, set&id)
+		w.line("    sid: ", scalar(x.SID))
+		set &^= id
+	}
+	w.fields("    ", &x.Object, set)
 	copy(w.text[start:], "  - ")
 }
 
-// key writes a field, with `integration` above the first that is inside of it,
-// and returns whether this one is.
-func (w *encoder) key(indent string, f *Field, flow *Flow, inside bool) bool {
-	_, below := f.integrationKey()
-	if below {
-		if !inside {
-			w.line(indent, "integration:")
+// fields writes the fields of a set: each with its value, or with the name for it,
+// and the group's key above the first that is inside of it.
+func (w *encoder) fields(indent string, o *Object, set FieldSet) {
+	inside := false
+	for f := range o.Kind.In(set) {
+		key, value, deeper := f.Key, "", ""
+		switch v := o.Get(f).(type) {
+		case bool:
+			value = strconv.FormatBool(v)
+		case int64:
+			value = strconv.FormatInt(v, 10)
+		case string:
+			if name := w.names[v]; f.Name != "" && f.checkReference(name).message == "" {
+				key, v = f.keysOf()[1], name
+			}
+			if value = scalar(v); f == o.Kind.Contact {
+				value = quoted(yamldoc.Escape(v))
+			}
 		}
-		indent += "  "
+		if f.Inside {
+			deeper = "  "
+			if !inside {
+				w.line(indent, o.Kind.Group, ":")
+			}
+		}
+		inside = f.Inside
+		w.line(indent, deeper, key, ": ", value)
 	}
-	w.field(indent, f, flow)
-	return below
-}
-
-// field writes one key with its value, or with the name for it.
-func (w *encoder) field(indent string, f *Field, flow *Flow) {
-	path, value := f.Path, ""
-	switch v := f.Get(flow).(type) {
-	case bool:
-		value = strconv.FormatBool(v)
-	case int64:
-		value = strconv.FormatInt(v, 10)
-	case string:
-		if name := w.names[v]; f.Name != "" && f.checkReference(name).message == "" {
-			path, v = f.Name, name
-		}
-		if value = scalar(v); f == FieldContactIdentity {
-			value = quoted(yamldoc.Escape(v))
-		}
-	}
-	w.line(indent, strings.TrimPrefix(path, integrationPrefix), ": ", value)
 }
 
 // comment writes lines that stay comments, whatever they hold.

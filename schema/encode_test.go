@@ -40,18 +40,18 @@ func genSID(prefix string) *rapid.Generator[string] {
 }
 
 // genFlow draws a flow that can be declared.
-func genFlow() *rapid.Generator[Flow] {
-	return rapid.Custom(func(t *rapid.T) Flow {
-		var flow Flow
+func genFlow() *rapid.Generator[Object] {
+	return rapid.Custom(func(t *rapid.T) Object {
 		typ := rapid.SampledFrom([]string{"", Studio, External, Task}).Draw(t, "integration type")
-		for f := range fieldsOf[typ].all {
+		flow := Flows.Make(Values{"integration_type": typ})
+		for f := range Flows.In(Flows.of(typ)) {
 			var v Value
 			switch {
-			case f == FieldIntegrationType:
+			case f == Flows.Variant:
 				v = typ
-			case f == FieldFriendlyName:
+			case f == Flows.ID:
 				v = genText().Filter(func(s string) bool { return checkName(s).message == "" }).Draw(t, f.Path)
-			case f == FieldContactIdentity:
+			case f == Flows.Contact:
 				v = rapid.OneOf(rapid.Just(""), genText()).Draw(t, f.Path)
 			case f.Enum != nil:
 				v = rapid.SampledFrom(f.Enum).Draw(t, f.Path)
@@ -61,7 +61,7 @@ func genFlow() *rapid.Generator[Flow] {
 				v = genSID(f.SID).Draw(t, f.Path)
 			case f.rule != nil:
 				v = "https://example.com/" + rapid.StringMatching(`[a-z0-9/?&=#$.:@{}-]*`).Draw(t, f.Path)
-				if f.rule(v.(string)).message != "" {
+				if f.rule.check(v.(string)).message != "" {
 					v = "https://example.com/${x}"
 				}
 			case f.Type == Int:
@@ -71,9 +71,7 @@ func genFlow() *rapid.Generator[Flow] {
 			default:
 				v = rapid.Bool().Draw(t, f.Path)
 			}
-			if err := f.Set(&flow, v); err != nil {
-				t.Fatal(err)
-			}
+			flow.Set(f, v)
 		}
 		return flow
 	})
@@ -84,22 +82,25 @@ func genFlow() *rapid.Generator[Flow] {
 func genExport() *rapid.Generator[Export] {
 	return rapid.Custom(func(t *rapid.T) Export {
 		e := Export{
+			Kind:   Flows,
 			Header: rapid.SliceOfN(genText(), 0, 2).Draw(t, "header"),
 			Names:  map[string]string{},
 		}
 		if rapid.Bool().Draw(t, "account") {
 			e.AccountSID = genSID("AC").Draw(t, "account SID")
 		}
-		flows := rapid.SliceOfNDistinct(genFlow(), 0, 6, func(f Flow) string { return f.FriendlyName }).Draw(t, "flows")
-		claimed := map[[3]string]bool{}
+		flows := rapid.SliceOfNDistinct(genFlow(), 0, 6, func(f Object) string { return f.ID() }).Draw(t, "flows")
+		claimed := map[TypedClaim]bool{}
 		for i, f := range flows {
-			key := [3]string{f.ChannelType, f.ContactIdentity, f.IntegrationType}
-			f.Enabled = f.Enabled && !claimed[key]
+			on := f
+			on.Set(Flows.Enabled, true)
+			key := on.Claim()
+			f.Set(Flows.Enabled, f.Enabled() && (key == TypedClaim{} || !claimed[key]))
 			claimed[key] = true
-			e.Flows = append(e.Flows, ExportFlow{Flow: f, SID: fmt.Sprintf("FO%032x", 100+i), Pin: rapid.Bool().Draw(t, "pin"), Comment: rapid.SliceOfN(genText(), 0, 2).Draw(t, "comment")})
+			e.Entries = append(e.Entries, ExportEntry{Object: f, SID: fmt.Sprintf("FO%032x", 100+i), Pin: rapid.Bool().Draw(t, "pin"), Comment: rapid.SliceOfN(genText(), 0, 2).Draw(t, "comment")})
 		}
 		for _, name := range rapid.SliceOfN(genText(), 0, 3).Draw(t, "ignored") {
-			ignored := func(f Flow) bool { return f.FriendlyName == name }
+			ignored := func(f Object) bool { return f.ID() == name }
 			if name != "" && !slices.ContainsFunc(flows, ignored) {
 				e.Ignore = append(e.Ignore, ExportIgnore{glob.Quote(name), genText().Draw(t, "comment")})
 			}
@@ -122,11 +123,9 @@ func load(t interface{ Fatalf(string, ...any) }, e Export) *Config {
 	for sid, name := range e.Names {
 		sids[sid[:2]+name] = sid
 	}
-	for i := range config.Flows {
-		for _, ref := range config.Flows[i].Names {
-			if err := ref.Field.Set(&config.Flows[i].Flow, sids[ref.Field.SID+ref.Name]); err != nil {
-				t.Fatalf("%v", err)
-			}
+	for i := range config.Resources {
+		for _, ref := range config.Resources[i].Names {
+			config.Resources[i].Set(ref.Field, sids[ref.Field.SID+ref.Name])
 		}
 	}
 	return config
@@ -146,12 +145,12 @@ func TestEncodeLoad(t *testing.T) {
 				t.Fatalf("ignore %q, want %q", got, entry.Pattern)
 			}
 		}
-		if len(config.Flows) != len(e.Flows) {
-			t.Fatalf("%d flows, want %d", len(config.Flows), len(e.Flows))
+		if len(config.Resources) != len(e.Entries) {
+			t.Fatalf("%d flows, want %d", len(config.Resources), len(e.Entries))
 		}
-		for i, want := range e.Flows {
-			got := config.Flows[i]
-			if diff := cmp.Diff(want.Flow, got.Flow); diff != "" {
+		for i, want := range e.Entries {
+			got := config.Resources[i]
+			if diff := cmp.Diff(want.String(), got.String()); diff != "" || want.Object != got.Object {
 				t.Fatalf("flow %d (-want +got):\n%s\n%s", i, diff, e.Encode())
 			}
 			if want.Pin != (got.SID == want.SID) {
@@ -174,27 +173,27 @@ func TestDeclarable(t *testing.T) {
 		if problems := flow.Problems(); problems != nil {
 			t.Fatalf("a good flow has problems: %v", problems)
 		}
-		f := rapid.SampledFrom(slices.Collect(fieldsOf[flow.IntegrationType].all)).Draw(t, "field")
+		f := rapid.SampledFrom(slices.Collect(Flows.In(Flows.of(flow.Variant())))).Draw(t, "field")
 		switch f.Type {
 		case String:
-			s := genText().Filter(func(s string) bool { return f != FieldIntegrationType || s != "" }).Draw(t, "text")
-			if f == FieldIntegrationType && slices.Contains(IntegrationTypes, s) {
+			s := genText().Filter(func(s string) bool { return f != Flows.Variant || s != "" }).Draw(t, "text")
+			if f == Flows.Variant && slices.Contains(f.Enum, s) {
 				return
 			}
-			_ = f.Set(&flow, s)
+			flow.Set(f, s)
 		case Int:
-			_ = f.Set(&flow, rapid.Int64().Draw(t, "number"))
+			flow.Set(f, rapid.Int64().Draw(t, "number"))
 		}
-		text := Export{Flows: []ExportFlow{{Flow: flow}}}.Encode()
+		text := Export{Kind: Flows, Entries: []ExportEntry{{Object: flow}}}.Encode()
 		_, err := Load([]string{"-"}, Options{Stdin: strings.NewReader(string(text))})
-		if problems := flow.Problems(); (err == nil) != (problems == nil) && flow.IntegrationType != "" {
+		if problems := flow.Problems(); (err == nil) != (problems == nil) && flow.Variant() != "" {
 			t.Fatalf("Load says %v, Problems says %q\n%s", err, problems, text)
 		}
 	})
 }
 
 func TestProblems(t *testing.T) {
-	flow := Flow{FriendlyName: "a\x00b", ChatServiceSID: "IS1", ChannelType: "fax", IntegrationType: Studio, RetryCount: 9}
+	flow := Flows.Make(Values{"friendly_name": "a\x00b", "chat_service_sid": "IS1", "channel_type": "fax", "integration_type": Studio, "integration.retry_count": int64(9)})
 	want := []string{
 		`friendly_name: the name "a\x00b" contains a control character`,
 		`chat_service_sid: expected a SID of type IS (chat service), found "IS1"`,
@@ -205,7 +204,8 @@ func TestProblems(t *testing.T) {
 	if diff := cmp.Diff(want, flow.Problems()); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
 	}
-	if problems := (&Flow{FriendlyName: "\xff", ChatServiceSID: "IS00000000000000000000000000000001", ChannelType: "web", ContactIdentity: "\xff"}).Problems(); len(problems) != 2 {
+	bad := Flows.Make(Values{"friendly_name": "\xff", "chat_service_sid": "IS00000000000000000000000000000001", "channel_type": "web", "contact_identity": "\xff"})
+	if problems := bad.Problems(); len(problems) != 2 {
 		t.Errorf("invalid UTF-8 gives %q", problems)
 	}
 }
@@ -214,20 +214,21 @@ func TestProblems(t *testing.T) {
 func TestEncodeGolden(t *testing.T) {
 	is, fw := "IS00000000000000000000000000000001", "FW00000000000000000000000000000001"
 	e := Export{
+		Kind:       Flows,
 		Header:     []string{"An account with everything", "", "two\nlines"},
 		AccountSID: "AC00000000000000000000000000000001",
 		Ignore:     []ExportIgnore{{"FO00000000000000000000000000000009", "\"a\x1b[31m\": the name contains a control character"}, {glob.Quote("a*b?[c]"), ""}},
 		Names:      map[string]string{fw: "Messaging IVR"},
-		Flows: []ExportFlow{
-			{Flow: Flow{FriendlyName: "Support SMS", ChatServiceSID: is, ChannelType: "sms", ContactIdentity: "+15551230000", Enabled: true, JanitorEnabled: true,
-				IntegrationType: Studio, FlowSID: fw, RetryCount: 3}},
+		Entries: []ExportEntry{
+			{Object: Flows.Make(Values{"friendly_name": "Support SMS", "chat_service_sid": is, "channel_type": "sms", "contact_identity": "+15551230000", "enabled": true, "janitor_enabled": true,
+				"integration_type": Studio, "integration.flow_sid": fw, "integration.retry_count": int64(3)})},
 			{SID: "FO00000000000000000000000000000002", Pin: true, Comment: []string{"one of two of this name"},
-				Flow: Flow{FriendlyName: "Yes", ChatServiceSID: is, ChannelType: "web", JanitorEnabled: true, LongLived: true,
-					IntegrationType: Task, WorkspaceSID: "WS00000000000000000000000000000001", WorkflowSID: "WW00000000000000000000000000000001",
-					Channel: "default", Timeout: 60, CreationOnMessage: False}},
-			{Flow: Flow{FriendlyName: "Café: ${x}\u202e", ChatServiceSID: is, ChannelType: "custom", ContactIdentity: "null", Enabled: true, JanitorEnabled: true,
-				IntegrationType: External, URL: "https://hooks.example.com/flexflow", RetryCount: 0}},
-			{Flow: Flow{FriendlyName: "No Integration", ChatServiceSID: is, ChannelType: "line", Enabled: true, JanitorEnabled: true}},
+				Object: Flows.Make(Values{"friendly_name": "Yes", "chat_service_sid": is, "channel_type": "web", "janitor_enabled": true, "long_lived": true,
+					"integration_type": Task, "integration.workspace_sid": "WS00000000000000000000000000000001", "integration.workflow_sid": "WW00000000000000000000000000000001",
+					"integration.channel": "default", "integration.timeout": int64(60), "integration.creation_on_message": false})},
+			{Object: Flows.Make(Values{"friendly_name": "Café: ${x}\u202e", "chat_service_sid": is, "channel_type": "custom", "contact_identity": "null", "enabled": true, "janitor_enabled": true,
+				"integration_type": External, "integration.url": "https://hooks.example.com/flexflow", "integration.retry_count": int64(0)})},
+			{Object: Flows.Make(Values{"friendly_name": "No Integration", "chat_service_sid": is, "channel_type": "line", "enabled": true, "janitor_enabled": true})},
 		},
 	}
 	got := string(e.Encode())
@@ -245,7 +246,7 @@ func TestEncodeGolden(t *testing.T) {
 		t.Errorf("YAML (-want +got):\n%s", diff)
 	}
 	load(t, e)
-	if got := string(Export{}.Encode()); got != "version: 1\nflows: []\n" {
+	if got := string(Export{Kind: Flows}.Encode()); got != "version: 1\nflows: []\n" {
 		t.Errorf("an empty account gives %q", got)
 	}
 }
@@ -258,11 +259,11 @@ func TestOrder(t *testing.T) {
 		e := genExport().Draw(t, "export")
 		parts := make([]Export, 3)
 		for i := range parts {
-			parts[i].AccountSID = e.AccountSID
+			parts[i].Kind, parts[i].AccountSID = Flows, e.AccountSID
 		}
-		for _, f := range e.Flows {
+		for _, f := range e.Entries {
 			p := &parts[rapid.IntRange(0, len(parts)-1).Draw(t, "part")]
-			p.Flows = append(p.Flows, f)
+			p.Entries = append(p.Entries, f)
 		}
 		var paths []string
 		for i, p := range parts {
@@ -278,7 +279,7 @@ func TestOrder(t *testing.T) {
 				t.Fatalf("%v", err)
 			}
 			var texts []string
-			for _, f := range config.Flows {
+			for _, f := range config.Resources {
 				b, err := json.Marshal(f)
 				if err != nil {
 					t.Fatal(err)
@@ -299,16 +300,17 @@ func TestOrder(t *testing.T) {
 // looks for it.
 func TestEncodeShared(t *testing.T) {
 	sid := func(prefix string, n int) string { return fmt.Sprintf("%s%032x", prefix, n) }
-	task := func(name, channel string) ExportFlow {
-		return ExportFlow{Flow: Flow{FriendlyName: name, ChannelType: channel, ChatServiceSID: sid("IS", 1), Enabled: true, IntegrationType: Task,
-			WorkspaceSID: sid("WS", 1), WorkflowSID: sid("WW", 1), Channel: "chat", Timeout: 60}}
+	task := func(name, channel string) ExportEntry {
+		return ExportEntry{Object: Flows.Make(Values{"friendly_name": name, "channel_type": channel, "chat_service_sid": sid("IS", 1), "enabled": true, "integration_type": Task,
+			"integration.workspace_sid": sid("WS", 1), "integration.workflow_sid": sid("WW", 1), "integration.channel": "chat", "integration.timeout": int64(60)})}
 	}
-	studio := ExportFlow{Flow: Flow{FriendlyName: "C", ChannelType: "web", ChatServiceSID: sid("IS", 1), IntegrationType: Studio, FlowSID: sid("FW", 1), RetryCount: 1}}
-	none := ExportFlow{Flow: Flow{FriendlyName: "D", ChannelType: "web", ChatServiceSID: sid("IS", 1), Enabled: true}}
+	studio := ExportEntry{Object: Flows.Make(Values{"friendly_name": "C", "channel_type": "web", "chat_service_sid": sid("IS", 1), "integration_type": Studio, "integration.flow_sid": sid("FW", 1), "integration.retry_count": int64(1)})}
+	none := ExportEntry{Object: Flows.Make(Values{"friendly_name": "D", "channel_type": "web", "chat_service_sid": sid("IS", 1), "enabled": true})}
 	e := Export{
+		Kind:     Flows,
 		Names:    map[string]string{sid("WS", 1): "Flex"},
 		Channels: true,
-		Flows:    []ExportFlow{task("A", "sms"), task("B", "sms"), studio, none},
+		Entries:  []ExportEntry{task("A", "sms"), task("B", "sms"), studio, none},
 	}
 	const want = `version: 1
 defaults:
@@ -350,12 +352,12 @@ flows:
 	if diff := cmp.Diff(want, string(e.Encode())); diff != "" {
 		t.Errorf("(-want +have):\n%s", diff)
 	}
-	for i, d := range load(t, e).Flows {
-		if diff := cmp.Diff(e.Flows[i].Flow, d.Flow); diff != "" {
+	for i, d := range load(t, e).Resources {
+		if diff := cmp.Diff(e.Entries[i].String(), d.String()); diff != "" || e.Entries[i].Object != d.Object {
 			t.Errorf("read back (-want +have):\n%s", diff)
 		}
 	}
-	e.Flows = e.Flows[:1]
+	e.Entries = e.Entries[:1]
 	if text := string(e.Encode()); strings.Contains(text, "defaults") || strings.Contains(text, "# sms") {
 		t.Errorf("one flow shares nothing with itself:\n%s", text)
 	}

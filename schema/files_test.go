@@ -21,8 +21,8 @@ func flowNamed(name string) string {
 }
 
 func namesOf(c *Config) (names []string) {
-	for _, f := range c.Flows {
-		names = append(names, f.Flow.FriendlyName)
+	for _, f := range c.Resources {
+		names = append(names, f.ID())
 	}
 	return names
 }
@@ -115,7 +115,7 @@ func TestNamedFIFO(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- os.WriteFile("flows", []byte(flowNamed("x")), 0) }()
 	config, err := Load([]string{"flows"}, Options{})
-	if err != nil || len(config.Flows) != 1 {
+	if err != nil || len(config.Resources) != 1 {
 		t.Errorf("got %v, %v", config, err)
 	}
 	if err := <-done; err != nil {
@@ -126,7 +126,7 @@ func TestNamedFIFO(t *testing.T) {
 // TestUnreadable is input that cannot be read, or is too large.
 func TestUnreadable(t *testing.T) {
 	// The hint is true: an escape gets the character to where its field's rule is.
-	if config, err := loadText(flowNamed(`"a\u2028b"`), Options{}); err != nil || config.Flows[0].Flow.FriendlyName != "a\u2028b" {
+	if config, err := loadText(flowNamed(`"a\u2028b"`), Options{}); err != nil || config.Resources[0].ID() != "a\u2028b" {
 		t.Errorf("an escaped LS: got %v, %v", config, err)
 	}
 	if _, err := loadText(flowNamed(`"a\u0085b"`), Options{}); err == nil || !strings.Contains(err.Error(), "contains a control character") {

@@ -37,8 +37,8 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("%d bytes took %v", len(text), took)
 		}
 		if err == nil {
-			for i := range config.Flows {
-				checkLoaded(t, &config.Flows[i])
+			for i := range config.Resources {
+				checkLoaded(t, &config.Resources[i])
 			}
 			return
 		}
@@ -69,13 +69,14 @@ func FuzzLoad(f *testing.F) {
 // filled in.
 func checkLoaded(t *testing.T, d *Declared) {
 	t.Helper()
-	flow := d.Flow
+	flow := d.Object
 	for _, ref := range d.Names {
-		if err := ref.Field.Set(&flow, ref.Field.SID+strings.Repeat("0", 32)); err != nil {
-			t.Fatal(err)
-		}
+		flow.Set(ref.Field, ref.Field.SID+strings.Repeat("0", 32))
 	}
-	if problems := flow.Problems(); problems != nil && !(flow.IntegrationType == "" && len(problems) == 0) {
+	if why := normal(&flow); why != "" {
+		t.Fatal(why)
+	}
+	if problems := flow.Problems(); problems != nil {
 		t.Fatalf("a loaded flow breaks the rules: %q", problems)
 	}
 }
@@ -144,7 +145,7 @@ func BenchmarkLoad(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		config, err := Load([]string{path}, Options{})
-		if err != nil || len(config.Flows) != flows {
+		if err != nil || len(config.Resources) != flows {
 			b.Fatal(err)
 		}
 	}

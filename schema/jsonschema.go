@@ -12,11 +12,11 @@ import (
 )
 
 // JSONSchema returns the JSON Schema (2020-12) of one YAML document, for
-// editors. It is made from [Fields].
+// editors. It is made from [Kinds].
 //
 // It accepts every document that Load accepts for some values of its variables,
 // and refuses the others as far as one document and its JSON values can tell. It
-// does not cover rules across flows (names, identities, ignore), spelling (tags,
+// does not cover rules across resources (names, identities, ignore), spelling (tags,
 // 1.0 for 1, duplicate keys), and the inside of globs' classes and of URLs.
 //
 // It has only keywords of 2020-12: a strict validator refuses others, such as
@@ -25,35 +25,41 @@ import (
 // It does not cover YAML's anchors, aliases and <<: whatever reads the YAML,
 // editors included, has resolved them.
 func JSONSchema() []byte {
-	flow, defaults := flowKeys(), defaultsKeys()
 	nullable := func(o object) object { return o.with("type", []any{"object", "null"}) }
+	properties := object{
+		{"version", object{
+			{"description", "Version of this format. Must be 1."},
+			{"anyOf", []any{object{{"const", int64(1)}}, withVariable}},
+		}},
+		{"account_sid", sidSchema("AC").with("description", "The only account that flexsync may write to.")},
+		{"ignore", listOf(globSchema).with("description",
+			"Flows that flexsync never changes or deletes: names, globs (* ? [a-z]) or SIDs.")},
+	}
+	var rules []any
+	var defs object
+	for _, k := range Kinds {
+		properties = append(properties,
+			member{k.Defaults, nullable(k.defaultsKeys()).with("description", fmt.Sprintf(
+				"Default values for every %s of this document, merged key by key, `%s` included. A %[1]s takes those that belong to its integration type.", k.Name, k.Group))},
+			member{k.Plural, object{
+				{"description", fmt.Sprintf("The %s. An empty list means that the account has none.", k.Plural)},
+				{"type", []any{"array", "null"}},
+				{"items", ref(k.Name)},
+			}})
+		rules = append(rules, k.documentRules()...)
+		defs = append(defs,
+			member{k.Name, k.keys().with("type", "object").with("description", "One "+k.Title+".")},
+			member{k.Group, nullable(k.groupKeys()).with("description", fmt.Sprintf("%s: the keys of the %s's %s.", k.GroupDoc, k.Name, k.Variant.Path))})
+	}
 	document := object{
 		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
 		{"description", "The Flex Flows of a Twilio account, kept by flexsync."},
 		{"type", []any{"object", "null"}},
-		{"properties", object{
-			{"version", object{
-				{"description", "Version of this format. Must be 1."},
-				{"anyOf", []any{object{{"const", int64(1)}}, withVariable}},
-			}},
-			{"account_sid", sidSchema("AC").with("description", "The only account that flexsync may write to.")},
-			{"ignore", listOf(globSchema).with("description",
-				"Flows that flexsync never changes or deletes: names, globs (* ? [a-z]) or SIDs.")},
-			{"defaults", nullable(defaults).with("description",
-				"Default values for every flow of this document, merged key by key, `integration` included. A flow takes those that belong to its integration type.")},
-			{"flows", object{
-				{"description", "The flows. An empty list means that the account has none."},
-				{"type", []any{"array", "null"}},
-				{"items", object{{"$ref", "#/$defs/flow"}}},
-			}},
-		}},
+		{"properties", properties},
 		{"required", []any{"version"}},
 		{"additionalProperties", false},
-		{"allOf", documentRules()},
-		{"$defs", object{
-			{"flow", flow.with("type", "object").with("description", "One Flex Flow.")},
-			{"integration", nullable(integrationKeys()).with("description", "Settings of what handles inbound messages: the keys of the flow's integration_type.")},
-		}},
+		{"allOf", rules},
+		{"$defs", defs},
 	}
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
@@ -122,6 +128,8 @@ func orVariable(pattern string) object {
 	return textSchema.with("anyOf", []any{object{{"pattern", pattern}}, object{{"pattern", reVariable}}})
 }
 
+func ref(definition string) object { return object{{"$ref", "#/$defs/" + definition}} }
+
 func orNull(o object) object { return o.with("type", []any{"string", "null"}) }
 
 func sidSchema(prefix string) object {
@@ -137,14 +145,8 @@ var (
 	nameSchema = textSchema.with("minLength", int64(1)).with("allOf", []any{object{{"pattern", reNoControl}}})
 )
 
-// textRules are what the `rule` column says of texts, as far as a pattern can.
-var textRules = map[string]func() object{
-	"friendly_name":   func() object { return nameSchema },
-	"integration.url": func() object { return orVariable(reURL) },
-}
-
 // valueSchema is what the field's key takes.
-func (f *Field) valueSchema() object {
+func (k *Kind) valueSchema(f *Field) object {
 	var o object
 	switch {
 	case f.Type == Bool:
@@ -165,9 +167,8 @@ func (f *Field) valueSchema() object {
 		})
 	case f.SID != "":
 		o = sidSchema(f.SID)
-	case textRules[f.Path] != nil:
-		o = textRules[f.Path]()
-		if f != FieldFriendlyName {
+	case f.rule != nil:
+		if o = f.rule.pattern; f != k.ID {
 			o = orNull(o)
 		}
 	default:
@@ -176,7 +177,7 @@ func (f *Field) valueSchema() object {
 	if f.Default != nil {
 		o = append(object{{"default", f.Default}}, o...)
 	}
-	return append(object{{"description", f.describe()}}, o...)
+	return append(object{{"description", k.describe(f)}}, o...)
 }
 
 // referenceSchema is what the key for the field's name takes.
@@ -186,10 +187,10 @@ func (f *Field) referenceSchema() object {
 }
 
 // describe is the field's Doc, with what the other columns say.
-func (f *Field) describe() string {
+func (k *Kind) describe(f *Field) string {
 	parts := []string{f.Doc}
 	if f.Variants != nil {
-		parts = append(parts, "For integration_type "+strings.Join(f.Variants, " and ")+".")
+		parts = append(parts, "For "+k.Variant.Path+" "+strings.Join(f.Variants, " and ")+".")
 	}
 	if f.SID != "" {
 		parts = append(parts, "A SID is "+sidForm(f.SID)+".")
@@ -203,25 +204,16 @@ func (f *Field) describe() string {
 	return strings.Join(parts, " ")
 }
 
-// keysOf are the field's keys in its mapping, the one for the SID first.
-func (f *Field) keysOf() []string {
-	keys := []string{strings.TrimPrefix(f.Path, integrationPrefix)}
-	if f.Name != "" {
-		keys = append(keys, strings.TrimPrefix(f.Name, integrationPrefix))
-	}
-	return keys
-}
-
 // fieldKeys are the properties of the fields, and the rule that a field is
 // given once.
-func fieldKeys(inIntegration bool) (properties object, rules []any) {
-	for i := range Fields {
-		f := &Fields[i]
-		if _, below := f.integrationKey(); below != inIntegration {
+func (k *Kind) fieldKeys(inside bool) (properties object, rules []any) {
+	for i := range k.Fields {
+		f := &k.Fields[i]
+		if f.Inside != inside {
 			continue
 		}
 		keys := f.keysOf()
-		properties = append(properties, member{keys[0], f.valueSchema()})
+		properties = append(properties, member{keys[0], k.valueSchema(f)})
 		if len(keys) > 1 {
 			properties = append(properties, member{keys[1], f.referenceSchema()})
 			rules = append(rules, object{{"if", has(keys[0])}, {"then", lacks(keys[1])}})
@@ -230,42 +222,42 @@ func fieldKeys(inIntegration bool) (properties object, rules []any) {
 	return properties, rules
 }
 
-func integrationKeys() object {
-	properties, rules := fieldKeys(true)
+func (k *Kind) groupKeys() object {
+	properties, rules := k.fieldKeys(true)
 	return object{{"properties", properties}, {"additionalProperties", false}, {"allOf", rules}}
 }
 
-// layerKeys are what a flow and defaults have in common.
-func layerKeys() (properties object, rules []any) {
-	properties, rules = fieldKeys(false)
+// layerKeys are what a resource and its defaults have in common.
+func (k *Kind) layerKeys() (properties object, rules []any) {
+	properties, rules = k.fieldKeys(false)
 	var paths []any
-	for _, p := range slices.Sorted(maps.Keys(changeable)) {
+	for _, p := range slices.Sorted(maps.Keys(k.ignorable)) {
 		paths = append(paths, p)
 	}
 	properties = append(properties,
-		member{"integration", object{{"$ref", "#/$defs/integration"}}},
+		member{k.Group, ref(k.Group)},
 		member{"ignore_changes", listOf(object{{"anyOf", []any{object{{"enum", paths}}, withVariable}}}).
-			with("description", "Keys that keep the account's value; `integration` means all of its keys.")},
+			with("description", fmt.Sprintf("Keys that keep the account's value; `%s` means all of its keys.", k.Group))},
 	)
 	return properties, rules
 }
 
-func flowKeys() object {
-	properties, rules := layerKeys()
+func (k *Kind) keys() object {
+	properties, rules := k.layerKeys()
 	properties = append(properties,
-		member{"sid", sidSchema("FO").with("description", "Pins the flow to the resource with this SID, whatever its name.")},
+		member{"sid", sidSchema(k.SID).with("description", fmt.Sprintf("Pins the %s to the resource with this SID, whatever its name.", k.Name))},
 		member{"renamed_from", listOf(nameSchema).with("uniqueItems", true).
-			with("description", "Old names of the flow: a flow with one of them is renamed in place and keeps its SID.")},
+			with("description", fmt.Sprintf("Old names of the %s: a %[1]s with one of them is renamed in place and keeps its SID.", k.Name))},
 	)
-	for _, typ := range IntegrationTypes {
-		rules = append(rules, object{{"if", isType(typ)}, {"then", onlyKeysOf(typ)}})
+	for _, typ := range k.Variant.Enum {
+		rules = append(rules, object{{"if", k.isType(typ)}, {"then", k.onlyKeysOf(typ)}})
 	}
-	return object{{"properties", properties}, {"required", []any{FieldFriendlyName.Path}}, {"additionalProperties", false}, {"allOf", rules}}
+	return object{{"properties", properties}, {"required", []any{k.ID.Path}}, {"additionalProperties", false}, {"allOf", rules}}
 }
 
-func defaultsKeys() object {
-	properties, rules := layerKeys()
-	properties = slices.DeleteFunc(properties, func(m member) bool { return m.key == FieldFriendlyName.Path })
+func (k *Kind) defaultsKeys() object {
+	properties, rules := k.layerKeys()
+	properties = slices.DeleteFunc(properties, func(m member) bool { return m.key == k.ID.Path })
 	return object{{"properties", properties}, {"additionalProperties", false}, {"allOf", rules}}
 }
 
@@ -297,57 +289,54 @@ func within(key string, condition object) object {
 // and adds the members of a condition that has none of the object's keys.
 func (o object) and(condition object) object { return append(slices.Clone(o), condition...) }
 
-func isType(typ string) object {
-	path := FieldIntegrationType.Path
+func (k *Kind) isType(typ string) object {
+	path := k.Variant.Path
 	return object{{"required", []any{path}}, {"properties", object{{path, object{{"const", typ}}}}}}
 }
 
-func eachFlow(condition object) object {
-	return object{{"properties", object{{"flows", object{{"items", condition}}}}}}
+func (k *Kind) each(condition object) object {
+	return object{{"properties", object{{k.Plural, object{{"items", condition}}}}}}
 }
 
-// onlyKeysOf refuses keys of a flow's own integration that a type does not have.
-func onlyKeysOf(typ string) object {
+// onlyKeysOf refuses keys of a resource's own group that a variant does not have.
+func (k *Kind) onlyKeysOf(typ string) object {
 	var wrong object
-	for f := range (fieldsOf[""] | IntegrationFields).all {
-		if f.AppliesTo(typ) {
-			continue
-		}
+	for f := range k.In(k.All() &^ k.of(typ)) {
 		for _, key := range f.keysOf() {
 			wrong = append(wrong, member{key, nullSchema})
 		}
 	}
-	return object{{"properties", object{{"integration", object{{"properties", wrong}}}}}}
+	return object{{"properties", object{{k.Group, object{{"properties", wrong}}}}}}
 }
 
-// documentRules are the keys that a flow requires, unless defaults has them.
-func documentRules() []any {
+// documentRules are the keys that a resource requires, unless defaults has them.
+func (k *Kind) documentRules() []any {
 	var rules []any
-	typePath := FieldIntegrationType.Path
-	byDefault := func(typ string) object { return within("defaults", isType(typ)) }
+	typePath := k.Variant.Path
+	byDefault := func(typ string) object { return within(k.Defaults, k.isType(typ)) }
 	untyped := lacks(typePath)
-	for i := range Fields {
-		f := &Fields[i]
+	for i := range k.Fields {
+		f := &k.Fields[i]
 		switch {
-		case !f.Required || f == FieldFriendlyName:
+		case !f.Required || f == k.ID:
 			continue
 		case f.Variants == nil:
 			given := hasOneOf(f.keysOf())
-			rules = append(rules, object{{"if", within("defaults", given)}, {"else", eachFlow(given)}})
+			rules = append(rules, object{{"if", within(k.Defaults, given)}, {"else", k.each(given)}})
 			continue
 		}
-		given := within("integration", hasOneOf(f.keysOf()))
+		given := within(k.Group, hasOneOf(f.keysOf()))
 		for _, typ := range f.Variants {
-			needed := func(of object) object { return eachFlow(object{{"if", of}, {"then", given}}) }
-			rules = append(rules, object{{"if", within("defaults", given)}, {"else", object{{"allOf", []any{
-				needed(isType(typ)),
+			needed := func(of object) object { return k.each(object{{"if", of}, {"then", given}}) }
+			rules = append(rules, object{{"if", within(k.Defaults, given)}, {"else", object{{"allOf", []any{
+				needed(k.isType(typ)),
 				object{{"if", byDefault(typ)}, {"then", needed(untyped)}},
 			}}}}})
 		}
 	}
-	for _, typ := range IntegrationTypes {
-		rules = append(rules, object{{"if", byDefault(typ)}, {"then", eachFlow(object{{"if", untyped}, {"then", onlyKeysOf(typ)}})}})
+	for _, typ := range k.Variant.Enum {
+		rules = append(rules, object{{"if", byDefault(typ)}, {"then", k.each(object{{"if", untyped}, {"then", k.onlyKeysOf(typ)}})}})
 	}
-	rules = append(rules, object{{"if", within("defaults", has(typePath))}, {"else", eachFlow(object{{"if", untyped}, {"then", lacks("integration")}})}})
+	rules = append(rules, object{{"if", within(k.Defaults, has(typePath))}, {"else", k.each(object{{"if", untyped}, {"then", lacks(k.Group)}})}})
 	return rules
 }

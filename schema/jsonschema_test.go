@@ -265,7 +265,7 @@ func TestSchemaValues(t *testing.T) {
 		for _, line := range []string{"version: %s\nflows: []", "version: 1\naccount_sid: %s", "version: 1\nignore: %s", "version: 1\nignore:\n  - %s", "version: 1\ndefaults: %s", "version: 1\nflows: %s", "version: 1\nflows:\n  - %s"} {
 			agreeOn(t, s, fmt.Sprintf(line, value)+"\n")
 		}
-		for _, k := range flowShape.keys {
+		for _, k := range Flows.shape.keys {
 			keys := []string{"friendly_name: A", "channel_type: web", "chat_service: S", "integration_type: studio", "integration: {" + strings.Join(integrationLines(Studio, nil), ", ") + "}"}
 			keys = slices.DeleteFunc(keys, func(line string) bool {
 				return strings.HasPrefix(line, k.name+":") || k.field != nil && k.field.Name != "" && strings.HasPrefix(line, k.field.Name+":")
@@ -273,8 +273,8 @@ func TestSchemaValues(t *testing.T) {
 			agreeOn(t, s, fmt.Sprintf("version: 1\nflows:\n  - %s: %s\n    %s\n", k.name, value, strings.Join(keys, "\n    ")))
 			agreeOn(t, s, fmt.Sprintf("version: 1\ndefaults:\n  %s: %s\nflows:\n  - %s\n", k.name, value, strings.Join(keys, "\n    ")))
 		}
-		for _, k := range integrationShape.keys {
-			for _, typ := range IntegrationTypes {
+		for _, k := range Flows.groupShape.keys {
+			for _, typ := range Flows.Variant.Enum {
 				agreeOn(t, s, fmt.Sprintf("version: 1\nflows:\n  - friendly_name: A\n    channel_type: web\n    chat_service: S\n    integration_type: %s\n    integration:\n      %s\n",
 					typ, strings.Join(append(integrationLines(typ, k.field), k.name+": "+value), "\n      ")))
 			}
@@ -284,7 +284,10 @@ func TestSchemaValues(t *testing.T) {
 
 // integrationLines are the required keys of a type, but for one.
 func integrationLines(typ string, but *Field) (lines []string) {
-	for f := range (requiredOf[typ] & IntegrationFields).all {
+	for f := range Flows.In(Flows.of(typ) & Flows.Typed) {
+		if !f.Required {
+			continue
+		}
 		value := f.SID + hexDigits
 		if f.SID == "" {
 			value = "https://example.com"
@@ -316,7 +319,7 @@ func TestSchemaTypes(t *testing.T) {
 		for _, baseType := range types {
 			for _, ownKeys := range types[:5] {
 				for _, baseKeys := range types[:5] {
-					for _, but := range []*Field{nil, fieldByPath["integration.flow_sid"], fieldByPath["integration.workflow_sid"]} {
+					for _, but := range []*Field{nil, Flows.Field("integration.flow_sid"), Flows.Field("integration.workflow_sid")} {
 						agreeOn(t, s, "version: 1\ndefaults:\n  chat_service: S\n"+layer("  ", baseType, baseKeys, but)+
 							"flows:\n  - friendly_name: A\n    channel_type: web\n"+layer("    ", ownType, ownKeys, but))
 					}
@@ -341,11 +344,10 @@ func genDocument(t *rapid.T) string {
 	sid := func(f *Field) string { return f.SID + hex }
 	layer := func(label string, keepOne int) (lines []string) {
 		var inner []string
-		typ := pick(label+" type", IntegrationTypes...)
-		for i := range Fields {
-			f := &Fields[i]
-			below, ok := f.integrationKey()
-			if ok && !f.AppliesTo(typ) && !oneIn(25, label+f.Path+" anyway") || f.Variants == nil && label == "defaults" && f == FieldFriendlyName && !oneIn(20, "name") {
+		typ := pick(label+" type", Flows.Variant.Enum...)
+		for i := range Flows.Fields {
+			f := &Flows.Fields[i]
+			if f.Inside && !f.AppliesTo(typ) && !oneIn(25, label+f.Path+" anyway") || f.Variants == nil && label == "defaults" && f == Flows.ID && !oneIn(20, "name") {
 				continue
 			}
 			if oneIn(keepOne, label+f.Path+" out") {
@@ -353,7 +355,7 @@ func genDocument(t *rapid.T) string {
 			}
 			right := []string{"text"}
 			switch {
-			case f == FieldIntegrationType:
+			case f == Flows.Variant:
 				right = []string{typ}
 			case f.Enum != nil:
 				right = f.Enum
@@ -374,7 +376,7 @@ func genDocument(t *rapid.T) string {
 					line += "\n" + keys[0] + ": " + value(label+f.Path, sid(f), "null")
 				}
 			}
-			if ok && below != "" {
+			if f.Inside {
 				inner = append(inner, strings.Split(line, "\n")...)
 			} else {
 				lines = append(lines, strings.Split(line, "\n")...)
@@ -515,12 +517,12 @@ func TestSchemaDescribes(t *testing.T) {
 	}
 	look(s, "")
 	flow := s.Properties["flows"].Items2020.Ref
-	for _, name := range flowShape.names() {
+	for _, name := range Flows.shape.names() {
 		if flow.Properties[name] == nil {
 			t.Errorf("a flow has no %s", name)
 		}
 	}
-	for _, name := range integrationShape.names() {
+	for _, name := range Flows.groupShape.names() {
 		if flow.Properties["integration"].Ref.Properties[name] == nil {
 			t.Errorf("an integration has no %s", name)
 		}

@@ -12,8 +12,10 @@ import (
 
 // shape is the keys that a mapping may have.
 type shape struct {
-	name string // "a flow"
-	keys []key
+	name     string // "a flow"
+	prefix   string // what people write before a key of a group
+	readOnly bool   // an answer of the API has more keys here, which no request can set
+	keys     []key
 
 	// elsewhere says, for keys of other mappings, where they belong.
 	elsewhere []neighbour
@@ -23,7 +25,7 @@ type shape struct {
 
 type key struct {
 	name   string
-	field  *Field // nil: no field of the flow
+	field  *Field // nil: no field of a resource
 	byName bool   // gives the name in place of the field's SID
 }
 
@@ -32,44 +34,56 @@ type neighbour struct {
 	where string // "under integration"
 }
 
-var documentShape, flowShape, integrationShape = newShapes()
-
-func newShapes() (document, flow, integration *shape) {
-	document = &shape{name: "a document", keys: []key{
-		{name: "version"}, {name: "account_sid"}, {name: "ignore"}, {name: "defaults"}, {name: "flows"},
-	}}
-	flow = &shape{name: "a flow", keys: []key{
-		{name: "sid"}, {name: "renamed_from"}, {name: "ignore_changes"}, {name: "integration"},
-	}}
-	integration = &shape{name: "an integration"}
-	for i := range Fields {
-		f := &Fields[i]
-		s, cut := flow, ""
-		if _, ok := f.integrationKey(); ok {
-			s, cut = integration, integrationPrefix
-		}
-		s.keys = append(s.keys, key{name: strings.TrimPrefix(f.Path, cut), field: f})
-		if f.Name != "" {
-			s.keys = append(s.keys, key{name: strings.TrimPrefix(f.Name, cut), field: f, byName: true})
-		}
-	}
-	document.elsewhere = []neighbour{{flow, "in a flow, under flows or defaults"}, {integration, "under a flow's integration"}}
-	flow.elsewhere = []neighbour{{integration, "under integration"}, {document, "at the top of the document"}}
-	integration.elsewhere = []neighbour{{flow, "in the flow, next to integration"}, {document, "at the top of the document"}}
-
-	document.synonyms = map[string]string{
+// documentShape is the keys of a document.
+var documentShape = func() *shape {
+	s := &shape{name: "a document", keys: []key{{name: "version"}, {name: "account_sid"}, {name: "ignore"}}, synonyms: map[string]string{
 		"flexflows": "flows", "flow": "flows", "account": "account_sid", "default": "defaults", "ignored": "ignore",
+	}}
+	for _, k := range Kinds {
+		s.keys = append(s.keys, key{name: k.Defaults}, key{name: k.Plural})
+		s.elsewhere = append(s.elsewhere,
+			neighbour{k.shape, fmt.Sprintf("in a %s, under %s or %s", k.Name, k.Plural, k.Defaults)},
+			neighbour{k.groupShape, fmt.Sprintf("under a %s's %s", k.Name, k.Group)})
+		for _, inner := range []*shape{k.shape, k.groupShape} {
+			inner.elsewhere = append(inner.elsewhere, neighbour{s, "at the top of the document"})
+		}
 	}
-	flow.synonyms = map[string]string{
-		"name": "friendly_name", "channel": "channel_type", "type": "channel_type", "identity": "contact_identity",
-		"phonenumber": "contact_identity", "servicesid": "chat_service_sid", "previously": "renamed_from",
-		"previousname": "renamed_from", "previousnames": "renamed_from", "oldname": "renamed_from", "oldnames": "renamed_from",
-		"integrations": "integration", "disabled": "enabled",
+	return s
+}()
+
+// newShapes fills in the keys that a resource and its group may have, and what
+// ignore_changes takes.
+func (k *Kind) newShapes() {
+	top := &shape{name: "a " + k.Name, readOnly: true, synonyms: k.synonyms, keys: []key{
+		{name: "sid"}, {name: "renamed_from"}, {name: "ignore_changes"}, {name: k.Group},
+	}}
+	group := &shape{name: "an " + k.Group, prefix: k.Group, synonyms: k.inner}
+	top.elsewhere = []neighbour{{group, "under " + k.Group}}
+	group.elsewhere = []neighbour{{top, fmt.Sprintf("in the %s, next to %s", k.Name, k.Group)}}
+	k.shape, k.groupShape = top, group
+	k.ignorable = map[string]FieldSet{k.Group: k.grouped}
+	for i := range k.Fields {
+		f := &k.Fields[i]
+		s := top
+		if f.Inside {
+			s = group
+		}
+		for at, name := range f.keysOf() {
+			s.keys = append(s.keys, key{name: name, field: f, byName: at > 0})
+		}
+		if f != k.ID {
+			k.ignorable[f.Path] = f.Bit()
+		}
 	}
-	integration.synonyms = map[string]string{
-		"studioflowsid": "flow_sid", "studiosid": "flow_sid", "webhook": "url", "webhookurl": "url", "retries": "retry_count",
+}
+
+// keysOf are the field's keys in its mapping, the one for the SID first.
+func (f *Field) keysOf() []string {
+	keys := []string{f.Key}
+	if f.Name != "" {
+		keys = append(keys, f.Name[strings.LastIndexByte(f.Name, '.')+1:])
 	}
-	return document, flow, integration
+	return keys
 }
 
 // has reports whether a key belongs to the mapping.
@@ -77,7 +91,7 @@ func (s *shape) has(name string) bool {
 	return slices.ContainsFunc(s.keys, func(k key) bool { return k.name == name })
 }
 
-// names returns the keys, a flow's fields before the rest.
+// names returns the keys, fields before the rest.
 func (s *shape) names() []string {
 	var fields, others []string
 	for _, k := range s.keys {
@@ -96,7 +110,7 @@ var readOnlyKeys = []string{"account_sid", "date_created", "date_updated", "url"
 // unknown says what to do about a key that the shape does not have.
 func (s *shape) unknown(name string) complaint {
 	bare := nearest.Fold(name)
-	if s == flowShape {
+	if s.readOnly {
 		for _, k := range readOnlyKeys {
 			if nearest.Fold(k) != bare {
 				continue
@@ -124,7 +138,7 @@ func (s *shape) unknown(name string) complaint {
 	}
 	for _, n := range s.elsewhere {
 		for _, k := range n.shape.keys {
-			if f := nearest.Fold(k.name); f == bare || n.shape == integrationShape && "integration"+f == bare {
+			if f := nearest.Fold(k.name); f == bare || n.shape.prefix != "" && nearest.Fold(n.shape.prefix)+f == bare {
 				return belongs(k.name, n.where)
 			}
 		}
@@ -143,36 +157,25 @@ func (s *shape) unknown(name string) complaint {
 	return complaint{message, fmt.Sprintf("the keys of %s are %s", s.name, strings.Join(s.names(), ", "))}
 }
 
-// changeable are the paths that ignore_changes takes.
-var changeable = func() map[string]FieldSet {
-	m := map[string]FieldSet{"integration": IntegrationFields}
-	for i := range Fields {
-		if f := &Fields[i]; f != FieldFriendlyName {
-			m[f.Path] = f.Bit()
-		}
-	}
-	return m
-}()
-
-// ignorable returns the fields that an entry of ignore_changes names.
-func ignorable(path string) (FieldSet, complaint) {
-	if set, ok := changeable[path]; ok {
+// ignores returns the fields that an entry of ignore_changes names.
+func (k *Kind) ignores(path string) (FieldSet, complaint) {
+	if set, ok := k.ignorable[path]; ok {
 		return set, complaint{}
 	}
-	if path == FieldFriendlyName.Path {
-		return 0, complaint{"friendly_name cannot be ignored: it identifies the flow", "to rename a flow, list its old name under renamed_from"}
+	if path == k.ID.Path {
+		return 0, complaint{fmt.Sprintf("%s cannot be ignored: it identifies the %s", path, k.Name), fmt.Sprintf("to rename a %s, list its old name under renamed_from", k.Name)}
 	}
 	bare := nearest.Fold(path)
-	for i := range Fields {
-		f := &Fields[i]
-		if path == f.Name || f.Name != "" && integrationPrefix+path == f.Name {
+	for i := range k.Fields {
+		f := &k.Fields[i]
+		if f.Name != "" && (path == f.Name || k.Group+"."+path == f.Name) {
 			return 0, complaint{fmt.Sprintf("%s is not the path of a field", path), fmt.Sprintf("write %s, which covers the name too", f.Path)}
 		}
-		if sub, ok := f.integrationKey(); nearest.Fold(f.Path) == bare || ok && nearest.Fold(sub) == bare {
+		if nearest.Fold(f.Path) == bare || f.Inside && nearest.Fold(f.Key) == bare {
 			return 0, complaint{fmt.Sprintf("%s is not the path of a field; did you mean %s?", yamldoc.Quote(path), f.Path), "write " + f.Path}
 		}
 	}
-	paths := slices.Sorted(maps.Keys(changeable))
+	paths := slices.Sorted(maps.Keys(k.ignorable))
 	if near := nearest.Word(path, paths); near != "" {
 		return 0, complaint{fmt.Sprintf("%s is not the path of a field; did you mean %s?", yamldoc.Quote(path), near), "write " + near}
 	}

@@ -3,6 +3,7 @@ package schema
 import (
 	"cmp"
 	"io"
+	"maps"
 	"runtime"
 	"slices"
 
@@ -29,7 +30,7 @@ type Options struct {
 	LookupEnv func(string) (string, bool)
 
 	// AllowUnset accepts variables that are not set. Values that hold one are
-	// not checked, so the Config is only good for counting its flows.
+	// not checked, so the Config is only good for counting its resources.
 	AllowUnset bool
 
 	Stdin io.Reader // read for the path "-"
@@ -80,7 +81,7 @@ func Load(paths []string, opts Options) (*Config, error) {
 	whole := join(parts)
 	whole.problems = append(problems, whole.problems...)
 	whole.check()
-	if len(whole.problems) == 0 && len(whole.flows) == 0 && !whole.listsNone {
+	if len(whole.problems) == 0 && len(whole.managed) == 0 {
 		whole.problems = yamldoc.Problems{{Pos: yamldoc.Pos{File: inputs[0].Name}, Path: "flows", Message: "the files declare no flows",
 			Hint: "write flows: [] if the account should have none"}}
 	}
@@ -90,7 +91,12 @@ func Load(paths []string, opts Options) (*Config, error) {
 	slices.SortStableFunc(whole.warnings, func(a, b Warning) int {
 		return cmp.Or(a.Pos.Compare(b.Pos), cmp.Compare(a.Code, b.Code))
 	})
-	config := &Config{Flows: whole.flows, Warnings: whole.warnings, Files: len(inputs)}
+	config := &Config{Resources: whole.declared, Warnings: whole.warnings, Files: len(inputs)}
+	for _, k := range Kinds {
+		if whole.managed[k] {
+			config.Kinds = append(config.Kinds, k)
+		}
+	}
 	if len(whole.accounts) > 0 {
 		config.AccountSID, config.AccountSIDPos = whole.accounts[0].value, whole.accounts[0].pos
 	}
@@ -105,16 +111,16 @@ func join(parts []contents) *contents {
 	if len(parts) == 1 {
 		return &parts[0]
 	}
-	whole := &contents{}
+	whole := &contents{managed: make(map[*Kind]bool)}
 	for i := range parts {
 		p := &parts[i]
 		whole.problems = append(whole.problems, p.problems...)
 		whole.warnings = append(whole.warnings, p.warnings...)
 		whole.accounts = append(whole.accounts, p.accounts...)
 		whole.ignore = append(whole.ignore, p.ignore...)
-		whole.flows = append(whole.flows, p.flows...)
+		whole.declared = append(whole.declared, p.declared...)
 		whole.facts = append(whole.facts, p.facts...)
-		whole.listsNone = whole.listsNone || p.listsNone
+		maps.Copy(whole.managed, p.managed)
 	}
 	return whole
 }

@@ -141,7 +141,7 @@ func render(t *testing.T, c *Config) string {
 	type flow struct {
 		Pos           string            `json:"pos"`
 		SID           string            `json:"sid,omitempty"`
-		Flow          Flow              `json:"flow"`
+		Flow          Object            `json:"flow"`
 		RenamedFrom   []string          `json:"renamed_from,omitempty"`
 		IgnoreChanges []string          `json:"ignore_changes,omitempty"`
 		Names         map[string]string `json:"names,omitempty"`
@@ -155,9 +155,9 @@ func render(t *testing.T, c *Config) string {
 	for _, g := range c.Ignore {
 		out.Ignore = append(out.Ignore, g.String())
 	}
-	for _, d := range c.Flows {
-		f := flow{Pos: d.Pos.String(), SID: d.SID, Flow: d.Flow, RenamedFrom: d.RenamedFrom}
-		for row := range d.IgnoreChanges.all {
+	for _, d := range c.Resources {
+		f := flow{Pos: d.Pos.String(), SID: d.SID, Flow: d.Object, RenamedFrom: d.RenamedFrom}
+		for row := range d.Kind.In(d.IgnoreChanges) {
 			f.IgnoreChanges = append(f.IgnoreChanges, row.Path)
 		}
 		for _, n := range d.Names {

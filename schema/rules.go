@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -35,7 +36,7 @@ func (f *Field) checkString(s string) complaint {
 		}
 		return c
 	case f.rule != nil:
-		return f.rule(s)
+		return f.rule.check(s)
 	}
 	return complaint{}
 }
@@ -61,6 +62,17 @@ func (f *Field) checkReference(name string) complaint {
 	return complaint{}
 }
 
+// rule is what holds for a text beyond the columns of its field.
+type rule struct {
+	check   func(string) complaint
+	pattern object // what JSON Schema can say of it
+}
+
+var (
+	nameRule = &rule{checkName, nameSchema}
+	urlRule  = &rule{checkURL, orVariable(reURL)}
+)
+
 // checkName is the rule on friendly names.
 func checkName(s string) complaint {
 	switch {
@@ -83,21 +95,10 @@ func checkURL(s string) complaint {
 	return complaint{}
 }
 
-// meantWords are words that people use for the value of an enum.
-var meantWords = map[string]map[string]string{
-	"channel_type": {
-		"messenger": "facebook", "fb": "facebook", "text": "sms", "chat": "web", "webchat": "web", "wa": "whatsapp",
-	},
-	"integration_type": {
-		"flow": Studio, "webhook": External, "http": External, "https": External, "url": External,
-		"taskrouter": Task, "tasks": Task, "workflow": Task, "workspace": Task,
-	},
-}
-
 func (f *Field) wrongWord(s string) complaint {
 	c := complaint{fmt.Sprintf("%s is not one of %s", yamldoc.Quote(s), strings.Join(f.Enum, ", ")), ""}
 	bare := nearest.Fold(s)
-	near := meantWords[f.Path][bare]
+	near := f.words[bare]
 	if near == "" {
 		near = nearest.Word(s, f.Enum)
 	}
@@ -105,10 +106,8 @@ func (f *Field) wrongWord(s string) complaint {
 	case near != "":
 		c.message += "; did you mean " + near + "?"
 		c.hint = "write " + near
-	case f.Path == "channel_type" && (bare == "voice" || bare == "phone" || bare == "call"):
-		c.hint = "Flex Flows do not handle calls"
-	case f.Path == "channel_type" && bare != "":
-		c.hint = "use custom for any other channel"
+	case bare != "" && f.otherwise != "":
+		c.hint = cmp.Or(f.hints[bare], f.otherwise)
 	case s == "":
 		c.hint = "write one of them, or omit the key"
 	}
@@ -168,17 +167,13 @@ func wrongSID(prefix, s string) complaint {
 	return c
 }
 
-// Problems says why a flow of an account cannot be declared in YAML: one
-// "path: message" for each field that is at fault, none for a flow that can.
-func (flow *Flow) Problems() []string {
+// Problems says why a resource of an account cannot be declared in YAML: one
+// "path: message" for each field that is at fault, none for one that can.
+func (o *Object) Problems() []string {
 	var texts []string
-	for i := range Fields {
-		f := &Fields[i]
-		if !f.AppliesTo(flow.IntegrationType) {
-			continue
-		}
+	for f := range o.Kind.In(o.Kind.of(o.Variant())) {
 		var c complaint
-		switch v := f.Get(flow).(type) {
+		switch v := o.Get(f).(type) {
 		case nil:
 			if f.Required {
 				c.message = "is missing"
@@ -193,33 +188,4 @@ func (flow *Flow) Problems() []string {
 		}
 	}
 	return texts
-}
-
-// Masks over Fields, by integration type; "" is a flow without one.
-var (
-	fieldsOf   = map[string]FieldSet{}
-	requiredOf = map[string]FieldSet{}
-	blankFlows = map[string]Flow{} // every default of the type filled in
-)
-
-func init() {
-	for _, typ := range append([]string{""}, IntegrationTypes...) {
-		var flow Flow
-		for i := range Fields {
-			f := &Fields[i]
-			if !f.AppliesTo(typ) {
-				continue
-			}
-			fieldsOf[typ] |= f.Bit()
-			if f.Required {
-				requiredOf[typ] |= f.Bit()
-			}
-			if f.Default != nil {
-				if err := f.Set(&flow, f.Default); err != nil {
-					panic("schema: " + err.Error())
-				}
-			}
-		}
-		blankFlows[typ] = flow
-	}
 }

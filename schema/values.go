@@ -13,14 +13,14 @@ import (
 // problem. Its numbers count from 1; 0 is none.
 type path struct {
 	root  string // "flows", "defaults", or "" at the top
-	flow  int    // in flows
-	inner bool   // below integration
+	entry int    // in the list of resources
+	group string // "integration", for what is below it
 	key   string
 	item  int // in the key's list
 }
 
-func (p path) at(key string) path  { p.key = key; return p }
-func (p path) entry(item int) path { p.item = item; return p }
+func (p path) at(key string) path { p.key = key; return p }
+func (p path) nth(item int) path  { p.item = item; return p }
 
 var plainKeyRE = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
@@ -28,13 +28,13 @@ func (p path) String() string {
 	var parts []string
 	if p.root != "" {
 		part := p.root
-		if p.flow > 0 {
-			part = fmt.Sprintf("%s[%d]", part, p.flow-1)
+		if p.entry > 0 {
+			part = fmt.Sprintf("%s[%d]", part, p.entry-1)
 		}
 		parts = append(parts, part)
 	}
-	if p.inner {
-		parts = append(parts, "integration")
+	if p.group != "" {
+		parts = append(parts, p.group)
 	}
 	if p.key != "" {
 		key := p.key
@@ -173,7 +173,7 @@ func (d *decoder) texts(n *yamldoc.Node, at path, visit func(s string, n *yamldo
 	}
 	for i, item := range n.Content {
 		item = yamldoc.Resolved(item)
-		at := at.entry(i + 1)
+		at := at.nth(i + 1)
 		if yamldoc.IsNull(item) {
 			d.problem(item, at, complaint{"the entry is empty", "write a string, or remove the entry"})
 			continue

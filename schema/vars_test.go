@@ -80,7 +80,7 @@ func TestVariableSources(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := config.Flows[0].Flow.FriendlyName; got != tt.want {
+			if got := config.Resources[0].ID(); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -141,7 +141,7 @@ flows:
 	}
 	text = strings.NewReplacer("url: x, ", "", "    integration_type: studio\n", "").Replace(text)
 	config, err := loadText(text, Options{AllowUnset: true})
-	if err != nil || len(config.Flows) != 3 {
+	if err != nil || len(config.Resources) != 3 {
 		t.Errorf("got %v, %v, want three flows", config, err)
 	}
 	if _, err := loadText(text+"  - friendly_name: B ${x", Options{AllowUnset: true}); err == nil {
@@ -159,12 +159,12 @@ func TestVariableIsText(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
-		if f := config.Flows[0].Flow; f.ContactIdentity != value || f.Enabled {
+		if f := &config.Resources[0]; f.Text(Flows.Contact) != value || f.Enabled() {
 			t.Fatalf("got %+v", f)
 		}
 		text = strings.Replace(oneFlow, "${x}", "A", 1) + "    contact_identity: " + quoted(yamldoc.Escape(value)) + "\n    enabled: false\n"
 		config, err = loadText(text, Options{})
-		if err != nil || config.Flows[0].Flow.ContactIdentity != value {
+		if err != nil || config.Resources[0].Text(Flows.Contact) != value {
 			t.Fatalf("escaped %q: got %v, %v", value, config, err)
 		}
 	})

@@ -43,74 +43,75 @@ var exportHeader = []string{
 // that the YAML cannot declare is ignored by its SID (with opts.Names by its name),
 // with the reason and its content in a comment.
 func (s *Snapshot) Export(opts ExportOptions) schema.Export {
-	e := schema.Export{Header: exportHeader, Names: opts.Names, Channels: true}
+	e := schema.Export{Header: exportHeader, Names: opts.Names, Channels: true, Kind: schema.Flows}
 	names := s.lasting(opts.Gone)
-	count := make(map[string]int, len(s.Flows))
-	all := make(map[string]int, len(s.Flows))
-	sids := make(map[string]bool, len(s.Flows))
-	for i := range s.Flows {
-		sids[s.Flows[i].SID] = true
-		all[s.Flows[i].FriendlyName]++
-		if len(s.Flows[i].Problems()) == 0 && !names.copies[s.Flows[i].SID] {
-			count[s.Flows[i].FriendlyName]++
+	count := make(map[string]int, len(s.Resources))
+	all := make(map[string]int, len(s.Resources))
+	sids := make(map[string]bool, len(s.Resources))
+	for i := range s.Resources {
+		f := &s.Resources[i]
+		sids[f.SID] = true
+		all[f.ID()]++
+		if len(f.Problems()) == 0 && !names.copies[f.SID] {
+			count[f.ID()]++
 		}
 	}
-	named := func(f *Flow) bool {
-		return opts.Names != nil && all[f.FriendlyName] == 1 && !sids[f.FriendlyName] && isPortable(f.FriendlyName)
+	named := func(f *Resource) bool {
+		return opts.Names != nil && all[f.ID()] == 1 && !sids[f.ID()] && isPortable(f.ID())
 	}
-	holders := make(map[schema.TypedClaim]*Flow)
-	for i := range s.Flows {
-		f := &s.Flows[i]
+	holders := make(map[schema.TypedClaim]*Resource)
+	for i := range s.Resources {
+		f := &s.Resources[i]
 		if names.copies[f.SID] {
 			continue
 		}
 		why := strings.Join(f.Problems(), "; ")
-		if why == "" && sids[f.FriendlyName] {
+		if why == "" && sids[f.ID()] {
 			// A pattern of ignore could not tell the two apart.
-			why = "its name is the SID of a flow"
-			count[f.FriendlyName]--
+			why = "its name is the SID of a " + f.Kind.Name
+			count[f.ID()]--
 		}
-		if k := f.TypedClaim(); why == "" && k != (schema.TypedClaim{}) && f.IntegrationType != "" {
+		if k := f.Claim(); why == "" && k != (schema.TypedClaim{}) && f.Variant() != "" {
 			// Twilio refuses such a pair (45210), and so does the YAML.
 			if other := holders[k]; other != nil {
-				why = fmt.Sprintf("it is enabled for the same identity as %q", other.FriendlyName)
+				why = fmt.Sprintf("it is enabled for the same identity as %q", other.ID())
 				if !named(other) {
 					why += " (" + other.SID + ")"
 				}
-				count[f.FriendlyName]--
+				count[f.ID()]--
 			} else {
 				holders[k] = f
 			}
 		}
 		if why != "" {
-			pattern, content := f.SID, f.Flow
+			pattern, content := f.SID, f.Object
 			if named(f) {
-				pattern = glob.Quote(f.FriendlyName)
+				pattern = glob.Quote(f.ID())
 			}
-			for field, sid := range references(&f.Flow) {
-				if name := opts.Names[sid]; name != "" {
-					_ = field.Set(&content, name) // a string, as the SID is
+			for field, sid := range f.References() {
+				if name := opts.Names[sid]; field.Name != "" && name != "" {
+					content.Set(field, name)
 				}
 			}
 			e.Ignore = append(e.Ignore, schema.ExportIgnore{
 				Pattern: pattern,
-				Comment: fmt.Sprintf("cannot be declared: %s: %s", why, content.AppendJSON(nil)),
+				Comment: fmt.Sprintf("cannot be declared: %s: %s", why, content),
 			})
 			continue
 		}
-		e.Flows = append(e.Flows, schema.ExportFlow{SID: f.SID, Flow: f.Flow})
+		e.Entries = append(e.Entries, schema.ExportEntry{SID: f.SID, Object: f.Object})
 	}
-	for i := range e.Flows {
-		x := &e.Flows[i]
+	for i := range e.Entries {
+		x := &e.Entries[i]
 		if fresh := names.renamed[x.SID]; fresh != "" {
-			x.Comment = []string{fmt.Sprintf("Was %q, a name that another flow has.", x.Flow.FriendlyName)}
-			x.Flow.FriendlyName = fresh
-		} else if n := count[x.Flow.FriendlyName]; opts.Gone[x.SID] {
+			x.Comment = []string{fmt.Sprintf("Was %q, a name that another flow has.", x.ID())}
+			x.Set(x.Kind.ID, fresh)
+		} else if n := count[x.ID()]; opts.Gone[x.SID] {
 			continue
 		} else if n > 1 {
 			x.Pin = true
 			x.Comment = []string{fmt.Sprintf("%d flows have this name; only the sid tells them apart.", n)}
-		} else if opts.Coming[x.Flow.FriendlyName] {
+		} else if opts.Coming[x.ID()] {
 			x.Pin = true
 			x.Comment = []string{"Another flow is about to get this name; only the sid tells them apart."}
 		} else if opts.Renamed[x.SID] {
@@ -118,16 +119,16 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 			x.Comment = []string{"This name is about to change, so the sid identifies the flow."}
 		}
 	}
-	channel := func(x *schema.ExportFlow) int { return slices.Index(schema.ChannelTypes, x.Flow.ChannelType) }
-	slices.SortStableFunc(e.Flows, func(a, b schema.ExportFlow) int { return cmp.Compare(channel(&a), channel(&b)) })
+	channel := func(x *schema.ExportEntry) int { return slices.Index(e.Kind.Channel.Enum, x.Text(e.Kind.Channel)) }
+	slices.SortStableFunc(e.Entries, func(a, b schema.ExportEntry) int { return cmp.Compare(channel(&a), channel(&b)) })
 	return e
 }
 
 // Restore returns deleted flows as a configuration that creates them again, each
 // complete, so that one can be copied from it. Flows that the YAML cannot declare
 // are in the comments at the top.
-func Restore(flows []Flow, header string) schema.Export {
-	s := &Snapshot{Flows: slices.Clone(flows)}
+func Restore(flows []Resource, header string) schema.Export {
+	s := &Snapshot{Resources: slices.Clone(flows)}
 	s.sort()
 	gone := make(map[string]bool, len(flows))
 	for i := range flows {
@@ -157,20 +158,20 @@ func (s *Snapshot) lasting(gone map[string]bool) lasting {
 	if len(gone) == 0 {
 		return l
 	}
-	taken := make(map[string]bool, len(s.Flows))
-	for i := range s.Flows {
-		taken[s.Flows[i].FriendlyName] = true
+	taken := make(map[string]bool, len(s.Resources))
+	for i := range s.Resources {
+		taken[s.Resources[i].ID()] = true
 	}
-	for from := 0; from < len(s.Flows); {
-		name, to := s.Flows[from].FriendlyName, from
-		var group []*Flow
-		for ; to < len(s.Flows) && s.Flows[to].FriendlyName == name; to++ {
-			if f := &s.Flows[to]; len(f.Problems()) == 0 {
+	for from := 0; from < len(s.Resources); {
+		name, to := s.Resources[from].ID(), from
+		var group []*Resource
+		for ; to < len(s.Resources) && s.Resources[to].ID() == name; to++ {
+			if f := &s.Resources[to]; len(f.Problems()) == 0 {
 				group = append(group, f)
 			}
 		}
 		from = to
-		slices.SortFunc(group, func(a, b *Flow) int {
+		slices.SortFunc(group, func(a, b *Resource) int {
 			switch {
 			case gone[a.SID] != gone[b.SID]:
 				return map[bool]int{true: 1, false: -1}[gone[a.SID]]
@@ -183,7 +184,7 @@ func (s *Snapshot) lasting(gone map[string]bool) lasting {
 		for i, f := range group {
 			switch {
 			case i == 0 || !gone[f.SID]:
-			case slices.ContainsFunc(group[:i], func(g *Flow) bool { return g.Flow == f.Flow }):
+			case slices.ContainsFunc(group[:i], func(g *Resource) bool { return g.Object == f.Object }):
 				l.copies[f.SID] = true
 			default:
 				fresh := ""
@@ -199,35 +200,22 @@ func (s *Snapshot) lasting(gone map[string]bool) lasting {
 	return l
 }
 
-// references yields the fields of a flow that may be given by name, with their
-// SIDs.
-func references(flow *schema.Flow) func(yield func(*schema.Field, string) bool) {
-	return func(yield func(*schema.Field, string) bool) {
-		for i := range schema.Fields {
-			f := &schema.Fields[i]
-			if f.Name == "" {
-				continue
-			}
-			if sid, ok := f.Get(flow).(string); ok && !yield(f, sid) {
-				return
-			}
-		}
-	}
-}
-
 // References returns what to look up to know the names of what the flows refer to.
 func (s *Snapshot) References() Wanted {
 	var w Wanted
-	for i := range s.Flows {
-		flow := &s.Flows[i].Flow
-		for f, sid := range references(flow) {
-			switch {
-			case !schema.IsSID(f.SID, sid):
-			case !inWorkspace(f.SID):
-				w.Add(f.SID, Workspace{}, "for --names")
-			case schema.IsSID(prefixWorkspace, flow.WorkspaceSID):
-				w.Add(f.SID, Workspace{SID: flow.WorkspaceSID}, "for --names")
+	for i := range s.Resources {
+		r := &s.Resources[i]
+		for f, sid := range r.References() {
+			if f.Name == "" || !schema.IsSID(f.SID, sid) {
+				continue
 			}
+			var of Workspace
+			if f.Parent != nil {
+				if of.SID = r.Text(f.Parent); !schema.IsSID(f.Parent.SID, of.SID) {
+					continue
+				}
+			}
+			w.Add(f.SID, of, "for --names")
 		}
 	}
 	return w
@@ -239,14 +227,17 @@ func (s *Snapshot) References() Wanted {
 func (s *Snapshot) Names(d *Directory) map[string]string {
 	names := make(map[string]string)
 	misplaced := make(map[string]bool)
-	for i := range s.Flows {
-		flow := &s.Flows[i].Flow
-		for f, sid := range references(flow) {
+	for i := range s.Resources {
+		r := &s.Resources[i]
+		for f, sid := range r.References() {
+			if f.Name == "" {
+				continue
+			}
 			n, ok := d.Lookup(sid)
 			if !ok || n.SID != sid || !isPortable(n.Name) || schema.IsSID(f.SID, n.Name) || len(d.Find(f.SID, n.Parent, n.Name)) != 1 {
 				continue
 			}
-			if inWorkspace(f.SID) && !strings.EqualFold(n.Parent, flow.WorkspaceSID) {
+			if f.Parent != nil && !strings.EqualFold(n.Parent, r.Text(f.Parent)) {
 				misplaced[sid] = true // by name it would not be found
 				continue
 			}

@@ -7,6 +7,7 @@ import (
 
 	"flexsync/internal/jsondoc"
 	"flexsync/internal/safetext"
+	"flexsync/schema"
 )
 
 // Everything returns what has to be looked up for [Snapshot.EncodeFile].
@@ -20,32 +21,37 @@ func Everything(why string) Wanted {
 // that a plan against the file equals a plan against the account, names and
 // references included. The directory must hold what [Everything] asks for.
 //
-// Of the flows it writes what plans depend on, and of what they refer to only SID,
+// Of the resources it writes what plans depend on, and of what they refer to only SID,
 // name and status: a workflow's configuration, say, does not belong in the file.
 // Equal accounts give equal bytes.
 func (s *Snapshot) EncodeFile(accountSID string, d *Directory) []byte {
-	flows := make([]jsondoc.Object, len(s.Flows))
-	for i := range s.Flows {
-		f := &s.Flows[i]
-		flows[i] = jsondoc.Object{{Name: "sid", Value: f.SID}}
-		// Which of two copies stays depends on the date. The file takes none
-		// that is not one; without any, it is as good as the youngest.
-		if _, err := time.Parse(time.RFC3339, f.DateCreated); err == nil {
-			flows[i] = append(flows[i], jsondoc.Member{Name: "date_created", Value: f.DateCreated})
+	doc := jsondoc.Object{{Name: "account_sid", Value: accountSID}}
+	for _, k := range schema.Kinds {
+		all := []jsondoc.Object{} // [], not null, when there is none
+		for i := range s.Resources {
+			r := &s.Resources[i]
+			if r.Kind != k {
+				continue
+			}
+			o := jsondoc.Object{{Name: "sid", Value: r.SID}}
+			// Which of two copies stays depends on the date. The file takes none
+			// that is not one; without any, it is as good as the youngest.
+			if _, err := time.Parse(time.RFC3339, r.DateCreated); err == nil {
+				o = append(o, jsondoc.Member{Name: "date_created", Value: r.DateCreated})
+			}
+			all = append(all, append(o, r.JSON()...))
 		}
-		flows[i] = append(flows[i], f.JSON()...)
+		doc = append(doc, jsondoc.Member{Name: k.Plural, Value: all})
 	}
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(jsondoc.Object{
-		{Name: "account_sid", Value: accountSID},
-		{Name: "flows", Value: flows},
-		{Name: "services", Value: named(d, prefixService, "")},
-		{Name: "studio_flows", Value: named(d, prefixStudioFlow, "")},
-		{Name: "workspaces", Value: named(d, prefixWorkspace, "")},
-	}); err != nil { // texts, bools and integers always encode
+	if err := enc.Encode(append(doc,
+		jsondoc.Member{Name: "services", Value: named(d, prefixService, "")},
+		jsondoc.Member{Name: "studio_flows", Value: named(d, prefixStudioFlow, "")},
+		jsondoc.Member{Name: "workspaces", Value: named(d, prefixWorkspace, "")},
+	)); err != nil { // texts, bools and integers always encode
 		panic("state: " + err.Error())
 	}
 	return safetext.JSON(out.Bytes())

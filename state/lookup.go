@@ -19,15 +19,6 @@ import (
 	"flexsync/schema"
 )
 
-// Catalog lists collections of Twilio's products. It must be safe for concurrent
-// use.
-type Catalog interface {
-	// List calls visit with each page's items, in order, and returns nil only
-	// after the last page. The error for a collection that does not exist is a
-	// *flexapi.Error with Status 404.
-	List(ctx context.Context, of flexapi.Collection, visit func(items []json.RawMessage) error) error
-}
-
 // The types of resource that a flow refers to, by the two letters that their SIDs
 // begin with.
 const (
@@ -119,9 +110,9 @@ const maxListings = 8
 // workspace is known only by name, it lists the workspaces first. Every listing is
 // complete or an error, as in [Read]. A workspace that the account does not have is
 // not an error, see [Directory.Lacks].
-func Lookup(ctx context.Context, c Catalog, w Wanted) (*Directory, error) {
+func Lookup(ctx context.Context, l Lister, w Wanted) (*Directory, error) {
 	d := &Directory{}
-	if err := d.Extend(ctx, c, w); err != nil {
+	if err := d.Extend(ctx, l, w); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -129,22 +120,22 @@ func Lookup(ctx context.Context, c Catalog, w Wanted) (*Directory, error) {
 
 // Extend is a [Lookup] that adds to a directory: it lists what is wanted and not
 // listed yet. After an error the directory must not be used.
-func (d *Directory) Extend(ctx context.Context, c Catalog, w Wanted) error {
-	l := &lookup{catalog: c, dir: d}
+func (d *Directory) Extend(ctx context.Context, l Lister, w Wanted) error {
+	k := &lookup{from: l, dir: d}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, prefix := range []string{prefixService, prefixStudioFlow} {
 		if why, ok := w.whole[prefix]; ok {
-			g.Go(func() error { return l.list(ctx, prefix, "", why) })
+			g.Go(func() error { return k.list(ctx, prefix, "", why) })
 		}
 	}
-	g.Go(func() error { return l.taskRouter(ctx, w) })
+	g.Go(func() error { return k.taskRouter(ctx, w) })
 	return g.Wait()
 }
 
 type lookup struct {
-	catalog Catalog
-	mu      sync.Mutex // guards dir
-	dir     *Directory
+	from Lister
+	mu   sync.Mutex // guards dir
+	dir  *Directory
 }
 
 func (l *lookup) taskRouter(ctx context.Context, w Wanted) error {
@@ -225,7 +216,7 @@ func (l *lookup) list(ctx context.Context, prefix, parent, why string) error {
 	}
 	var t tally
 	var found []Named
-	err := l.catalog.List(ctx, c.Collection, func(items []json.RawMessage) error {
+	err := l.from.List(ctx, c.Collection, func(items []json.RawMessage) error {
 		for _, item := range items {
 			n, account, err := decodeNamed(prefix, parent, item)
 			if err != nil {

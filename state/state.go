@@ -2,8 +2,8 @@
 //
 // A [Snapshot] is a complete listing or an error: a page that is missing or
 // repeated must never become a shorter list, since a plan would create again what
-// the list lacks. Flows are decoded leniently and normalised, so that they compare
-// with == to what the YAML declares.
+// the list lacks. Resources are decoded leniently and normalised, so that they
+// compare with == to what the YAML declares.
 //
 // The package decides nothing: package plan decides what a difference means.
 package state
@@ -20,77 +20,109 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
+	"golang.org/x/sync/errgroup"
+
+	"flexsync/internal/flexapi"
 	"flexsync/internal/safetext"
 	"flexsync/schema"
 )
 
-// Flow is one Flex Flow resource of the account.
-type Flow struct {
+// Resource is one resource of the account.
+type Resource struct {
 	SID         string
 	AccountSID  string // "" if the answer has none
 	DateCreated string // RFC 3339, so that text order is time order; may be ""
-	schema.Flow
+	schema.Object
 }
 
-// Older reports whether f, of two copies, is the one that stays: the older by
-// date_created, then the one with the lower SID. A flow without a date counts as
-// the youngest. The order is total, so that every run keeps the same copy.
-func (f *Flow) Older(g *Flow) bool {
+// Older reports whether r, of two copies, is the one that stays: the older by
+// date_created, then the one with the lower SID. One without a date counts as the
+// youngest. The order is total, so that every run keeps the same copy.
+func (r *Resource) Older(other *Resource) bool {
 	switch {
-	case f.DateCreated == g.DateCreated:
-		return f.SID < g.SID
-	case f.DateCreated == "":
+	case r.DateCreated == other.DateCreated:
+		return r.SID < other.SID
+	case r.DateCreated == "":
 		return false
-	case g.DateCreated == "":
+	case other.DateCreated == "":
 		return true
 	}
-	return f.DateCreated < g.DateCreated
+	return r.DateCreated < other.DateCreated
 }
 
-// Digest returns "sha256:" and 64 hex digits that identify a flow's content: two
-// flows have one Digest if they are equal.
-func Digest(f *schema.Flow) string {
-	sum := sha256.Sum256(f.AppendJSON(make([]byte, 0, 512)))
+// Digest returns "sha256:" and 64 hex digits that identify a resource's content:
+// two resources have one Digest if they are equal.
+func Digest(o *schema.Object) string {
+	sum := sha256.Sum256([]byte(o.String()))
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// Snapshot is an account's flows at one moment, sorted by friendly name, then by
-// SID.
+// Snapshot is an account's resources at one moment, of the kinds that were listed:
+// sorted by kind, then by what identifies them, then by SID.
 type Snapshot struct {
-	// AccountSID is the account that the flows belong to, or "" if no flow names
+	// AccountSID is the account that the resources belong to, or "" if none names
 	// one.
 	AccountSID string
-	Flows      []Flow
+	Resources  []Resource
 }
 
-// Lister lists an account's flows: it calls visit with each page's items in order,
-// each of them valid JSON, and returns nil only after the last page.
+// Lister lists collections of Twilio's products. It must be safe for concurrent
+// use.
 type Lister interface {
-	ListFlows(ctx context.Context, visit func(items []json.RawMessage) error) error
+	// List calls visit with each page's items in order, each of them valid JSON, and
+	// returns nil only after the last page. The error for a collection that does not
+	// exist is a *flexapi.Error with Status 404.
+	List(ctx context.Context, of flexapi.Collection, visit func(items []json.RawMessage) error) error
 }
 
-// Read lists all flows of the account. A listing with flows of several accounts, a
-// SID that occurs twice, or an item that is not a flow is an error.
-func Read(ctx context.Context, l Lister) (*Snapshot, error) {
+// kinds is where the resources of each kind are. The page sizes are the maxima of
+// PageSize in the OpenAPI files.
+var kinds = map[*schema.Kind]flexapi.Collection{
+	// https://www.twilio.com/docs/flex/developer/messaging/api/flow
+	schema.Flows: {Product: flexapi.Flex, Path: "/v1/FlexFlows", Key: "flex_flows", PageSize: 1000},
+}
+
+// Collection returns where the resources of a kind are.
+func Collection(k *schema.Kind) flexapi.Collection { return kinds[k] }
+
+// Read lists all resources of some kinds, side by side. Listings with resources of
+// several accounts, a SID that occurs twice, or an item that is not of its kind is an
+// error.
+func Read(ctx context.Context, l Lister, kinds []*schema.Kind) (*Snapshot, error) {
 	s := &Snapshot{}
 	var t tally
-	err := l.ListFlows(ctx, func(items []json.RawMessage) error {
-		s.Flows = slices.Grow(s.Flows, len(items))
-		for _, item := range items {
-			f, err := Decode(item)
+	var mu sync.Mutex // guards both
+	g, ctx := errgroup.WithContext(ctx)
+	for _, k := range kinds {
+		g.Go(func() error {
+			n := 0
+			err := l.List(ctx, Collection(k), func(items []json.RawMessage) error {
+				mu.Lock()
+				defer mu.Unlock()
+				s.Resources = slices.Grow(s.Resources, len(items))
+				for _, item := range items {
+					n++
+					r, err := Decode(k, item)
+					if err != nil {
+						return fmt.Errorf("%s %d of the listing: %w", k.Name, n, err)
+					}
+					if err := t.add(k.Name, r.SID, r.AccountSID); err != nil {
+						return err
+					}
+					s.Resources = append(s.Resources, r)
+				}
+				return nil
+			})
 			if err != nil {
-				return fmt.Errorf("flow %d of the listing: %w", len(s.Flows)+1, err)
+				return fmt.Errorf("list %s: %w", k.Plural, err)
 			}
-			if err := t.add("flow", f.SID, f.AccountSID); err != nil {
-				return err
-			}
-			s.Flows = append(s.Flows, f)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list flows: %w", err)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
 	}
 	s.AccountSID = t.account
 	s.sort()
@@ -98,8 +130,8 @@ func Read(ctx context.Context, l Lister) (*Snapshot, error) {
 }
 
 func (s *Snapshot) sort() {
-	slices.SortFunc(s.Flows, func(a, b Flow) int {
-		return cmp.Or(cmp.Compare(a.FriendlyName, b.FriendlyName), cmp.Compare(a.SID, b.SID))
+	slices.SortFunc(s.Resources, func(a, b Resource) int {
+		return cmp.Or(a.Key().Compare(b.Key()), cmp.Compare(a.SID, b.SID))
 	})
 }
 
@@ -129,55 +161,60 @@ func (t *tally) add(noun, sid, account string) error {
 	return nil
 }
 
-// Decode reads one flow as the API lists it. Numbers and bools may come as
-// strings; null and missing are the documented default; keys of other
-// integration types and unknown keys are skipped. A missing SID or a value of
-// another type is an error.
-func Decode(item json.RawMessage) (Flow, error) {
-	var f Flow
+// Decode reads one resource as the API lists it. Numbers and bools may come as
+// strings; null and missing are [schema.Field.Absent]; keys of other variants and
+// unknown keys are skipped. A missing SID or a value of another type is an error.
+func Decode(k *schema.Kind, item json.RawMessage) (Resource, error) {
+	var r Resource
 	members, err := object(item)
 	if err != nil {
-		return f, err
+		return r, err
 	}
-	if f.SID, err = text(members["sid"]); err != nil {
-		return f, fmt.Errorf("sid: %w", err)
+	if r.SID, err = text(members["sid"]); err != nil {
+		return r, fmt.Errorf("sid: %w", err)
 	}
-	if f.AccountSID, err = text(members["account_sid"]); err != nil {
-		return f, fmt.Errorf("account_sid: %w", err)
+	if r.AccountSID, err = text(members["account_sid"]); err != nil {
+		return r, fmt.Errorf("account_sid: %w", err)
 	}
-	if f.DateCreated, err = text(members["date_created"]); err != nil {
-		return f, fmt.Errorf("date_created: %w", err)
+	if r.DateCreated, err = text(members["date_created"]); err != nil {
+		return r, fmt.Errorf("date_created: %w", err)
 	}
-	if !schema.IsSID("FO", f.SID) {
-		return f, fmt.Errorf("sid: %s is not the SID of a flow", safetext.Quote(f.SID))
+	if !schema.IsSID(k.SID, r.SID) {
+		return r, fmt.Errorf("sid: %s is not the SID of a %s", safetext.Quote(r.SID), k.Name)
 	}
-	var integration map[string]json.RawMessage
-	if raw := members["integration"]; !isNull(raw) {
-		if integration, err = object(raw); err != nil {
-			return f, fmt.Errorf("flow %s: integration: %w", f.SID, err)
+	var group map[string]json.RawMessage
+	if raw := members[k.Group]; !isNull(raw) {
+		if group, err = object(raw); err != nil {
+			return r, fmt.Errorf("%s %s: %s: %w", k.Name, r.SID, k.Group, err)
 		}
 	}
-	for i := range schema.Fields {
-		field := &schema.Fields[i]
-		if !field.AppliesTo(f.IntegrationType) {
-			continue
+	r.Object = k.Make(nil)
+	read := func(f *schema.Field) error {
+		raw := members[f.Key]
+		if f.Inside {
+			raw = group[f.Key]
 		}
-		raw := members[field.Path]
-		if key, ok := strings.CutPrefix(field.Path, "integration."); ok {
-			raw = integration[key]
+		if !f.AppliesTo(r.Variant()) || isNull(raw) || string(raw) == `""` {
+			return nil
 		}
-		v, err := lenient(field, raw)
+		v, err := lenient(f, raw)
 		if err != nil {
-			return f, fmt.Errorf("flow %s: %s: %w", f.SID, field.Path, err)
+			return fmt.Errorf("%s %s: %s: %w", k.Name, r.SID, f.Path, err)
 		}
-		if v == nil {
-			continue
-		}
-		if err := field.Set(&f.Flow, v); err != nil {
-			return f, fmt.Errorf("flow %s: %w", f.SID, err)
+		r.Set(f, v)
+		return nil
+	}
+	if err := read(k.Variant); err != nil {
+		return r, err
+	}
+	for i := range k.Fields {
+		if f := &k.Fields[i]; f != k.Variant {
+			if err := read(f); err != nil {
+				return r, err
+			}
 		}
 	}
-	return f, nil
+	return r, nil
 }
 
 // object returns the members of a JSON object.
@@ -188,17 +225,8 @@ func object(raw json.RawMessage) (members map[string]json.RawMessage, err error)
 	return members, nil
 }
 
-// lenient reads a value of the field's type. Null and missing are nil, or,
-// inside the integration, the documented default: the API leaves out what was
-// never set. Outside it only `enabled` has a default that is not the zero
-// value, and that default is ours: a flow that does not say is off.
+// lenient reads a value of the field's type.
 func lenient(field *schema.Field, raw json.RawMessage) (schema.Value, error) {
-	if isNull(raw) || string(raw) == `""` {
-		if field.Variants != nil {
-			return field.Default, nil
-		}
-		return nil, nil
-	}
 	switch field.Type {
 	case schema.String:
 		return text(raw)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"flexsync/internal/flexapi"
 	"flexsync/schema"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,7 +20,7 @@ import (
 // pages is a listing, each page's items as JSON.
 type pages [][]string
 
-func (p pages) ListFlows(_ context.Context, visit func([]json.RawMessage) error) error {
+func (p pages) List(_ context.Context, _ flexapi.Collection, visit func([]json.RawMessage) error) error {
 	for _, page := range p {
 		var items []json.RawMessage
 		for _, item := range page {
@@ -32,7 +33,7 @@ func (p pages) ListFlows(_ context.Context, visit func([]json.RawMessage) error)
 	return nil
 }
 
-func read(p pages) (*Snapshot, error) { return Read(context.Background(), p) }
+func read(p pages) (*Snapshot, error) { return Read(context.Background(), p, schema.Kinds) }
 
 func sidOf(prefix string, n int) string { return fmt.Sprintf("%s%032x", prefix, n) }
 
@@ -79,7 +80,7 @@ func TestRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, f := range snap.Flows {
+		for _, f := range snap.Resources {
 			got = append(got, f.SID)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -89,7 +90,7 @@ func TestRead(t *testing.T) {
 			t.Errorf("account %q", snap.AccountSID)
 		}
 	}
-	if snap, err := read(nil); err != nil || len(snap.Flows) > 0 || snap.AccountSID != "" {
+	if snap, err := read(nil); err != nil || len(snap.Resources) > 0 || snap.AccountSID != "" {
 		t.Errorf("%v, %v", snap, err)
 	}
 }
@@ -150,7 +151,7 @@ func TestReadRefuses(t *testing.T) {
 // An error of the listing is passed on, and what came before it is nothing.
 func TestReadFails(t *testing.T) {
 	broken := errors.New("broken")
-	snap, err := Read(context.Background(), failing{pages{{listed(1, "A")}}, broken})
+	snap, err := Read(context.Background(), failing{pages{{listed(1, "A")}}, broken}, schema.Kinds)
 	if snap != nil || !errors.Is(err, broken) {
 		t.Errorf("%v, %v", snap, err)
 	}
@@ -161,64 +162,70 @@ type failing struct {
 	err error
 }
 
-func (f failing) ListFlows(ctx context.Context, visit func([]json.RawMessage) error) error {
-	if err := f.pages.ListFlows(ctx, visit); err != nil {
+func (f failing) List(ctx context.Context, of flexapi.Collection, visit func([]json.RawMessage) error) error {
+	if err := f.pages.List(ctx, of, visit); err != nil {
 		return err
 	}
 	return f.err
 }
 
+// set stores a value by its path.
+func set(o *schema.Object, path string, v schema.Value) { o.Set(o.Kind.Field(path), v) }
+
 func TestDecode(t *testing.T) {
-	studio := schema.Flow{FriendlyName: "A", IntegrationType: "studio", FlowSID: sidOf("FW", 1), RetryCount: 3}
-	external := schema.Flow{FriendlyName: "A", IntegrationType: "external", URL: "https://example.com/", RetryCount: 3}
-	task := schema.Flow{FriendlyName: "A", IntegrationType: "task", WorkspaceSID: sidOf("WS", 1), WorkflowSID: sidOf("WW", 1), Channel: "default", Timeout: 86400}
-	with := func(f schema.Flow, edit func(*schema.Flow)) schema.Flow { edit(&f); return f }
+	studio := schema.Flows.Make(schema.Values{"friendly_name": "A", "integration_type": "studio", "integration.flow_sid": sidOf("FW", 1), "integration.retry_count": int64(3)})
+	external := schema.Flows.Make(schema.Values{"friendly_name": "A", "integration_type": "external", "integration.url": "https://example.com/", "integration.retry_count": int64(3)})
+	task := schema.Flows.Make(schema.Values{"friendly_name": "A", "integration_type": "task", "integration.workspace_sid": sidOf("WS", 1), "integration.workflow_sid": sidOf("WW", 1), "integration.channel": "default", "integration.timeout": int64(86400)})
+	with := func(f schema.Object, edit func(*schema.Object)) schema.Object { edit(&f); return f }
 	studioJSON := `"integration_type": "studio", "integration": {"flow_sid": "` + sidOf("FW", 1) + `"`
 	taskJSON := `"integration_type": "task", "integration": {"workspace_sid": "` + sidOf("WS", 1) + `", "workflow_sid": "` + sidOf("WW", 1) + `"`
 	for _, test := range []struct {
 		name string
 		json string
-		want schema.Flow
+		want schema.Object
 	}{
-		{"nothing said", ``, schema.Flow{FriendlyName: "A"}},
+		{"nothing said", ``, schema.Flows.Make(schema.Values{"friendly_name": "A"})},
 		{"all null", `"friendly_name": null, "chat_service_sid": null, "channel_type": null, "contact_identity": null, "enabled": null,
-			"integration_type": null, "integration": null, "long_lived": null, "janitor_enabled": null, "account_sid": null, "date_created": null`, schema.Flow{}},
-		{"an empty identity", `"contact_identity": ""`, schema.Flow{FriendlyName: "A"}},
-		{"the identity null", `"contact_identity": "null"`, schema.Flow{FriendlyName: "A", ContactIdentity: "null"}},
-		{"escapes", `"contact_identity": "\u002b1\n"`, schema.Flow{FriendlyName: "A", ContactIdentity: "+1\n"}},
-		{"bools", `"enabled": true, "long_lived": "true", "janitor_enabled": "True"`, schema.Flow{FriendlyName: "A", Enabled: true, LongLived: true, JanitorEnabled: true}},
-		{"bools that are off", `"enabled": "false", "long_lived": "False", "janitor_enabled": ""`, schema.Flow{FriendlyName: "A"}},
+			"integration_type": null, "integration": null, "long_lived": null, "janitor_enabled": null, "account_sid": null, "date_created": null`, schema.Flows.Make(schema.Values{})},
+		{"an empty identity", `"contact_identity": ""`, schema.Flows.Make(schema.Values{"friendly_name": "A"})},
+		{"the identity null", `"contact_identity": "null"`, schema.Flows.Make(schema.Values{"friendly_name": "A", "contact_identity": "null"})},
+		{"escapes", `"contact_identity": "\u002b1\n"`, schema.Flows.Make(schema.Values{"friendly_name": "A", "contact_identity": "+1\n"})},
+		{"bools", `"enabled": true, "long_lived": "true", "janitor_enabled": "True"`, schema.Flows.Make(schema.Values{"friendly_name": "A", "enabled": true, "long_lived": true, "janitor_enabled": true})},
+		{"bools that are off", `"enabled": "false", "long_lived": "False", "janitor_enabled": ""`, schema.Flows.Make(schema.Values{"friendly_name": "A"})},
 		{"studio", studioJSON + `, "retry_count": 3}`, studio},
 		{"studio, the default left out", studioJSON + `}`, studio},
 		{"studio, the default null", studioJSON + `, "retry_count": null}`, studio},
 		{"studio, the default empty", studioJSON + `, "retry_count": ""}`, studio},
-		{"studio, a number as a text", studioJSON + `, "retry_count": "1"}`, with(studio, func(f *schema.Flow) { f.RetryCount = 1 })},
-		{"studio, a whole float", studioJSON + `, "retry_count": 1.0}`, with(studio, func(f *schema.Flow) { f.RetryCount = 1 })},
-		{"studio, an exponent", studioJSON + `, "retry_count": 2e0}`, with(studio, func(f *schema.Flow) { f.RetryCount = 2 })},
-		{"studio, zero", studioJSON + `, "retry_count": 0}`, with(studio, func(f *schema.Flow) { f.RetryCount = 0 })},
-		{"studio, out of bounds", studioJSON + `, "retry_count": 7}`, with(studio, func(f *schema.Flow) { f.RetryCount = 7 })},
+		{"studio, a number as a text", studioJSON + `, "retry_count": "1"}`, with(studio, func(f *schema.Object) { set(f, "integration.retry_count", int64(1)) })},
+		{"studio, a whole float", studioJSON + `, "retry_count": 1.0}`, with(studio, func(f *schema.Object) { set(f, "integration.retry_count", int64(1)) })},
+		{"studio, an exponent", studioJSON + `, "retry_count": 2e0}`, with(studio, func(f *schema.Object) { set(f, "integration.retry_count", int64(2)) })},
+		{"studio, zero", studioJSON + `, "retry_count": 0}`, with(studio, func(f *schema.Object) { set(f, "integration.retry_count", int64(0)) })},
+		{"studio, out of bounds", studioJSON + `, "retry_count": 7}`, with(studio, func(f *schema.Object) { set(f, "integration.retry_count", int64(7)) })},
 		{"studio, with keys of others", studioJSON + `, "channel": "studio", "timeout": "soon", "url": 7, "new_key": {}}`, studio},
-		{"unknown keys", `"new_key": [1, {"a": null}], "links": {}`, schema.Flow{FriendlyName: "A"}},
+		{"unknown keys", `"new_key": [1, {"a": null}], "links": {}`, schema.Flows.Make(schema.Values{"friendly_name": "A"})},
 		{"external", `"integration_type": "external", "integration": {"url": "https://example.com/"}`, external},
 		{"task", taskJSON + `}`, task},
 		{"task, all of it", taskJSON + `, "channel": "chat", "timeout": "5", "priority": 6, "creation_on_message": "false"}`,
-			with(task, func(f *schema.Flow) {
-				f.Channel, f.Timeout, f.Priority, f.CreationOnMessage = "chat", 5, 6, schema.False
+			with(task, func(f *schema.Object) {
+				set(f, "integration.channel", "chat")
+				set(f, "integration.timeout", int64(5))
+				set(f, "integration.priority", int64(6))
+				set(f, "integration.creation_on_message", false)
 			})},
-		{"task, on message", taskJSON + `, "creation_on_message": true}`, with(task, func(f *schema.Flow) { f.CreationOnMessage = schema.True })},
+		{"task, on message", taskJSON + `, "creation_on_message": true}`, with(task, func(f *schema.Object) { set(f, "integration.creation_on_message", true) })},
 		{"task, on message null", taskJSON + `, "creation_on_message": null, "channel": null}`, task},
-		{"studio without anything", `"integration_type": "studio", "integration": null`, schema.Flow{FriendlyName: "A", IntegrationType: "studio", RetryCount: 3}},
-		{"a type that is new", `"integration_type": "carrier pigeon", "integration": {"flow_sid": 7}`, schema.Flow{FriendlyName: "A", IntegrationType: "carrier pigeon"}},
-		{"an integration without a type", `"integration": {"flow_sid": "x"}`, schema.Flow{FriendlyName: "A"}},
-		{"a key in capitals is another", `"Enabled": true, "CONTACT_IDENTITY": "x"`, schema.Flow{FriendlyName: "A"}},
-		{"a channel that is new", `"channel_type": "fax"`, schema.Flow{FriendlyName: "A", ChannelType: "fax"}},
+		{"studio without anything", `"integration_type": "studio", "integration": null`, schema.Flows.Make(schema.Values{"friendly_name": "A", "integration_type": "studio", "integration.retry_count": int64(3)})},
+		{"a type that is new", `"integration_type": "carrier pigeon", "integration": {"flow_sid": 7}`, schema.Flows.Make(schema.Values{"friendly_name": "A", "integration_type": "carrier pigeon"})},
+		{"an integration without a type", `"integration": {"flow_sid": "x"}`, schema.Flows.Make(schema.Values{"friendly_name": "A"})},
+		{"a key in capitals is another", `"Enabled": true, "CONTACT_IDENTITY": "x"`, schema.Flows.Make(schema.Values{"friendly_name": "A"})},
+		{"a channel that is new", `"channel_type": "fax"`, schema.Flows.Make(schema.Values{"friendly_name": "A", "channel_type": "fax"})},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f, err := Decode(json.RawMessage(listed(1, "A", test.json)))
+			f, err := Decode(schema.Flows, json.RawMessage(listed(1, "A", test.json)))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, f.Flow); diff != "" {
+			if diff := cmp.Diff(test.want.String(), f.String()); diff != "" || f.Object != test.want {
 				t.Error(diff)
 			}
 			if f.SID != sidOf("FO", 1) {
@@ -230,7 +237,7 @@ func TestDecode(t *testing.T) {
 
 func TestDecodeRefusesJunk(t *testing.T) {
 	for _, junk := range []string{"null", "[]", `{"sid": 1}`, "", `{"integration": {"timeout": 5}}`} {
-		if f, err := Decode(json.RawMessage(junk)); err == nil {
+		if f, err := Decode(schema.Flows, json.RawMessage(junk)); err == nil {
 			t.Errorf("%s is a flow: %v", junk, f)
 		}
 	}
@@ -238,7 +245,7 @@ func TestDecodeRefusesJunk(t *testing.T) {
 
 func TestOlder(t *testing.T) {
 	// In the order of staying.
-	flows := []Flow{
+	flows := []Resource{
 		{SID: sidOf("FO", 9), DateCreated: "2020-01-01T00:00:00Z"},
 		{SID: sidOf("FO", 2), DateCreated: "2020-01-01T00:00:01Z"},
 		{SID: sidOf("FO", 3), DateCreated: "2020-01-01T00:00:01Z"},
@@ -256,11 +263,11 @@ func TestOlder(t *testing.T) {
 
 func TestDigest(t *testing.T) {
 	digest := func(item string) string {
-		f, err := Decode(json.RawMessage(item))
+		f, err := Decode(schema.Flows, json.RawMessage(item))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return Digest(&f.Flow)
+		return Digest(&f.Object)
 	}
 	base := digest(listed(1, "A"))
 	if !strings.HasPrefix(base, "sha256:") || len(base) != 7+64 {
@@ -313,8 +320,8 @@ func TestExport(t *testing.T) {
 	}
 	e := snap.Export(ExportOptions{})
 	var flows, ignored []string
-	for _, f := range e.Flows {
-		line := f.Flow.FriendlyName
+	for _, f := range e.Entries {
+		line := f.ID()
 		if f.Pin {
 			line += " " + f.SID
 		}
@@ -371,8 +378,8 @@ func TestExportGone(t *testing.T) {
 			}
 			e := snap.Export(ExportOptions{Gone: gone})
 			var got []string
-			for _, f := range e.Flows {
-				line := f.Flow.FriendlyName
+			for _, f := range e.Entries {
+				line := f.ID()
 				if f.Pin {
 					line += " " + strings.TrimLeft(f.SID, "FO0")
 				}
@@ -402,10 +409,10 @@ func TestRestore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.Reverse(snap.Flows) // as a report has them
-	text := Restore(snap.Flows, "Deleted:").Encode()
+	slices.Reverse(snap.Resources) // as a report has them
+	text := Restore(snap.Resources, "Deleted:").Encode()
 	cfg, err := schema.Load([]string{"-"}, schema.Options{Stdin: bytes.NewReader(text)})
-	if err != nil || len(cfg.Flows) != 2 || len(cfg.Ignore) > 0 {
+	if err != nil || len(cfg.Resources) != 2 || len(cfg.Ignore) > 0 {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	if n := strings.Count(string(text), "janitor_enabled: true"); n != 2 || strings.Contains(string(text), "defaults") {
@@ -430,25 +437,25 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(item))
 	}
 	f.Fuzz(func(t *testing.T, item []byte) {
-		flow, err := Decode(item)
+		flow, err := Decode(schema.Flows, item)
 		if err != nil {
 			return
 		}
 		if !schema.IsSID("FO", flow.SID) {
 			t.Fatal(flow.SID)
 		}
-		b, err := json.Marshal(flow.Flow)
+		b, err := json.Marshal(flow.Object)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var back schema.Flow
+		var back schema.Object
 		if err := json.Unmarshal(b, &back); err != nil {
 			t.Fatalf("%v: %s", err, b)
 		}
-		if diff := cmp.Diff(flow.Flow, back); diff != "" {
+		if diff := cmp.Diff(flow.String(), back.String()); diff != "" || back != flow.Object {
 			t.Fatalf("%s\n%s", diff, b)
 		}
-		if again, err := Decode(item); err != nil || again != flow {
+		if again, err := Decode(schema.Flows, item); err != nil || again != flow {
 			t.Fatalf("decoded twice: %v, %v", again, err)
 		}
 	})

@@ -188,14 +188,14 @@ func (c *applyCmd) session(ctx context.Context, a *app) (*session, error) {
 			"use the credentials of the plan's account, or a plan for this one")
 		return s, nil
 	}
-	if s.snapshot, err = state.Read(ctx, s.client); err != nil {
+	if s.snapshot, err = state.Read(ctx, s.client, p.Kinds()); err != nil {
 		return nil, err
 	}
 	if why := s.foreign("the flows belong", s.snapshot.AccountSID); why != "" {
 		wrong(why, checkCredentials)
 		return s, nil
 	}
-	moved, err := p.Stale(s.snapshot, s.accountSID)
+	moved, err := p.Stale(s.snapshot)
 	if err == nil && len(moved) > 0 {
 		err = c.stale(ctx, a, p, moved)
 	}

@@ -257,8 +257,8 @@ func (l *commandLine) names(ctx context.Context, a *app) (patterns []string) {
 	if err != nil {
 		return nil
 	}
-	for i := range cfg.Flows {
-		name := cfg.Flows[i].Flow.FriendlyName
+	for i := range cfg.Resources {
+		name := cfg.Resources[i].ID()
 		if name != "" && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			patterns = append(patterns, glob.Quote(name))
 		}

@@ -269,8 +269,8 @@ func TestDocsYAML(t *testing.T) {
 	rewrite(t, "docs/yaml.md", "<!-- generated: document keys -->\n", "<!-- end -->", keys.String())
 
 	keys = table("Key", "Value", "Meaning", "If omitted")
-	for i := range schema.Fields {
-		f := &schema.Fields[i]
+	for i := range schema.Flows.Fields {
+		f := &schema.Flows.Fields[i]
 		key, value := "`"+f.Path+"`", valueOf(f)
 		if f.Name != "" {
 			key += ", or `" + f.Name + "`"
@@ -289,7 +289,7 @@ func TestDocsYAML(t *testing.T) {
 		"integration":    {"the keys above that begin with `integration.`", "see `integration_type`"},
 	}
 	for _, key := range knownKeys(t, "version: 1\nflows: [{zzzzzzzz: 1}]\n") {
-		if schema.FieldByPath(key) != nil || isName(key) {
+		if schema.Flows.Field(key) != nil || isName(key) {
 			continue
 		}
 		a, ok := about[key]
@@ -313,7 +313,7 @@ type described struct {
 
 // isName reports whether a key gives the name in place of a field's SID.
 func isName(key string) bool {
-	return slices.ContainsFunc(schema.Fields, func(f schema.Field) bool { return f.Name == key })
+	return slices.ContainsFunc(schema.Flows.Fields, func(f schema.Field) bool { return f.Name == key })
 }
 
 func sidForm(prefix string) string { return "`" + prefix + "` and 32 hex digits" }

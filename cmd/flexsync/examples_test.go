@@ -230,8 +230,8 @@ func TestExamples(t *testing.T) {
 			acct := newLocalAccount(t, document)
 			acct.run(exitChanges, append([]string{"plan", "--detailed-exitcode"}, e.input...)...)
 			acct.run(exitOK, append([]string{"apply", "--yes"}, e.input...)...)
-			if n := len(acct.flows()); n != len(cfg.Flows) {
-				t.Errorf("the account has %d flows, and the example declares %d", n, len(cfg.Flows))
+			if n := len(acct.flows()); n != len(cfg.Resources) {
+				t.Errorf("the account has %d flows, and the example declares %d", n, len(cfg.Resources))
 			}
 			acct.checkSettles(e.input...)
 		})
@@ -246,19 +246,19 @@ func TestExampleContactCentre(t *testing.T) {
 	cfg := example{input: []string{path}}.load(t)
 
 	values := make(map[string]map[schema.Value]bool)
-	for _, d := range cfg.Flows {
-		for i := range schema.Fields {
-			f := &schema.Fields[i]
+	for _, d := range cfg.Resources {
+		for i := range schema.Flows.Fields {
+			f := &schema.Flows.Fields[i]
 			if values[f.Path] == nil {
 				values[f.Path] = make(map[schema.Value]bool)
 			}
-			if v := f.Get(&d.Flow); v != nil && f.AppliesTo(d.Flow.IntegrationType) {
+			if v := d.Get(f); v != nil {
 				values[f.Path][v] = true
 			}
 		}
 	}
-	for i := range schema.Fields {
-		f := &schema.Fields[i]
+	for i := range schema.Flows.Fields {
+		f := &schema.Flows.Fields[i]
 		for _, word := range f.Enum {
 			if !values[f.Path][word] {
 				t.Errorf("no flow has %s: %s", f.Path, word)
@@ -309,8 +309,8 @@ func TestExampleEnvironments(t *testing.T) {
 		cfg := example{input: []string{filepath.Join(dir, "flows"), "--var-file", file}}.load(t)
 		accounts[cfg.AccountSID] = true
 		var own []string
-		for _, d := range cfg.Flows {
-			own = append(own, d.Flow.FriendlyName)
+		for _, d := range cfg.Resources {
+			own = append(own, d.ID())
 		}
 		names[strings.Join(own, ", ")] = true
 
@@ -599,7 +599,7 @@ func TestExamplesAreTested(t *testing.T) {
 	t.Parallel()
 	tested := make(map[string]bool)
 	for _, e := range findExamples(t) {
-		for _, d := range e.load(t).Flows {
+		for _, d := range e.load(t).Resources {
 			tested[filepath.Clean(d.Pos.File)] = true
 		}
 	}

@@ -63,7 +63,7 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 		if err = writeFile(ctx, c.Out, e.Encode()); err != nil {
 			err = fmt.Errorf("--out: %w", err)
 		} else {
-			a.say("%s written to %s", count(len(e.Flows), "flow"), safetext.Line(c.Out))
+			a.say("%s written to %s", count(len(e.Entries), "flow"), safetext.Line(c.Out))
 		}
 	default:
 		_, err = a.stdout.Write(e.Encode())
@@ -109,7 +109,7 @@ func (c *exportCmd) writeSnapshot(ctx context.Context, a *app, s *session) error
 	if err := writeFile(ctx, c.Snapshot, s.snapshot.EncodeFile(s.owner(), s.directory)); err != nil {
 		return fmt.Errorf("save the snapshot: %w", err)
 	}
-	a.say("%s written to %s", count(len(s.snapshot.Flows), "flow"), c.Snapshot)
+	a.say("%s written to %s", count(len(s.snapshot.Resources), "flow"), c.Snapshot)
 	return nil
 }
 
@@ -157,19 +157,19 @@ type splitFile struct {
 // splitByChannel divides an export into one file for each channel and one for
 // ignored flows. An account without flows gets one file that says so.
 func splitByChannel(e schema.Export) (files []splitFile) {
-	for _, channel := range schema.ChannelTypes {
-		part := schema.Export{Header: e.Header, AccountSID: e.AccountSID, Names: e.Names}
-		for _, x := range e.Flows {
-			if x.Flow.ChannelType == channel {
-				part.Flows = append(part.Flows, x)
+	for _, channel := range e.Kind.Channel.Enum {
+		part := schema.Export{Header: e.Header, AccountSID: e.AccountSID, Names: e.Names, Kind: e.Kind}
+		for _, x := range e.Entries {
+			if x.Text(e.Kind.Channel) == channel {
+				part.Entries = append(part.Entries, x)
 			}
 		}
-		if n := len(part.Flows); n > 0 {
+		if n := len(part.Entries); n > 0 {
 			files = append(files, splitFile{name: channel + ".yaml", what: count(n, "flow"), yaml: part.Encode()})
 		}
 	}
 	if len(e.Ignore) > 0 {
-		part := schema.Export{Header: []string{"Flows that flexsync ignores, because YAML cannot declare them."}, AccountSID: e.AccountSID, Ignore: e.Ignore}
+		part := schema.Export{Header: []string{"Flows that flexsync ignores, because YAML cannot declare them."}, AccountSID: e.AccountSID, Ignore: e.Ignore, Kind: e.Kind}
 		files = append(files, splitFile{name: "ignore.yaml", what: count(len(e.Ignore), "ignored flow"), yaml: part.Encode()})
 	}
 	if len(files) == 0 {

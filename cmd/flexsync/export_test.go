@@ -133,7 +133,7 @@ func TestSetupsExport(t *testing.T) {
 		acct.run(exitOK, "plan", dir, "--detailed-exitcode")
 		for _, part := range globbed(t, filepath.Join(dir, "*")) {
 			runOffline(t, exitOK, "validate", part)
-			if channel := strings.TrimSuffix(filepath.Base(part), ".yaml"); !slices.Contains(schema.ChannelTypes, channel) {
+			if channel := strings.TrimSuffix(filepath.Base(part), ".yaml"); !slices.Contains(schema.Flows.Channel.Enum, channel) {
 				t.Errorf("%s is no channel's", part)
 			}
 			if strings.Contains(acct.run(exitOK, "plan", part, "--no-delete"), "~ update") {

@@ -45,14 +45,14 @@ func (c *listCmd) Run(ctx context.Context, a *app) error {
 	}
 	rows := [][]string{{"NAME", "SID", "CHANNEL", "IDENTITY", "ENABLED", "INTEGRATION"}}
 	cutColumns := [][]int{{1, 3}, {0}} // SIDs and identities before names, which people look for
-	for i := range s.snapshot.Flows {
-		f := &s.snapshot.Flows[i]
+	for i := range s.snapshot.Resources {
+		f := &s.snapshot.Resources[i]
 		enabled := "no"
-		if f.Enabled {
+		if f.Enabled() {
 			enabled = "yes"
 		}
-		rows = append(rows, []string{safetext.Line(f.FriendlyName), f.SID, safetext.Line(f.ChannelType),
-			orDash(f.ContactIdentity), enabled, orDash(f.IntegrationType)})
+		rows = append(rows, []string{safetext.Line(f.ID()), f.SID, safetext.Line(f.Text(f.Kind.Channel)),
+			orDash(f.Text(f.Kind.Contact)), enabled, orDash(f.Variant())})
 	}
 	if _, err := fmt.Fprintf(a.stdout, "%s\n\n", render.Account(s.owner(), s.place)); err != nil {
 		return written(err)
@@ -72,8 +72,8 @@ func (a *app) listJSON(snap *state.Snapshot, account string) error {
 	d.Member("format_version", plan.FormatVersion)
 	d.Member("account_sid", account)
 	d.List("flows", func(add func(any)) {
-		for i := range snap.Flows {
-			f := &snap.Flows[i]
+		for i := range snap.Resources {
+			f := &snap.Resources[i]
 			add(append(jsondoc.Object{{Name: "sid", Value: f.SID}}, f.JSON()...))
 		}
 	})
@@ -84,9 +84,9 @@ func (a *app) listJSON(snap *state.Snapshot, account string) error {
 // variable, with a comment: a script must not pick one by chance.
 func (a *app) listEnv(snap *state.Snapshot) error {
 	sids := make(map[string][]string)
-	for i := range snap.Flows {
-		f := &snap.Flows[i]
-		key := envName(f.FriendlyName)
+	for i := range snap.Resources {
+		f := &snap.Resources[i]
+		key := envName(f.ID())
 		sids[key] = append(sids[key], f.SID)
 	}
 	b := bufio.NewWriter(a.stdout)

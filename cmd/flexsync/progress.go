@@ -52,11 +52,11 @@ func (p *progress) observe(res apply.Result) {
 		w = p.a.stdout
 	}
 	if _, err := fmt.Fprintln(w, render.Result(&res, p.a.style(w))); err == nil { // otherwise the report shows it
-		p.printed[resultKey{res.FriendlyName, res.SID, res.Step}] = res.Status
+		p.printed[resultKey{res.ID, res.SID, res.Step}] = res.Status
 	}
 }
 
 // shown reports whether a result was printed with its present status.
 func (p *progress) shown(res *apply.Result) bool {
-	return p.printed[resultKey{res.FriendlyName, res.SID, res.Step}] == res.Status
+	return p.printed[resultKey{res.ID, res.SID, res.Step}] == res.Status
 }

@@ -25,7 +25,7 @@ type session struct {
 	accountSID string // the account that the credentials are for
 	baseURL    string // as plans show it
 	place      render.Place
-	client     state.Client
+	client     *flexapi.Client
 
 	config    *schema.Config   // nil: the command reads no YAML
 	snapshot  *state.Snapshot  // nil: not listed
@@ -74,7 +74,7 @@ func (t target) session(a *app, parallelism int) (*session, error) {
 	if err != nil {
 		return nil, t.blame(err)
 	}
-	s := &session{accountSID: cfg.Credentials.AccountSID, baseURL: client.BaseURL(flexapi.Flex), client: state.Client{Client: client},
+	s := &session{accountSID: cfg.Credentials.AccountSID, baseURL: client.BaseURL(flexapi.Flex), client: client,
 		place: render.Place{Local: t.local, Profile: t.profile}}
 	if t.local != "" {
 		s.baseURL = "local"
@@ -86,7 +86,7 @@ func (t target) session(a *app, parallelism int) (*session, error) {
 // of an account other than that of the credentials is refused: it would pass
 // for this one's.
 func (s *session) list(ctx context.Context) (err error) {
-	if s.snapshot, err = state.Read(ctx, s.client); err != nil {
+	if s.snapshot, err = state.Read(ctx, s.client, schema.Kinds); err != nil {
 		return err
 	}
 	return s.owns("the flows belong", s.snapshot.AccountSID)
@@ -137,7 +137,7 @@ func (s *session) compute(ctx context.Context, in plan.Input, load func() (*sche
 	dir := &state.Directory{}
 	var snap *state.Snapshot
 	listings.Go(func() (err error) {
-		snap, err = state.Read(listing, s.client)
+		snap, err = state.Read(listing, s.client, schema.Kinds)
 		return err
 	})
 	cfg, err := load()

@@ -47,8 +47,8 @@ func TestSessions(t *testing.T) {
 			if err := s.list(t.Context()); err != nil {
 				return err
 			}
-			if name := s.snapshot.Flows[0].FriendlyName; len(s.snapshot.Flows) != 1 || name != fmt.Sprintf("Flow %d", i) {
-				return fmt.Errorf("account %d has %d flows, one of them %q", i, len(s.snapshot.Flows), name)
+			if name := s.snapshot.Resources[0].ID(); len(s.snapshot.Resources) != 1 || name != fmt.Sprintf("Flow %d", i) {
+				return fmt.Errorf("account %d has %d flows, one of them %q", i, len(s.snapshot.Resources), name)
 			}
 			return nil
 		})

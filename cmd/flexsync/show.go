@@ -47,12 +47,12 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	f := &s.snapshot.Flows[0]
+	f := &s.snapshot.Resources[0]
 	header := fmt.Sprintf("Flow %s of account %s", f.SID, s.owner())
 	if f.DateCreated != "" {
 		header += ", created " + safetext.Line(f.DateCreated)
 	}
-	text, err := s.withNames(ctx, a, string(state.Restore(s.snapshot.Flows, header).Encode()))
+	text, err := s.withNames(ctx, a, string(state.Restore(s.snapshot.Resources, header).Encode()))
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 
 // fetch reads one flow into the snapshot.
 func (s *session) fetch(ctx context.Context, sid string) error {
-	answer, err := s.client.FetchFlow(ctx, sid)
+	answer, err := s.client.Fetch(ctx, state.Collection(schema.Flows), sid)
 	var api *flexapi.Error
 	if errors.As(err, &api) && api.Status == http.StatusNotFound {
 		return inputError(fmt.Errorf("account %s has no flow %s", s.accountSID, sid), "`flexsync list` shows those that it has")
@@ -70,11 +70,11 @@ func (s *session) fetch(ctx context.Context, sid string) error {
 	if err != nil {
 		return err
 	}
-	f, err := state.Decode(answer.Body)
+	f, err := state.Decode(schema.Flows, answer.Body)
 	if err != nil {
 		return err
 	}
-	s.snapshot = &state.Snapshot{AccountSID: f.AccountSID, Flows: []state.Flow{f}}
+	s.snapshot = &state.Snapshot{AccountSID: f.AccountSID, Resources: []state.Resource{f}}
 	return s.owns("the flow belongs", f.AccountSID)
 }
 
@@ -85,17 +85,17 @@ func (s *session) find(ctx context.Context, name string) error {
 	}
 	var names, sids []string
 	at := 0
-	for i := range s.snapshot.Flows {
-		f := &s.snapshot.Flows[i]
-		names = append(names, f.FriendlyName)
-		if f.FriendlyName == name {
+	for i := range s.snapshot.Resources {
+		f := &s.snapshot.Resources[i]
+		names = append(names, f.ID())
+		if f.ID() == name {
 			at = i
 			sids = append(sids, f.SID)
 		}
 	}
 	switch len(sids) {
 	case 1:
-		s.snapshot.Flows = s.snapshot.Flows[at : at+1]
+		s.snapshot.Resources = s.snapshot.Resources[at : at+1]
 		return nil
 	case 0:
 		err := fmt.Errorf("account %s has no flow named %s", s.owner(), safetext.Quote(name))

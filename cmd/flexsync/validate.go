@@ -54,12 +54,12 @@ func (c *validateCmd) Run(ctx context.Context, a *app) error {
 			Status        string        `json:"status"`
 			Flows         int           `json:"flows"`
 			Warnings      []plan.Notice `json:"warnings"`
-		}{plan.FormatVersion, "valid", len(cfg.Flows), warnings})
+		}{plan.FormatVersion, "valid", len(cfg.Resources), warnings})
 	}
 	for _, w := range cfg.Warnings {
 		a.say("%s (%s): %s: %s", a.style(a.stderr).Paint(render.Warning, "warning"), w.Code, safetext.Line(w.Pos.String()), safetext.Line(w.Message))
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s in %s: valid\n", count(len(cfg.Flows), "flow"), count(cfg.Files, "file"))
+	_, err = fmt.Fprintf(a.stdout, "%s in %s: valid\n", count(len(cfg.Resources), "flow"), count(cfg.Files, "file"))
 	return written(err)
 }
 

@@ -31,10 +31,6 @@ Examples:
 	flexsync whoami --format json | jq .flows`
 }
 
-// maxFlows is how many flows an account can have:
-// https://www.twilio.com/docs/flex/developer/messaging/limits
-const maxFlows = 2500
-
 // probes ask the other products for as little as they can.
 var probes = []struct {
 	name string
@@ -84,7 +80,7 @@ func (c *whoamiCmd) Run(ctx context.Context, a *app) error {
 	}
 	me := identity{
 		FormatVersion: plan.FormatVersion, AccountSID: s.accountSID, Credentials: t.credentialsOf(c.Profile), BaseURL: s.baseURL,
-		FlowsLimit: maxFlows, Products: make([]productState, 1+len(probes)),
+		FlowsLimit: schema.Flows.Limit, Products: make([]productState, 1+len(probes)),
 	}
 	var wait sync.WaitGroup
 	var failed error
@@ -109,7 +105,7 @@ func (c *whoamiCmd) Run(ctx context.Context, a *app) error {
 		return errInterrupted
 	}
 	if failed == nil {
-		n := len(s.snapshot.Flows)
+		n := len(s.snapshot.Resources)
 		me.Flows = &n
 	}
 	if c.Format == "json" {
@@ -217,7 +213,7 @@ func (p productState) String() string {
 func (me *identity) rows() [][]string {
 	flows := "unknown"
 	if me.Flows != nil {
-		flows = fmt.Sprintf("%d of at most %d", *me.Flows, maxFlows)
+		flows = fmt.Sprintf("%d of at most %d", *me.Flows, schema.Flows.Limit)
 	}
 	rows := [][]string{
 		{"Account", me.AccountSID},

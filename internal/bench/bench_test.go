@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"flexsync/internal/flexapi"
 	"flexsync/internal/render"
 	"flexsync/plan"
 	"flexsync/schema"
@@ -33,7 +34,7 @@ func load(b *testing.B) *schema.Config {
 }
 
 func read(b *testing.B, l listing) *state.Snapshot {
-	snap, err := state.Read(b.Context(), l)
+	snap, err := state.Read(b.Context(), l, schema.Kinds)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -131,8 +132,8 @@ func listingOf(n int) (listing, error) {
 	return l, nil
 }
 
-// ListFlows implements state.Lister.
-func (l listing) ListFlows(_ context.Context, visit func([]json.RawMessage) error) error {
+// List implements state.Lister.
+func (l listing) List(_ context.Context, _ flexapi.Collection, visit func([]json.RawMessage) error) error {
 	for _, page := range l {
 		if err := visit(page); err != nil {
 			return err

@@ -135,24 +135,24 @@ func shown(c *plan.Change) []plan.FieldChange {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(c.Fields), func(f plan.FieldChange) bool {
-		return f.Path == schema.FieldFriendlyName.Path && f.After == c.FriendlyName
+		return f.Path == c.Kind.ID.Path && f.After == c.ID
 	})
 }
 
-// describe describes a flow in one line.
-func describe(p *plan.Plan, f *schema.Flow) string {
+// describe describes a resource in one line.
+func describe(p *plan.Plan, o *schema.Object) string {
 	word := func(s, none string) string {
 		if s == "" {
 			return none
 		}
 		return show(p, s)
 	}
-	said := word(f.ChannelType, noChannel)
-	if f.ContactIdentity != "" {
-		said += " " + show(p, f.ContactIdentity)
+	said := word(o.Text(o.Kind.Channel), noChannel)
+	if contact := o.Get(o.Kind.Contact); contact != nil {
+		said += " " + show(p, contact)
 	}
-	said += ", " + onOff(f) + ", " + word(f.IntegrationType, noIntegration)
-	if target := leadsTo(f); target != "" {
+	said += ", " + onOff(o) + ", " + word(o.Variant(), noIntegration)
+	if target := o.Target(); target != "" {
 		said += " " + show(p, target)
 	}
 	return said
@@ -164,24 +164,11 @@ const (
 	noIntegration = "no integration"
 )
 
-func onOff(f *schema.Flow) string {
-	if f.Enabled {
+func onOff(o *schema.Object) string {
+	if o.Enabled() {
 		return "enabled"
 	}
 	return "disabled"
-}
-
-// leadsTo is what a flow's integration hands messages to, "" if that is not known.
-func leadsTo(f *schema.Flow) string {
-	switch f.IntegrationType {
-	case schema.Studio:
-		return f.FlowSID
-	case schema.External:
-		return f.URL
-	case schema.Task:
-		return f.WorkflowSID
-	}
-	return ""
 }
 
 // briefValue is the longest value, in cells, that is shown where each change has one
@@ -202,7 +189,7 @@ func brief(p *plan.Plan, c *plan.Change, foreign func(schema.Value) string) stri
 	}
 	fields := shown(c)
 	if harm(c) == disables { // which is said in other words
-		fields = slices.DeleteFunc(fields, func(f plan.FieldChange) bool { return f.Path == schema.FieldEnabled.Path })
+		fields = slices.DeleteFunc(fields, func(f plan.FieldChange) bool { return f.Path == c.Kind.Enabled.Path })
 	}
 	var said []string
 	for i, f := range fields {

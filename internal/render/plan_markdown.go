@@ -255,8 +255,8 @@ func changeRow(p *plan.Plan, c *plan.Change) string {
 		icon = "📝 update"
 	case creates:
 		icon = "➕ create"
-		said = append(said, onOff(flow), safetext.Prose(clip(cmp.Or(flow.IntegrationType, noIntegration), maxPlace)))
-		if name := p.Names[leadsTo(flow)]; name != "" {
+		said = append(said, onOff(flow), safetext.Prose(clip(cmp.Or(flow.Variant(), noIntegration), maxPlace)))
+		if name := p.Names[flow.Target()]; name != "" {
 			said[1] += " " + codeName(name)
 		}
 	}
@@ -275,18 +275,18 @@ func changeRow(p *plan.Plan, c *plan.Change) string {
 			}
 		}
 	}
-	return row(icon, codeName(c.FriendlyName), channelCell(flow), strings.Join(said, ", "))
+	return row(icon, codeName(c.ID), channelCell(flow), strings.Join(said, ", "))
 }
 
 func keptRow(k *plan.Kept) string {
-	return row("🔒 keep", codeName(k.FriendlyName), channelCell(&k.Flow), "would be deleted without `--no-delete`")
+	return row("🔒 keep", codeName(k.ID), channelCell(&k.Object), "would be deleted without `--no-delete`")
 }
 
 // channelCell is the channel and the identity of a flow.
-func channelCell(f *schema.Flow) string {
-	name := safetext.Prose(clip(cmp.Or(f.ChannelType, noChannel), maxPlace))
-	if f.ContactIdentity != "" {
-		name += " " + codeName(f.ContactIdentity)
+func channelCell(o *schema.Object) string {
+	name := safetext.Prose(clip(cmp.Or(o.Text(o.Kind.Channel), noChannel), maxPlace))
+	if contact := o.Text(o.Kind.Contact); contact != "" {
+		name += " " + codeName(contact)
 	}
 	return name
 }
@@ -314,7 +314,7 @@ func codeName(s string) string {
 // block is a change with its heading and a diff.
 func block(p *plan.Plan, c *plan.Change) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n**%s** %s", c.Action, codeName(c.FriendlyName))
+	fmt.Fprintf(&b, "\n**%s** %s", c.Action, codeName(c.ID))
 	if c.SID != "" {
 		fmt.Fprintf(&b, " %s", safetext.Code(c.SID))
 	} else {
@@ -351,14 +351,11 @@ func block(p *plan.Plan, c *plan.Change) string {
 	return b.String()
 }
 
-// lost is the fields of a flow that is deleted.
-func lost(flow *schema.Flow) []plan.FieldChange {
+// lost is the fields of a resource that is deleted.
+func lost(o *schema.Object) []plan.FieldChange {
 	var fields []plan.FieldChange
-	for i := range schema.Fields {
-		f := &schema.Fields[i]
-		if v := f.Get(flow); v != nil {
-			fields = append(fields, plan.FieldChange{Path: f.Path, Before: v})
-		}
+	for f := range o.Kind.In(schema.Differ(o, nil)) {
+		fields = append(fields, plan.FieldChange{Path: f.Path, Before: o.Get(f)})
 	}
 	return fields
 }

@@ -125,22 +125,22 @@ var hostile = []string{
 }
 
 // flow has a text wherever an account can have one.
-func flow(text string) *schema.Flow {
-	return &schema.Flow{
-		FriendlyName: text, ChatServiceSID: text, ChannelType: text, ContactIdentity: text, Enabled: true,
-		IntegrationType: schema.External, URL: text, RetryCount: 3,
-	}
+func flow(text string) *schema.Object {
+	o := schema.Flows.Make(schema.Values{
+		"friendly_name": text, "chat_service_sid": text, "channel_type": text, "contact_identity": text, "enabled": true,
+		"integration_type": schema.External, "integration.url": text,
+	})
+	return &o
 }
+
+func key(name string) schema.Key { return schema.Key{Kind: schema.Flows, ID: name} }
 
 func sid(prefix string, n int) string { return fmt.Sprintf("%s%032x", prefix, n) }
 
 // fields is what an update shows: the first field is set, the others are changed.
-func fields(before, after *schema.Flow) (list []plan.FieldChange) {
-	for i := range schema.Fields {
-		f := &schema.Fields[i]
-		if b, a := f.Get(before), f.Get(after); b != a {
-			list = append(list, plan.FieldChange{Path: f.Path, Before: b, After: a})
-		}
+func fields(before, after *schema.Object) (list []plan.FieldChange) {
+	for f := range schema.Flows.In(schema.Differ(before, after)) {
+		list = append(list, plan.FieldChange{Path: f.Path, Before: before.Get(f), After: after.Get(f)})
 	}
 	return list
 }
@@ -152,13 +152,13 @@ func planOf(texts []string) *plan.Plan {
 	for i, text := range texts {
 		at := &yamldoc.Pos{File: "::error::" + text, Line: i}
 		other := flow(text + text)
-		other.Enabled = false
+		other.Set(schema.Flows.Enabled, false)
 		p.Changes = append(p.Changes,
-			plan.Change{Action: plan.Delete, FriendlyName: text, SID: sid("FO", 3*i), Reason: text, Before: flow(text)},
-			plan.Change{Action: plan.Update, FriendlyName: text, SID: sid("FO", 3*i+1), RenamedFrom: text, Source: at,
+			plan.Change{Action: plan.Delete, Key: key(text), SID: sid("FO", 3*i), Reason: text, Before: flow(text)},
+			plan.Change{Action: plan.Update, Key: key(text), SID: sid("FO", 3*i+1), RenamedFrom: text, Source: at,
 				Fields: fields(flow(text), other), Before: flow(text), After: other},
-			plan.Change{Action: plan.Create, FriendlyName: text, Source: at, Fields: fields(&schema.Flow{}, flow(text)), After: flow(text)})
-		p.Kept = append(p.Kept, plan.Kept{FriendlyName: text, SID: sid("FO", 3*i+2), Reason: text, Flow: *flow(text)})
+			plan.Change{Action: plan.Create, Key: key(text), Source: at, Fields: fields(flow(""), flow(text)), After: flow(text)})
+		p.Kept = append(p.Kept, plan.Kept{Key: key(text), SID: sid("FO", 3*i+2), Reason: text, Object: *flow(text)})
 		p.Warnings = append(p.Warnings, plan.Notice{Code: text, Message: text, Source: at})
 		p.Refusals = append(p.Refusals, plan.Notice{Code: text, Message: text, Source: at})
 	}
@@ -405,8 +405,8 @@ func TestMarkdownKeepsDeletions(t *testing.T) {
 	p := &plan.Plan{AccountSID: sid("AC", 1), Refusals: []plan.Notice{{Code: plan.RefuseMaxDeletes, Message: "too many"}}}
 	for i := range 400 {
 		old, made := fmt.Sprintf("Flow %03d", i), fmt.Sprintf("New %03d", i)
-		p.Changes = append(p.Changes, plan.Change{Action: plan.Create, FriendlyName: made, Fields: fields(&schema.Flow{}, flow(made)), After: flow(made)})
-		p.Changes = append(p.Changes, plan.Change{Action: plan.Delete, FriendlyName: old, SID: sid("FO", i+1), Before: flow(old)})
+		p.Changes = append(p.Changes, plan.Change{Action: plan.Create, Key: key(made), Fields: fields(flow(""), flow(made)), After: flow(made)})
+		p.Changes = append(p.Changes, plan.Change{Action: plan.Delete, Key: key(old), SID: sid("FO", i+1), Before: flow(old)})
 	}
 	for i := range 300 {
 		p.Warnings = append(p.Warnings, plan.Notice{Code: "identity-format", Message: strings.Repeat("odd ", 100), Source: &yamldoc.Pos{File: "flows.yaml", Line: i + 1}})
@@ -449,7 +449,7 @@ func TestPlanMarkdownFloor(t *testing.T) {
 	} {
 		p := &plan.Plan{AccountSID: account}
 		for i := range 200 {
-			p.Changes = append(p.Changes, plan.Change{Action: plan.Create, FriendlyName: strings.Repeat("`", 250), After: &schema.Flow{}})
+			p.Changes = append(p.Changes, plan.Change{Action: plan.Create, Key: key(strings.Repeat("`", 250)), After: flow("")})
 			p.Warnings = append(p.Warnings, plan.Notice{Code: "code", Message: fmt.Sprint(i, strings.Repeat("long ", 50))})
 			p.Refusals = append(p.Refusals, plan.Notice{Code: "code", Message: fmt.Sprint(i, strings.Repeat("long ", 50))})
 		}
@@ -479,9 +479,9 @@ func TestMarkdownCountsDiffs(t *testing.T) {
 	p := &plan.Plan{AccountSID: sid("AC", 1), Summary: plan.Summary{Create: 30}}
 	for i := range 30 {
 		name := fmt.Sprintf("Flow %03d", i)
-		p.Changes = append(p.Changes, plan.Change{Action: plan.Create, FriendlyName: name, Fields: fields(&schema.Flow{}, flow(name)), After: flow(name)})
+		p.Changes = append(p.Changes, plan.Change{Action: plan.Create, Key: key(name), Fields: fields(flow(""), flow(name)), After: flow(name)})
 	}
-	p.Kept = []plan.Kept{{FriendlyName: "Old", SID: sid("FO", 1), Flow: *flow("Old")}}
+	p.Kept = []plan.Kept{{Key: key("Old"), SID: sid("FO", 1), Object: *flow("Old")}}
 	text := markdown(t, p, 5_000)
 	checkMarkdown(t, p, text, 5_000)
 	shown := strings.Count(text, "```diff")
@@ -493,8 +493,8 @@ func TestMarkdownCountsDiffs(t *testing.T) {
 
 func TestVerdictAndQuestion(t *testing.T) {
 	enabled, disabled := flow("A"), flow("A")
-	disabled.Enabled = false
-	off := plan.Change{Action: plan.Update, FriendlyName: "A", Before: enabled, After: disabled}
+	disabled.Set(schema.Flows.Enabled, false)
+	off := plan.Change{Action: plan.Update, Key: key("A"), Before: enabled, After: disabled}
 	step := off
 	step.Step = plan.StepDisable
 	const asked = "Apply these changes to account AC1 (profile prod)? [yes/no] "

@@ -48,8 +48,8 @@ func Plan(w io.Writer, p *plan.Plan, o PlanOptions) error {
 	}
 	for i := range p.Kept {
 		k := &p.Kept[i]
-		head := []span{{"", "= keep "}, {Name, safetext.Quote(k.FriendlyName)}, gap}
-		why := plain("would be deleted without --no-delete: " + describe(p, &k.Flow))
+		head := []span{{"", "= keep "}, {Name, safetext.Quote(k.ID)}, gap}
+		why := plain("would be deleted without --no-delete: " + describe(p, &k.Object))
 		if o.Compact {
 			fmt.Fprintf(b, "%s\n", o.cut(append(head, why)...))
 		} else {
@@ -112,7 +112,7 @@ func heading(c *plan.Change) []span {
 	if c.Step != "" {
 		head += " (" + safetext.Line(c.Step) + ")"
 	}
-	return []span{{meaning(c.Action), head}, plain(" "), {Name, safetext.Quote(c.FriendlyName)}, gap}
+	return []span{{meaning(c.Action), head}, plain(" "), {Name, safetext.Quote(c.ID)}, gap}
 }
 
 // compact writes a change as one line.

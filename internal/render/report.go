@@ -49,7 +49,7 @@ func Result(res *apply.Result, style Style) string {
 		head = fmt.Sprintf("! skipped: %s", res.Action)
 		paint = Warning
 	}
-	line := flowLine(span{paint, head}, res.FriendlyName, res.SID)
+	line := flowLine(span{paint, head}, res.ID, res.SID)
 	if said := outcome(res); said != "" {
 		line = append(line, plain(": "+said))
 	}
@@ -99,7 +99,7 @@ func advice(res *apply.Result) (lines []string) {
 
 // Mismatch returns a mismatch as text, without the last line feed.
 func Mismatch(m *apply.Mismatch, style Style) string {
-	line := flowLine(span{Error, "! mismatch:"}, m.FriendlyName, m.SID)
+	line := flowLine(span{Error, "! mismatch:"}, m.ID, m.SID)
 	if said := difference(m); said != "" {
 		line = append(line, plain(": "+said))
 	}
@@ -145,7 +145,7 @@ func Report(w io.Writer, r *apply.Report, style Style, shown func(*apply.Result)
 		fmt.Fprintln(b, style.fill(0, 4, span{Error, "! cannot list"}, plain(" the account after the writes, so they are not verified: "+safetext.Line(r.ListErr.Error()))))
 	}
 	if deleted := r.Deleted(); len(deleted) > 0 {
-		fmt.Fprintf(b, "\n%s\n", state.Restore(masked(deleted), restoreHeader(deleted)).Encode())
+		fmt.Fprintf(b, "\n%s\n", state.Restore(masked(deleted)).Encode())
 	}
 	if r.Status != apply.Unchanged {
 		fmt.Fprintln(b, ReportTotals(r))
@@ -153,23 +153,20 @@ func Report(w io.Writer, r *apply.Report, style Style, shown func(*apply.Result)
 	return b.Flush()
 }
 
-// masked returns flows without the userinfo of their webhooks.
-func masked(flows []state.Flow) []state.Flow {
-	flows = slices.Clone(flows)
-	for i := range flows {
-		flows[i].URL = safetext.MaskUserinfo(flows[i].URL)
-	}
-	return flows
-}
-
-// restoreHeader warns of what the YAML of deleted flows lacks.
-func restoreHeader(flows []state.Flow) string {
-	for i := range flows {
-		if u := flows[i].URL; safetext.MaskUserinfo(u) != u {
-			return "What was deleted, to restore it. Put the credentials back in place of *** in a URL:"
+// masked returns resources without the userinfo of their webhooks, and a header that
+// says so if there was any.
+func masked(resources []state.Resource) (_ []state.Resource, header string) {
+	resources, header = slices.Clone(resources), "What was deleted, to restore it:"
+	for i := range resources {
+		o := &resources[i].Object
+		for f := range o.Kind.In(o.Kind.All()) {
+			if s := o.Text(f); f.Routing && safetext.MaskUserinfo(s) != s {
+				o.Set(f, safetext.MaskUserinfo(s))
+				header = "What was deleted, to restore it. Put the credentials back in place of *** in a URL:"
+			}
 		}
 	}
-	return "What was deleted, to restore it:"
+	return resources, header
 }
 
 // ReportTotals returns the outcome of the run: a sentence or two on one line.

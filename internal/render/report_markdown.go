@@ -43,7 +43,7 @@ func ReportMarkdown(w io.Writer, r *apply.Report, o MarkdownOptions) error {
 	}
 	for i := range r.Mismatches {
 		m := &r.Mismatches[i]
-		add("❌", "mismatch:", m.FriendlyName, m.SID, difference(m))
+		add("❌", "mismatch:", m.ID, m.SID, difference(m))
 	}
 	for _, done := range []bool{false, true} {
 		for i := range r.Results {
@@ -60,7 +60,7 @@ func ReportMarkdown(w io.Writer, r *apply.Report, o MarkdownOptions) error {
 			case !done:
 				icon, what = "❌", string(res.Status)+": "+res.Action.String()
 			}
-			add(icon, what, res.FriendlyName, res.SID, strings.Join(append([]string{outcome(res)}, advice(res)...), "; "))
+			add(icon, what, res.ID, res.SID, strings.Join(append([]string{outcome(res)}, advice(res)...), "; "))
 		}
 	}
 	if cut > 0 {

@@ -19,7 +19,7 @@ func TestReportMarkdownFloor(t *testing.T) {
 	} {
 		r := &apply.Report{Status: apply.Partial, AccountSID: account, ListErr: errors.New(strings.Repeat("long ", 100))}
 		for range 1000 {
-			r.Results = append(r.Results, apply.Result{Action: plan.Create, FriendlyName: strings.Repeat("`", 200), Status: apply.Failed})
+			r.Results = append(r.Results, apply.Result{Action: plan.Create, Key: key(strings.Repeat("`", 200)), Status: apply.Failed})
 		}
 		var b bytes.Buffer
 		if err := ReportMarkdown(&b, r, MarkdownOptions{Place: place, Version: "v0.1.0", Job: job}); err != nil {
@@ -49,7 +49,7 @@ func TestReportTotals(t *testing.T) {
 		{"Partially applied: 1 created, 1 failed, 1 skipped. What is done stays done: fix the cause and run again.",
 			apply.Report{Status: apply.Partial, Results: []apply.Result{done, {Action: plan.Update, Status: apply.Unknown}, {Action: plan.Delete, Status: apply.Skipped}}}},
 		{"Applied, but the account does not match: 1 created. Check the differences and run again.",
-			apply.Report{Status: apply.Mismatched, Results: []apply.Result{done}, Mismatches: []apply.Mismatch{{FriendlyName: "A"}}}},
+			apply.Report{Status: apply.Mismatched, Results: []apply.Result{done}, Mismatches: []apply.Mismatch{{Key: key("A")}}}},
 		{"Applied, but not verified: 1 created. Run again to verify.",
 			apply.Report{Status: apply.Mismatched, Results: []apply.Result{done}, ListErr: errors.New("no")}},
 		{"Interrupted: 1 skipped. Run again to finish.",
@@ -64,18 +64,19 @@ func TestReportTotals(t *testing.T) {
 // TestReport: what was shown before is not shown again, what was deleted is there to
 // be restored, and the totals come last.
 func TestReport(t *testing.T) {
+	deleted := schema.Flows.Make(schema.Values{"friendly_name": "C", "chat_service_sid": sid("IS", 1), "channel_type": "web"})
 	r := &apply.Report{
 		Status: apply.Mismatched,
 		Results: []apply.Result{
-			{Action: plan.Create, FriendlyName: "A", SID: sid("FO", 1), Status: apply.Done},
-			{Action: plan.Update, FriendlyName: "B", SID: sid("FO", 2), Status: apply.Done},
-			{Action: plan.Delete, FriendlyName: "C", SID: sid("FO", 3), Status: apply.Done, Before: &schema.Flow{FriendlyName: "C", ChatServiceSID: sid("IS", 1), ChannelType: "web"}},
+			{Action: plan.Create, Key: key("A"), SID: sid("FO", 1), Status: apply.Done},
+			{Action: plan.Update, Key: key("B"), SID: sid("FO", 2), Status: apply.Done},
+			{Action: plan.Delete, Key: key("C"), SID: sid("FO", 3), Status: apply.Done, Before: &deleted},
 		},
-		Mismatches: []apply.Mismatch{{FriendlyName: "B", SID: sid("FO", 2), Path: "enabled", Want: true, Have: false}},
+		Mismatches: []apply.Mismatch{{Key: key("B"), SID: sid("FO", 2), Path: "enabled", Want: true, Have: false}},
 		ListErr:    errors.New("\x1b[31mno"),
 	}
 	var b bytes.Buffer
-	if err := Report(&b, r, Style{}, func(res *apply.Result) bool { return res.FriendlyName == "A" }); err != nil {
+	if err := Report(&b, r, Style{}, func(res *apply.Result) bool { return res.ID == "A" }); err != nil {
 		t.Fatal(err)
 	}
 	at := 0
@@ -100,16 +101,18 @@ func TestReport(t *testing.T) {
 func TestUserinfo(t *testing.T) {
 	const url = "https://user:pass@example.com/hook"
 	before, after := flow("A"), flow("A")
-	before.URL, after.URL = url, url+"2"
+	webhook := schema.Flows.Field("integration.url")
+	before.Set(webhook, url)
+	after.Set(webhook, url+"2")
 	p := &plan.Plan{Names: map[string]string{sid("FW", 1): url}, Changes: []plan.Change{
-		{Action: plan.Delete, FriendlyName: url, Before: before, Reason: "see " + url},
-		{Action: plan.Update, FriendlyName: "A", Before: before, After: after, Fields: fields(before, after)},
-		{Action: plan.Create, FriendlyName: "A", After: after, Fields: fields(&schema.Flow{}, after)},
-	}, Warnings: []plan.Notice{{Code: "x", Message: "not " + url}}, Kept: []plan.Kept{{FriendlyName: "B", Flow: *before}}}
+		{Action: plan.Delete, Key: key(url), Before: before, Reason: "see " + url},
+		{Action: plan.Update, Key: key("A"), Before: before, After: after, Fields: fields(before, after)},
+		{Action: plan.Create, Key: key("A"), After: after, Fields: fields(flow(""), after)},
+	}, Warnings: []plan.Notice{{Code: "x", Message: "not " + url}}, Kept: []plan.Kept{{Key: key("B"), Object: *before}}}
 	r := &apply.Report{Status: apply.Mismatched, Results: []apply.Result{
-		{Action: plan.Delete, FriendlyName: "A", SID: sid("FO", 1), Status: apply.Done, Before: before},
-		{Action: plan.Update, FriendlyName: "B", Status: apply.Failed, Err: errors.New("no " + url)},
-	}, Mismatches: []apply.Mismatch{{FriendlyName: "B", Path: "integration.url", Want: url, Have: url + "2"}}}
+		{Action: plan.Delete, Key: key("A"), SID: sid("FO", 1), Status: apply.Done, Before: before},
+		{Action: plan.Update, Key: key("B"), Status: apply.Failed, Err: errors.New("no " + url)},
+	}, Mismatches: []apply.Mismatch{{Key: key("B"), Path: "integration.url", Want: url, Have: url + "2"}}}
 	var report, comment, compact bytes.Buffer
 	if err := errors.Join(
 		Report(&report, r, Style{}, func(*apply.Result) bool { return false }),
@@ -123,7 +126,7 @@ func TestUserinfo(t *testing.T) {
 			t.Errorf("the userinfo is not masked:\n%s", view)
 		}
 	}
-	if !strings.Contains(report.String(), "Put the credentials back in place of ***") || before.URL != url {
+	if !strings.Contains(report.String(), "Put the credentials back in place of ***") || before.Text(webhook) != url {
 		t.Errorf("what is deleted:\n%s", &report)
 	}
 	r.Results[0].Before = flow("A")
