@@ -7,11 +7,19 @@ import (
 	"runtime/debug"
 )
 
-// release is the version of this source tree.
+// release is the version of this source tree, which its tag repeats.
 const release = "v0.1.0"
 
-// version is the version that the module was installed as, or the release.
+// tagged is the version of a binary of a release; the linker sets it (-X).
+var tagged string
+
+// version is that of the released binary, or else the one that Go derives from
+// the clone (a tag, or a pseudo-version for commits after it), or else, built from
+// no clone, the version of the source tree.
 func version(info *debug.BuildInfo, ok bool) string {
+	if tagged != "" {
+		return tagged
+	}
 	if ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version
 	}
