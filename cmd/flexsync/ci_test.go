@@ -217,7 +217,7 @@ func (m *machine) run(script string, env ...string) (said string, exit int) {
 }
 
 // ownCommand is what the action's scripts themselves tell the runner.
-var ownCommand = regexp.MustCompile(`^::error title=flexsync (?:(?:plan|apply): exit \d+|action)::[A-Za-z .,;:'()-]*\n?$`)
+var ownCommand = regexp.MustCompile(`^::error title=flexsync (?:(?:plan|apply): exit \d+|action)::[A-Za-z0-9_ .,;:'()-]*\n?$`)
 
 // action is the action on a machine that stands for a runner of GitHub's.
 type action struct {
@@ -489,7 +489,7 @@ func TestActionApply(t *testing.T) {
 		"done":    {nil, "--max-deletes=1", 0, "3 results", map[string]string{"has-changes": "true", "creates": "1", "updates": "1", "deletes": "1"}},
 		"refused": {nil, "--max-deletes=0", exitRefused, "Refused by a guard", map[string]string{"has-changes": "", "creates": "", "report-file": "*"}},
 		"partial": {post(http.StatusBadRequest), "--max-deletes=1", exitPartial, "A write failed", map[string]string{"has-changes": "true", "creates": "0", "updates": "0", "deletes": "0"}},
-		"login":   {login, "", exitError, "An error. The log has more.", map[string]string{"has-changes": "", "creates": ""}},
+		"login":   {login, "", exitError, "Failed. See the log.", map[string]string{"has-changes": "", "creates": ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Ends the action as flexsync ended, and says in a line what its exit code means.
+# Exits with the exit code of flexsync, and explains it in one line.
 set -euo pipefail
 
 [ "$COMMAND" = apply ] || COMMAND=plan # nothing else reaches the log
@@ -13,13 +13,13 @@ case $CODE in
 0) exit 0 ;;
 2)
 	if [ "$COMMAND" = plan ]; then exit 0; fi
-	error "An error. The log has more."
+	error "Failed. See the log."
 	;;
-3) error "The input is not valid. Nothing was changed." ;;
-4) error "Refused by a guard. Nothing was changed." ;;
-5) error "The saved plan is stale: the account has changed since it was made. Nothing was changed. Re-run all jobs to make a new plan and have it reviewed." ;;
-6) error "A write failed, or its outcome is unknown; others may be done. The report names each. Once the cause is gone, run it again." ;;
-7) error "Applied, but the account does not show it. The report names what differs." ;;
-130) error "Interrupted. The report says what was done." ;;
-*) error "An error. The log has more." ;;
+3) error "The input is invalid. Nothing was changed. See the annotations or the log." ;;
+4) error "Refused by a guard. Nothing was changed. See the log for the reasons." ;;
+5) error "The saved plan is stale: the account has changed since it was made. Nothing was changed. Re-run all jobs to make a new plan, and have it reviewed." ;;
+6) error "A write failed, or its outcome is unknown. Other writes may have succeeded: see the report. Fix the cause and run it again." ;;
+7) error "Applied, but the account does not match the YAML. See the report for the differences." ;;
+130) error "Interrupted. See the report for what was done." ;;
+*) error "Failed. See the log." ;;
 esac

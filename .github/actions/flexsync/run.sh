@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Runs flexsync as the INPUT_ variables say, and writes the outputs of the
-# action. It exits with 0 whatever flexsync exits with: result.sh tells that,
-# after the comment is written.
+# action. It exits with 0 whatever flexsync exits with: result.sh reports the exit
+# code after the comment is written.
 #
-# Needs bash and jq, which GitHub's runners for Linux and macOS have.
+# Needs bash and jq, which GitHub's runners have.
 set -euo pipefail
 
 dir=$(mktemp -d "$RUNNER_TEMP/flexsync.XXXXXX")
@@ -13,7 +13,7 @@ report=$dir/report.json
 
 output() {
 	case $2 in
-	*$'\n'*) fail "output $1 would have several lines" ;;
+	*$'\n'*) fail "the value of the output $1 has more than one line" ;;
 	esac
 	printf '%s=%s\n' "$1" "$2" >>"$GITHUB_OUTPUT"
 }
@@ -24,7 +24,7 @@ fail() {
 	exit 3
 }
 
-# lines splits the lines of an input into the array values, without empty ones.
+# lines splits an input into the array values, one for each line that is not empty.
 # (The bash of macOS is too old for mapfile.)
 lines() {
 	local line
@@ -35,32 +35,32 @@ lines() {
 	done <<<"$1"
 }
 
-# given tells whether the workflow gives an input. The empty value of an
-# expression, such as the output of a step that has not run, is not the same as no
-# value: it would apply the YAML in place of a plan, or to more flows.
+# given tells whether the workflow sets an input. An empty value, such as the output
+# of a step that did not run, does not count as omitted: apply would carry out the
+# YAML instead of a plan, or change more flows.
 given() { # NAME VALUE
 	case $2 in
 	'(none)') return 1 ;;
 	*[![:space:]]*) return 0 ;;
-	*) fail "the input $1 is given, and is empty: leave it out, or write (none)" ;;
+	*) fail "the input $1 is empty. Set a value, omit the input, or set it to (none)." ;;
 	esac
 }
 
-# absolute is a path that is good in any directory.
+# absolute prints a path that is valid in any directory.
 absolute() {
 	case $1 in
-	/*) printf '%s' "$1" ;;
+	/* | [A-Za-z]:[/\\]*) printf '%s' "$1" ;;
 	*) printf '%s/%s' "$PWD" "$1" ;;
 	esac
 }
 
-command -v jq >/dev/null || fail "jq is not installed"
+command -v jq >/dev/null || fail "jq is not installed."
 case $INPUT_BINARY in
 */*) binary=$(absolute "$INPUT_BINARY") ;;
-*) binary=$(command -v -- "$INPUT_BINARY") || fail "there is no flexsync to run: see the input binary" ;;
+*) binary=$(command -v -- "$INPUT_BINARY") || fail "the binary that the input binary names was not found in the PATH." ;;
 esac
 if given working-directory "$INPUT_WORKING_DIRECTORY"; then
-	cd -- "$INPUT_WORKING_DIRECTORY" || fail "the working directory is not there"
+	cd -- "$INPUT_WORKING_DIRECTORY" || fail "the directory that the input working-directory names does not exist."
 fi
 
 args=()
@@ -81,13 +81,13 @@ fi
 
 account=${TWILIO_ACCOUNT_SID-}
 if given local "$INPUT_LOCAL"; then
-	# flexsync would make the file, and the plan would be one for an empty account.
-	[ -f "$INPUT_LOCAL" ] || fail "the snapshot is not there: see the input local"
+	# flexsync would create the file and plan against an empty account.
+	[ -f "$INPUT_LOCAL" ] || fail "the snapshot that the input local names does not exist."
 	args+=("--local=$INPUT_LOCAL")
 	account=$(jq -r '.account_sid // ""' "$INPUT_LOCAL" 2>/dev/null) || account=
 fi
 
-# is_plan tells whether the file of the plan is one.
+# is_plan tells whether the file $plan is a saved plan.
 is_plan() {
 	[ -f "$plan" ] && jq -e 'type == "object" and has("plan_digest")' "$plan" >/dev/null 2>&1
 }
@@ -103,22 +103,21 @@ fi
 case $INPUT_COMMAND in
 plan)
 	plan=${plan:-$dir/plan.json}
-	# One of an earlier run must not pass for this one's. What is no plan may be an
-	# input by mistake, which flexsync refuses to overwrite.
+	# A plan left by an earlier run must not pass for the plan of this run. Any other
+	# file may be an input, named here by mistake: flexsync refuses to overwrite it.
 	if is_plan; then rm -f -- "$plan"; fi
 	args=(plan --detailed-exitcode "--out=$plan" ${args[@]+"${args[@]}"})
 	;;
 apply)
 	args=(apply --yes --format=json ${plan:+"--plan=$plan"} ${args[@]+"${args[@]}"})
 	;;
-*) fail "the command is plan or apply" ;;
+*) fail "the input command must be plan or apply." ;;
 esac
 args+=(--step-summary ${paths[@]+"${paths[@]}"})
 
-# The Markdown is taken where flexsync writes it for the job's summary, so that
-# one run gives all the views. A plan's stdout is for the log; a report's is
-# JSON, for scripts. flexsync runs in the background so that this shell can pass
-# a signal on.
+# flexsync writes its Markdown as a job summary, so that one run gives all views.
+# stdout is for the log with plan, and the report in JSON with apply. flexsync runs
+# in the background so that this shell can pass signals on to it.
 mkfifo "$dir/stderr.pipe"
 tee "$said" <"$dir/stderr.pipe" >&2 &
 teed=$!
@@ -129,14 +128,14 @@ exec 3>&-
 trap 'kill -TERM "$running" 2>/dev/null || true' INT TERM
 code=0
 wait "$running" || code=$?
-while kill -0 "$running" 2>/dev/null; do # a signal ended the wait, and not flexsync
+while kill -0 "$running" 2>/dev/null; do # a signal ended the wait; flexsync still runs
 	code=0
 	wait "$running" || code=$?
 done
 wait "$teed" || true
 trap - INT TERM
 
-# What flexsync has no Markdown for: that it could do nothing.
+# flexsync writes no Markdown if it fails before there is a plan or a report.
 if [ ! -s "$markdown" ]; then
 	case $code in
 	3) why="the input is not valid" ;;
@@ -149,14 +148,14 @@ if [ ! -s "$markdown" ]; then
 		printf '<!-- flexsync:%s %s -->\n' "$INPUT_COMMAND" "$(printf '%s' "$account" | tr -cd 'A-Za-z0-9' | cut -c1-40)"
 		printf '### flexsync %s: %s (exit %d)\n\n' "$INPUT_COMMAND" "$why" "$code"
 		if [ "$code" = 5 ]; then
-			printf 'The account is not as it was when this plan was made. **Nothing was changed.** Make the plan again, and have it reviewed again: re-run all jobs of the workflow.\n\n'
+			printf 'The account has changed since this plan was made. **Nothing was changed.** Re-run all jobs of the workflow to make a new plan, and have it reviewed.\n\n'
 		fi
-		# Indented, every line is code, whatever stands in it. Annotations are
-		# for the runner.
+		# Indented lines are code in Markdown, whatever they contain. Annotations are
+		# for the runner only.
 		grep -v '^::' "$said" | head -c 40000 | sed 's/^/    /' || true
 		printf '\n'
 		if [ -n "${GITHUB_RUN_ID-}" ]; then
-			printf '\n[The job](%s/%s/actions/runs/%s) has the log.\n' "${GITHUB_SERVER_URL-}" "${GITHUB_REPOSITORY-}" "$GITHUB_RUN_ID"
+			printf '\nSee the [log of the job](%s/%s/actions/runs/%s).\n' "${GITHUB_SERVER_URL-}" "${GITHUB_REPOSITORY-}" "$GITHUB_RUN_ID"
 		fi
 	} >"$markdown"
 fi
