@@ -721,7 +721,7 @@ func TestWorkflowDrift(t *testing.T) {
 // TestWorkflowsAreCareful holds what a reviewer of a workflow looks for.
 func TestWorkflowsAreCareful(t *testing.T) {
 	t.Parallel()
-	pinned := regexp.MustCompile(`^[\w-]+/[\w-]+@[0-9a-f]{40}$`)
+	pinned := regexp.MustCompile(`^[\w-]+/[\w-]+(?:/[\w-]+)?@[0-9a-f]{40}$`)
 	inputs := func(file string, s *ghStep, known map[string]struct{ Default string }) {
 		for name := range s.With {
 			if _, ok := known[name]; !ok {
@@ -751,7 +751,8 @@ func TestWorkflowsAreCareful(t *testing.T) {
 			}
 		}
 	}
-	files := []string{"examples/ci/github/pull-request.yml", "examples/ci/github/deploy.yml", "examples/ci/github/drift.yml", "examples/fleet/workflow.yml", ".github/workflows/ci.yml"}
+	files := []string{"examples/ci/github/pull-request.yml", "examples/ci/github/deploy.yml", "examples/ci/github/drift.yml", "examples/fleet/workflow.yml", ".github/workflows/ci.yml", ".github/workflows/release.yml"}
+	writes := map[string][]string{".github/workflows/release.yml": {"contents", "packages", "id-token"}}
 	for _, file := range files {
 		var w ghWorkflow
 		readYAML(t, file, &w)
@@ -767,7 +768,7 @@ func TestWorkflowsAreCareful(t *testing.T) {
 				t.Errorf("%s: job %s has no timeout", file, name)
 			}
 			for what, level := range job.Permissions {
-				if level == "write" && what != "pull-requests" && what != "issues" {
+				if level == "write" && what != "pull-requests" && what != "issues" && !slices.Contains(writes[file], what) {
 					t.Errorf("%s: job %s may write %s", file, name, what)
 				}
 			}
@@ -997,7 +998,7 @@ func TestGitLabDeploy(t *testing.T) {
 func TestShellScripts(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	for _, path := range append(globbed(t, filepath.Join(repository, actionDir, "*.sh")), filepath.Join(repository, ".ci/run")) {
+	for _, path := range append(globbed(t, filepath.Join(repository, actionDir, "*.sh")), globbed(t, filepath.Join(repository, ".ci/*"))...) {
 		path, err := filepath.Abs(path)
 		if err != nil {
 			t.Fatal(err)
@@ -1163,7 +1164,8 @@ func TestKubernetes(t *testing.T) {
 	}
 }
 
-// TestImagesHaveTheGo holds the images that flexsync is built in against go.mod.
+// TestImagesHaveTheGo holds what flexsync is built with, in images and for releases,
+// against go.mod.
 func TestImagesHaveTheGo(t *testing.T) {
 	t.Parallel()
 	mod := readme(t, "go.mod")
@@ -1174,6 +1176,10 @@ func TestImagesHaveTheGo(t *testing.T) {
 		if !strings.Contains(readme(t, file), "golang:"+version+"-") {
 			t.Errorf("%s does not build with Go %s", file, version)
 		}
+	}
+	const workflow = ".github/workflows/release.yml"
+	if !strings.Contains(readme(t, workflow), `go-version: "`+version+`.x"`) {
+		t.Errorf("%s does not build with Go %s", workflow, version)
 	}
 }
 

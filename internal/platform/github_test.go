@@ -109,14 +109,18 @@ func TestActionBuilds(t *testing.T) {
 func TestShellScripts(t *testing.T) {
 	t.Parallel()
 	needs(t, "shellcheck")
-	scripts, err := filepath.Glob(filepath.Join(repository, actionDir, "*.sh"))
-	if err != nil || len(scripts) == 0 {
-		t.Fatal(err, len(scripts))
+	var scripts []string
+	for _, pattern := range []string{actionDir + "/*.sh", ".ci/*"} {
+		found, err := filepath.Glob(filepath.Join(repository, pattern))
+		if err != nil || len(found) == 0 {
+			t.Fatal(pattern, err, len(found))
+		}
+		scripts = append(scripts, found...)
 	}
 	for name, script := range gitlabScripts(t) {
 		path := filepath.Join(t.TempDir(), "gitlab-"+name+".sh")
 		writeText(t, path, "#!/usr/bin/env bash\nset -eo pipefail\n"+script)
 		scripts = append(scripts, path)
 	}
-	must(t, "", nil, append([]string{"shellcheck", "--severity=style", filepath.Join(repository, ".ci/run")}, scripts...)...)
+	must(t, "", nil, append([]string{"shellcheck", "--severity=style"}, scripts...)...)
 }
