@@ -36,6 +36,10 @@ func Prose(s string) string {
 		word, core := rest, ""
 		if quoted, err := strconv.QuotedPrefix(rest); err == nil && rest[0] == '"' {
 			word, core = quoted, quoted
+		} else if code := codePrefix(rest); code != "" {
+			b.WriteString(Code(code[1 : len(code)-1])) // it is meant as code
+			rest = rest[len(code):]
+			continue
 		} else {
 			word, _, _ = strings.Cut(rest, " ")
 			core = strings.TrimRight(word, ".,:;?!)") // which is the sentence's
@@ -47,8 +51,6 @@ func Prose(s string) string {
 		case core == "":
 		case isWord(core):
 			b.WriteString(core)
-		case len(core) > 2 && core[0] == '`' && strings.IndexByte(core[1:], '`') == len(core)-2:
-			b.WriteString(Code(core[1 : len(core)-1])) // it is meant as code
 		default:
 			b.WriteString(Code(core))
 		}
@@ -56,6 +58,24 @@ func Prose(s string) string {
 		rest = rest[len(word):]
 	}
 	return b.String()
+}
+
+// codePrefix returns what s begins with in backticks, "" without. A backtick within
+// double quotes ends nothing.
+func codePrefix(s string) string {
+	if s[0] != '`' {
+		return ""
+	}
+	for i := 1; i < len(s); i++ {
+		if quoted, err := strconv.QuotedPrefix(s[i:]); err == nil && s[i] == '"' {
+			i += len(quoted) - 1
+		} else if s[i] == '`' && i > 1 {
+			return s[:i+1]
+		} else if s[i] == '`' {
+			return ""
+		}
+	}
+	return ""
 }
 
 // isWord reports whether s is a word or a number, which Markdown leaves alone.

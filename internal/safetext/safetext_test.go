@@ -131,6 +131,7 @@ func TestProse(t *testing.T) {
 		{"@octocat #1 GH-1 :smile: [x](http://a) <b> *c* _d_ `e`, `` ``x`` `y www.example.com", "`@octocat` `#1` `GH-1` `:smile`: `[x](http://a)` `<b>` `*c*` `_d_` `e`, ``` `` ``` ``` ``x`` ``` `` `y `` `www.example.com`"},
 		{"f(x) a|b Zürich ... 1.", "`f(x)` `a|b` `Zürich` ... 1."},
 		{"::error::x", "`\\::error::x`"},
+		{"add `renamed_from: [\"a `b\"]`, or", "add ``renamed_from: [\"a `b\"]``, or"},
 	} {
 		if got := Prose(test.text); got != test.want {
 			t.Errorf("Prose(%q) = %s, want %s", test.text, got, test.want)
