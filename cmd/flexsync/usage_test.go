@@ -137,10 +137,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("help %s is not %s --help", name, name)
 		}
 	}
-	var headings []string
-	for _, m := range regexp.MustCompile(`(?m)^[A-Z].*:$`).FindAllString(help("help", "apply"), -1) {
-		headings = append(headings, m)
-	}
+	headings := regexp.MustCompile(`(?m)^[A-Z].*:$`).FindAllString(help("help", "apply"), -1)
 	if want := []string{"Examples:", "Arguments:", "Selection:", "Safety:", "Connection:", "Output:", "Global:"}; !slices.Equal(headings, want) {
 		t.Errorf("headings %q, want %q", headings, want)
 	}
