@@ -2,8 +2,10 @@ package apply
 
 import (
 	"errors"
+	"slices"
 
 	"flexsync/internal/flexapi"
+	"flexsync/internal/secret"
 	"flexsync/plan"
 	"flexsync/schema"
 )
@@ -112,4 +114,38 @@ func asAPIError(err error) *flexapi.Error {
 		return api
 	}
 	return nil
+}
+
+// Masked returns the report as outputs show it: without the secrets of the plan, and
+// without the userinfo of URLs.
+func (r *Report) Masked(p *plan.Plan) *Report {
+	mask := p.Mask()
+	secrets := make(map[schema.Key]map[string]bool) // fields
+	for i := range p.Changes {
+		for _, s := range p.Changes[i].Secrets {
+			key := p.Changes[i].Key
+			if secrets[key] == nil {
+				secrets[key] = make(map[string]bool)
+			}
+			secrets[key][s.Path] = true
+		}
+	}
+	m := *r
+	m.Results = slices.Clone(r.Results)
+	for i := range m.Results {
+		res := &m.Results[i]
+		res.Before = plan.MaskObject(mask, res.Before)
+	}
+	m.Mismatches = slices.Clone(r.Mismatches)
+	for i := range m.Mismatches {
+		mis := &m.Mismatches[i]
+		for _, v := range []*schema.Value{&mis.Want, &mis.Have} {
+			if s, ok := (*v).(string); ok && secrets[mis.Key][mis.Path] {
+				*v = secret.Shown(s) // the account's value may be a part of the secret
+			} else if ok {
+				*v = mask.Value(s)
+			}
+		}
+	}
+	return &m
 }

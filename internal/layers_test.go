@@ -23,12 +23,12 @@ var layers = []struct {
 	path string
 	may  []string
 }{
-	{"cmd/flexsync", []string{"apply", "plan", "state", "schema", "internal/render", "internal/flexapi", "internal/emulator", "internal/migrate", "internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext", "examples/ci"}},
-	{"internal/render", []string{"apply", "plan", "state", "schema", "internal/yamldoc", "internal/flexapi", "internal/safetext"}},
-	{"apply", []string{"plan", "state", "schema", "internal/flexapi", "internal/jsondoc", "internal/safetext"}},
-	{"plan", []string{"state", "schema", "internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext"}},
-	{"state", []string{"schema", "internal/flexapi", "internal/glob", "internal/jsondoc", "internal/safetext"}},
-	{"schema", []string{"internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext"}},
+	{"cmd/flexsync", []string{"apply", "plan", "state", "schema", "internal/render", "internal/flexapi", "internal/emulator", "internal/migrate", "internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext", "internal/secret", "internal/secret", "examples/ci"}},
+	{"internal/render", []string{"apply", "plan", "state", "schema", "internal/yamldoc", "internal/flexapi", "internal/safetext", "internal/secret"}},
+	{"apply", []string{"plan", "state", "schema", "internal/flexapi", "internal/jsondoc", "internal/safetext", "internal/secret"}},
+	{"plan", []string{"state", "schema", "internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext", "internal/secret"}},
+	{"state", []string{"schema", "internal/flexapi", "internal/glob", "internal/jsondoc", "internal/safetext", "internal/secret"}},
+	{"schema", []string{"internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext", "internal/secret"}},
 	{"internal/migrate", []string{"internal/yamldoc", "internal/glob", "internal/safetext"}},
 	{"internal/yamldoc", []string{"internal/nearest", "internal/safetext"}},
 	// The client knows nothing of flows, and the emulator nothing of anything: a
@@ -39,6 +39,7 @@ var layers = []struct {
 	{"internal/glob", nil},
 	{"internal/nearest", nil},
 	{"internal/jsondoc", []string{"internal/safetext"}},
+	{"internal/secret", []string{"internal/safetext"}},
 	{"internal/safetext", nil},
 	{"examples/ci", nil}, // files, no code
 }

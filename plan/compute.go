@@ -92,6 +92,7 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 	p.ConfigDigest = configDigest(cfg, declared)
 	matches, ignored := pair(scope, declared, snap)
 	p.Summary.Ignored, p.LeftOut = ignored, slices.Sorted(maps.Keys(scope.leftOut))
+	p.mask.Join(cfg.Mask)
 	r := resolver{dir: in.Directory}
 	for _, k := range cfg.Kinds {
 		p.Managed[k] = nil
@@ -111,6 +112,10 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 			var ok bool
 			mt.want, ok = r.resolve(mt.want, mt.have)
 			mt.fault = !ok
+			p.hide(mt.want, mt.have)
+			for _, other := range mt.also {
+				p.hide(mt.want, other)
+			}
 		}
 		switch {
 		case mt.refuse != nil:
@@ -223,7 +228,7 @@ func (p *Plan) reconcile(mt *match) {
 		after := mt.want.Object
 		p.Changes = append(p.Changes, Change{
 			Action: Create, Key: after.Key(), Source: &source,
-			Fields: diff(nil, &after), After: &after,
+			Fields: diff(nil, &after), Secrets: secretsOf(mt.want, &after), After: &after,
 		})
 		return
 	}
@@ -235,7 +240,7 @@ func (p *Plan) reconcile(mt *match) {
 	p.Summary.Update++
 	c := Change{
 		Action: Update, Key: after.Key(), SID: mt.have.SID, Source: &source,
-		Fields: diff(&mt.have.Object, &after), Before: &mt.have.Object, After: &after,
+		Fields: diff(&mt.have.Object, &after), Secrets: secretsOf(mt.want, &after), Before: &mt.have.Object, After: &after,
 	}
 	if old := mt.have.ID(); old != c.ID {
 		c.RenamedFrom = old

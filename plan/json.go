@@ -21,8 +21,10 @@ import (
 // WriteJSON writes the plan as the JSON document that --out saves: a member a line
 // and a change a line, so that two plans can be compared line by line. status,
 // unless "", is the member "status" of a dry run; a saved plan has none. The
-// document is streamed, so memory does not grow with it.
+// document is streamed, so memory does not grow with it. It has what [Plan.Masked]
+// shows.
 func (p *Plan) WriteJSON(w io.Writer, status string) error {
+	p = p.Masked()
 	digest, err := p.digest()
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"flexsync/internal/secret"
 	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 	"flexsync/state"
@@ -73,6 +74,8 @@ type Plan struct {
 	Kept     []Kept   `json:"kept"`    // deletions that --no-delete holds back
 	Warnings []Notice `json:"warnings"`
 	Refusals []Notice `json:"refusals"`
+
+	mask secret.Mask
 }
 
 // Seen is what the plan found of a resource.
@@ -106,6 +109,8 @@ type Change struct {
 	// Such a delete loses nothing, and does not count for --max-deletes.
 	CopyOf string        `json:"copy_of,omitempty"`
 	Fields []FieldChange `json:"fields"`
+	// Secrets is the fields whose new value holds a secret variable.
+	Secrets []Secret `json:"secrets,omitempty"`
 
 	Before *schema.Object `json:"before"` // nil on create
 	After  *schema.Object `json:"after"`  // nil on delete; otherwise whole, as it should be

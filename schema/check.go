@@ -155,7 +155,7 @@ func (c *contents) checkIdentities() {
 		}
 		other := &c.declared[at]
 		pair := fmt.Sprintf("%s %s and %s (at %s) are both enabled for %s %s",
-			k.Plural, yamldoc.Quote(o.ID()), yamldoc.Quote(other.ID()), other.Pos, exact.Channel, yamldoc.Quote(exact.Contact))
+			k.Plural, yamldoc.Quote(o.ID()), yamldoc.Quote(other.ID()), other.Pos, exact.Channel, yamldoc.Quote(c.mask.Value(exact.Contact)))
 		loose := (o.IgnoreChanges | other.IgnoreChanges) & relevant
 		switch {
 		case collides && loose == 0:

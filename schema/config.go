@@ -2,6 +2,7 @@ package schema
 
 import (
 	"flexsync/internal/glob"
+	"flexsync/internal/secret"
 	"flexsync/internal/yamldoc"
 )
 
@@ -16,6 +17,9 @@ type Config struct {
 	Kinds     []*Kind     // what is managed, in the order of the table: a document has the key
 	Resources []Declared  // in the order of files and documents
 	Warnings  []Warning
+
+	// Mask hides the secret variables, and the values that hold one.
+	Mask *secret.Mask
 
 	// Files is how many files were read.
 	Files int
@@ -32,6 +36,14 @@ type Declared struct {
 	RenamedFrom   []string  // old names, in order of preference
 	IgnoreChanges FieldSet  // fields that keep the account's value
 	Names         []NameRef // names instead of SIDs, not looked up yet
+	Secrets       []Secret  // in the order of the table
+}
+
+// Secret is a field whose value holds a secret variable. Template is the value with
+// ${name} in place of each secret, for yamldoc.Fill.
+type Secret struct {
+	Field    *Field
+	Template string
 }
 
 // NameRef is a name instead of a SID, to be looked up in the account.

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"flexsync/internal/glob"
+	"flexsync/internal/secret"
 	"flexsync/internal/yamldoc"
 )
 
@@ -32,6 +33,9 @@ type contents struct {
 	managed  map[*Kind]bool // has its key
 	declared []Declared
 	facts    []facts // of each of declared
+
+	mask    secret.Mask
+	secrets map[string]bool // names of the secret variables in use
 }
 
 // placed is something with the position it has.
@@ -63,6 +67,8 @@ type layer struct {
 	unsure FieldSet
 	at     map[*Field]entry // where each field is given
 	names  []NameRef
+	// templates are, of the values that hold a secret, those with the variables in them.
+	templates map[*Field]string
 
 	group      *yamldoc.Node // the key of the group
 	broken     bool          // the group is not a mapping
@@ -81,7 +87,7 @@ type entry struct{ key, value *yamldoc.Node }
 func (e entry) given() bool { return e.value != nil && !yamldoc.IsNull(e.value) }
 
 func newDecoder(src *yamldoc.Source, vars *yamldoc.Variables) *decoder {
-	return &decoder{src: src, vars: vars, unknown: map[unknownKey]complaint{}, out: contents{managed: make(map[*Kind]bool)}}
+	return &decoder{src: src, vars: vars, unknown: map[unknownKey]complaint{}, out: contents{managed: make(map[*Kind]bool), secrets: make(map[string]bool)}}
 }
 
 func (d *decoder) report(pos yamldoc.Pos, at path, c complaint) {
@@ -344,13 +350,30 @@ func (d *decoder) field(l *layer, f *Field, byName bool, n *yamldoc.Node, at pat
 	var c complaint
 	switch f.Type {
 	case String:
-		var s string
-		if s, ok = d.text(n, at); ok && byName {
-			if c = f.checkReference(s); c.message == "" {
-				l.names = append(l.names, NameRef{Field: f, Name: s, Pos: d.src.Pos(n)})
+		var x yamldoc.Expanded
+		x, ok = d.hideable(n, at)
+		switch {
+		case !ok:
+		case (byName || !l.kind.hideable(f)) && !d.open(x, n, at):
+			return false
+		case byName:
+			if c = f.checkReference(x.Text); c.message == "" {
+				l.names = append(l.names, NameRef{Field: f, Name: x.Text, Pos: d.src.Pos(n)})
 			}
-		} else if ok {
-			v, c = s, f.checkString(s)
+		default:
+			if v, c = x.Text, f.checkString(x.Text); secret.IsShown(x.Text) {
+				c = complaint{yamldoc.Quote(x.Text) + " stands for credentials that an output did not show", "write them, or better a ${name} whose value is in " + SecretPrefix + "name"}
+			}
+			if x.Template == "" {
+				break
+			}
+			if c.message != "" {
+				c = complaint{"the value, which holds a secret, is not valid", "check the value of the variable"}
+			}
+			if l.templates == nil {
+				l.templates = make(map[*Field]string)
+			}
+			l.templates[f] = x.Template
 		}
 	case Bool:
 		v, ok = d.boolean(n, at)
@@ -405,6 +428,13 @@ func (d *decoder) declare(base *layer, item *yamldoc.Node, at path) {
 	}
 	for f := range k.In(given &^ unsure & relevant) {
 		out.Set(f, from(f))
+		template := own.templates[f]
+		if fromBase.Has(f) {
+			template = base.templates[f]
+		}
+		if template != "" {
+			out.Secrets = append(out.Secrets, Secret{Field: f, Template: template})
+		}
 	}
 	for _, ref := range own.names {
 		if relevant.Has(ref.Field) {
@@ -491,6 +521,9 @@ const longText = 256
 // lint warns of what is allowed but likely a mistake.
 func (d *decoder) lint(o *Declared, own *layer) {
 	warn := func(f *Field, code, message string) {
+		if slices.ContainsFunc(o.Secrets, func(s Secret) bool { return s.Field == f }) {
+			message = f.Path + " holds a secret, and does not look right: check the value of the variable"
+		}
 		pos := o.Pos // of the resource, when defaults has the value
 		if e := own.at[f]; e.value != nil {
 			pos = d.src.Pos(e.value)

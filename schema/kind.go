@@ -166,6 +166,12 @@ func (k *Kind) In(s FieldSet) iter.Seq[*Field] {
 	}
 }
 
+// hideable reports whether a field's value may hold a secret: a text that neither
+// identifies the resource nor decides what it is.
+func (k *Kind) hideable(f *Field) bool {
+	return f.Type == String && f.Enum == nil && f != k.ID
+}
+
 // All is every field.
 func (k *Kind) All() FieldSet { return 1<<len(k.Fields) - 1 }
 

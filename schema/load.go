@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"maps"
 	"runtime"
@@ -15,8 +16,11 @@ import (
 // defaultPaths are tried when no path is given.
 var defaultPaths = []string{"flows.yaml", "flows.yml", "flows/"}
 
-// envPrefix begins the only environment variables that YAML can read.
-const envPrefix = "FLEXSYNC_VAR_"
+// EnvPrefix and SecretPrefix begin the only environment variables that YAML can read.
+const (
+	EnvPrefix    = "FLEXSYNC_VAR_"
+	SecretPrefix = "FLEXSYNC_SECRET_"
+)
 
 // Options are the options of [Load]. The zero value has no variables and no
 // standard input.
@@ -25,9 +29,12 @@ type Options struct {
 	// then with LookupEnv. VarFiles are paths of flat YAML mappings.
 	Vars     map[string]string
 	VarFiles []string
-	// LookupEnv is called with FLEXSYNC_VAR_<name> and nothing else, by several
-	// goroutines at once. It may be nil.
+	// LookupEnv is called with FLEXSYNC_VAR_<name> and FLEXSYNC_SECRET_<name> and
+	// nothing else, by several goroutines at once. It may be nil.
 	LookupEnv func(string) (string, bool)
+	// Secrets names variables that are secret, as those of FLEXSYNC_SECRET_<name>
+	// are. One that no file uses is a problem: the name may be misspelt.
+	Secrets []string
 
 	// AllowUnset accepts variables that are not set. Values that hold one are
 	// not checked, so the Config is only good for counting its resources.
@@ -50,9 +57,13 @@ func Load(paths []string, opts Options) (*Config, error) {
 		return nil, err
 	}
 	vars := &yamldoc.Variables{
-		Flags: opts.Vars, Files: varFiles, LookupEnv: opts.LookupEnv, EnvPrefix: envPrefix,
+		Flags: opts.Vars, Files: varFiles, LookupEnv: opts.LookupEnv,
+		EnvPrefix: EnvPrefix, SecretPrefix: SecretPrefix, Secrets: make(map[string]bool, len(opts.Secrets)),
 		// Without one of the files, every variable of it would be unset.
 		Lenient: opts.AllowUnset || len(problems) > 0,
+	}
+	for _, name := range opts.Secrets {
+		vars.Secrets[name] = true
 	}
 	inputs, found := Inputs(paths, opts)
 	problems = append(problems, found...)
@@ -80,10 +91,22 @@ func Load(paths []string, opts Options) (*Config, error) {
 
 	whole := join(parts)
 	whole.problems = append(problems, whole.problems...)
+	for _, name := range opts.Secrets {
+		if len(whole.problems) == 0 && !whole.secrets[name] {
+			whole.problems = append(whole.problems, yamldoc.Problem{Pos: yamldoc.Pos{File: "--secret-var"}, Message: fmt.Sprintf("no value in the YAML uses ${%s}", name), Hint: "correct the name, or omit the flag"})
+		}
+	}
 	whole.check()
 	if len(whole.problems) == 0 && len(whole.managed) == 0 {
 		whole.problems = yamldoc.Problems{{Pos: yamldoc.Pos{File: inputs[0].Name}, Path: "flows", Message: "the files declare no flows",
 			Hint: "write flows: [] if the account should have none"}}
+	}
+	for i := range whole.problems {
+		p := &whole.problems[i]
+		p.Message, p.Hint = whole.mask.Text(p.Message), whole.mask.Text(p.Hint)
+	}
+	for i := range whole.warnings {
+		whole.warnings[i].Message = whole.mask.Text(whole.warnings[i].Message)
 	}
 	if len(whole.problems) > 0 {
 		return nil, whole.problems.Tidy()
@@ -91,7 +114,7 @@ func Load(paths []string, opts Options) (*Config, error) {
 	slices.SortStableFunc(whole.warnings, func(a, b Warning) int {
 		return cmp.Or(a.Pos.Compare(b.Pos), cmp.Compare(a.Code, b.Code))
 	})
-	config := &Config{Resources: whole.declared, Warnings: whole.warnings, Files: len(inputs)}
+	config := &Config{Resources: whole.declared, Warnings: whole.warnings, Files: len(inputs), Mask: &whole.mask}
 	for _, k := range Kinds {
 		if whole.managed[k] {
 			config.Kinds = append(config.Kinds, k)
@@ -111,7 +134,7 @@ func join(parts []contents) *contents {
 	if len(parts) == 1 {
 		return &parts[0]
 	}
-	whole := &contents{managed: make(map[*Kind]bool)}
+	whole := &contents{managed: make(map[*Kind]bool), secrets: make(map[string]bool)}
 	for i := range parts {
 		p := &parts[i]
 		whole.problems = append(whole.problems, p.problems...)
@@ -121,6 +144,8 @@ func join(parts []contents) *contents {
 		whole.declared = append(whole.declared, p.declared...)
 		whole.facts = append(whole.facts, p.facts...)
 		maps.Copy(whole.managed, p.managed)
+		maps.Copy(whole.secrets, p.secrets)
+		whole.mask.Join(&p.mask)
 	}
 	return whole
 }

@@ -55,32 +55,54 @@ func (p path) String() string {
 // on with. That is also so, without a problem, for a value that holds a variable
 // that may stay unset.
 
-// text reads a string.
+// text reads a string that outputs show.
 func (d *decoder) text(n *yamldoc.Node, at path) (string, bool) {
+	x, ok := d.hideable(n, at)
+	return x.Text, ok && d.open(x, n, at)
+}
+
+// open refuses a secret where outputs show the value.
+func (d *decoder) open(x yamldoc.Expanded, n *yamldoc.Node, at path) bool {
+	if x.Template == "" {
+		return true
+	}
+	d.problem(n, at, complaint{"a secret variable cannot be used here, because the value is shown",
+		"use an ordinary variable; secrets are for values such as the URL of a webhook"})
+	return false
+}
+
+// hideable reads a string that may hold a secret.
+func (d *decoder) hideable(n *yamldoc.Node, at path) (x yamldoc.Expanded, ok bool) {
 	if !yamldoc.IsScalar(n) {
 		d.problem(n, at, complaint{fmt.Sprintf("expected a string, found %s", yamldoc.TypeOf(n)), ""})
-		return "", false
+		return x, false
 	}
 	if yamldoc.HasTag(n) && n.Tag != yamldoc.TagStr {
 		d.tagged(n, at)
-		return "", false
+		return x, false
 	}
 	switch n.Tag { // those of these tags are made of letters, digits and + - . _
 	case yamldoc.TagBool, yamldoc.TagInt, yamldoc.TagFloat, yamldoc.TagNull:
 		d.problem(n, at, complaint{fmt.Sprintf("%s is %s, not a string: quote it", clip(n.Value), yamldoc.TypeOf(n)), fmt.Sprintf("write %q", n.Value)})
-		return "", false
+		return x, false
 	}
-	s, _, ok := d.expand(n, at)
-	return s, ok
+	return d.expand(n, at)
 }
 
-// expand replaces the variables in a scalar. whole is true when the scalar was
-// one reference and nothing else.
-func (d *decoder) expand(n *yamldoc.Node, at path) (s string, whole, ok bool) {
+// expand replaces the variables in a scalar.
+func (d *decoder) expand(n *yamldoc.Node, at path) (x yamldoc.Expanded, ok bool) {
 	if !strings.Contains(n.Value, "${") {
-		return n.Value, false, true
+		return yamldoc.Expanded{Text: n.Value}, true
 	}
-	return d.vars.Expand(d.src, n, func(pos yamldoc.Pos, message, hint string) { d.report(pos, at, complaint{message, hint}) })
+	x, ok = d.vars.Expand(d.src, n, func(pos yamldoc.Pos, message, hint string) { d.report(pos, at, complaint{message, hint}) })
+	for name, value := range x.Secrets {
+		d.out.secrets[name] = true
+		d.out.mask.Add(value)
+	}
+	if x.Template != "" {
+		d.out.mask.Add(x.Text)
+	}
+	return x, ok
 }
 
 // literal reads the text of a value that is not a string: a plain scalar, or one
@@ -94,12 +116,15 @@ func (d *decoder) literal(n *yamldoc.Node, at path, expected string) (s string, 
 		d.tagged(n, at)
 		return "", false
 	}
-	s, whole, ok := d.expand(n, at)
-	if ok && !whole && !yamldoc.IsPlain(n) {
-		d.problem(n, at, complaint{fmt.Sprintf("%q is a string: write %s without quotes", clip(s), expected), ""})
+	x, ok := d.expand(n, at)
+	if !ok || !d.open(x, n, at) {
 		return "", false
 	}
-	return s, ok
+	if !x.Whole && !yamldoc.IsPlain(n) {
+		d.problem(n, at, complaint{fmt.Sprintf("%q is a string: write %s without quotes", clip(x.Text), expected), ""})
+		return "", false
+	}
+	return x.Text, true
 }
 
 // boolean reads a bool.

@@ -103,7 +103,10 @@ func TestEnvironment(t *testing.T) {
 	if err == nil {
 		t.Error("unset variables are accepted")
 	}
-	want := []string{"FLEXSYNC_VAR_HOME", "FLEXSYNC_VAR_TWILIO_AUTH_TOKEN", "FLEXSYNC_VAR_FLEXSYNC_VAR_x"}
+	want := []string{
+		"FLEXSYNC_SECRET_HOME", "FLEXSYNC_VAR_HOME", "FLEXSYNC_SECRET_TWILIO_AUTH_TOKEN", "FLEXSYNC_VAR_TWILIO_AUTH_TOKEN",
+		"FLEXSYNC_SECRET_FLEXSYNC_VAR_x", "FLEXSYNC_VAR_FLEXSYNC_VAR_x",
+	}
 	if diff := cmp.Diff(want, asked); diff != "" {
 		t.Errorf("asked for (-want +got):\n%s", diff)
 	}

@@ -12,6 +12,7 @@ import (
 	"flexsync/internal/render"
 	"flexsync/internal/safetext"
 	"flexsync/plan"
+	"flexsync/schema"
 	"flexsync/state"
 )
 
@@ -81,7 +82,7 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	p := s.plan
+	p := s.plan.Masked()
 	a.annotatePlan(p)
 	switch {
 	case len(p.Refusals) > 0:
@@ -105,11 +106,12 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	progress := newProgress(ctx, a, len(p.Changes), c.Format == "text")
-	report, err := apply.Run(ctx, s.client, p, s.snapshot, apply.Options{Parallelism: c.Parallelism, Observe: progress.observe})
+	report, err := apply.Run(ctx, s.client, s.plan, s.snapshot, apply.Options{Parallelism: c.Parallelism, Observe: progress.observe})
 	progress.end()
 	if err != nil {
 		return err
 	}
+	report = report.Masked(s.plan)
 	// The exit code is about the account, whether or not the report can be
 	// written to stdout.
 	code := applyExit(report.Status)
@@ -195,11 +197,29 @@ func (c *applyCmd) session(ctx context.Context, a *app) (*session, error) {
 		wrong(why, checkCredentials)
 		return s, nil
 	}
+	what := "the account has changed"
 	moved, err := p.Stale(s.snapshot)
-	if err == nil && len(moved) > 0 {
-		err = c.stale(ctx, a, p, moved)
+	if err == nil && len(moved) == 0 {
+		what = "a secret has changed"
+		moved, err = p.Unmask(s.snapshot, a.secret)
 	}
+	var missing *plan.MissingSecretsError
+	if errors.As(err, &missing) {
+		return nil, inputError(err, "set "+schema.SecretPrefix+missing.Names[0]+" as it was when the plan was made")
+	}
+	if err == nil && len(moved) > 0 {
+		err = c.stale(ctx, a, p, what, moved)
+	}
+	s.mask.Store(p.Mask())
 	return s, err
+}
+
+// secret reads a variable that a saved plan needs again.
+func (a *app) secret(name string) (string, bool) {
+	if value, ok := a.lookupEnv(schema.SecretPrefix + name); ok {
+		return value, true
+	}
+	return a.lookupEnv(schema.EnvPrefix + name)
 }
 
 func readPlan(ctx context.Context, path string) (*plan.Plan, error) {
@@ -224,7 +244,7 @@ func (a *app) writeRefused(p *plan.Plan, why []plan.Notice) error {
 
 // refuse ends an apply that a guard stopped.
 func (c *applyCmd) refuse(ctx context.Context, a *app, s *session) error {
-	p := s.plan
+	p := s.plan.Masked()
 	var err error
 	switch {
 	case c.Format == "json" && c.DryRun:
@@ -246,13 +266,13 @@ func (c *applyCmd) refuse(ctx context.Context, a *app, s *session) error {
 	return a.outcome(ctx, exitRefused, err)
 }
 
-// stale ends an apply whose account has changed since its plan was saved.
-func (c *applyCmd) stale(ctx context.Context, a *app, p *plan.Plan, moved []plan.Moved) error {
+// stale ends an apply after something has changed since its plan was saved.
+func (c *applyCmd) stale(ctx context.Context, a *app, p *plan.Plan, what string, moved []plan.Moved) error {
 	var err error
 	if c.Format == "json" {
 		err = a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "stale", AccountSID: p.AccountSID, Stale: moved})
 	}
-	a.say("the saved plan is stale: the account has changed since the plan was made")
+	a.say("the saved plan is stale: %s since the plan was made", what)
 	for _, m := range moved {
 		a.hint(m.String())
 		a.annotate("error", nil, "flexsync: the saved plan is stale", m.String())
@@ -263,7 +283,7 @@ func (c *applyCmd) stale(ctx context.Context, a *app, p *plan.Plan, moved []plan
 
 // confirm asks for confirmation unless --yes is given.
 func (c *applyCmd) confirm(ctx context.Context, a *app, s *session) error {
-	p := s.plan
+	p := s.plan.Masked()
 	if c.Yes {
 		return nil
 	}

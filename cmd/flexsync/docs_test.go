@@ -387,8 +387,8 @@ func TestDocsEnvironment(t *testing.T) {
 			})
 		}
 	}
-	named = append(named, "FLEXSYNC_VAR_name", "HTTPS_PROXY", "NO_PROXY") // schema's, and net/http's
-	named = slices.DeleteFunc(named, func(s string) bool { return s == "FLEXSYNC_VAR_" })
+	named = append(named, "FLEXSYNC_VAR_name", "FLEXSYNC_SECRET_name", "HTTPS_PROXY", "NO_PROXY") // schema's, and net/http's
+	named = slices.DeleteFunc(named, func(s string) bool { return s == schema.EnvPrefix || s == schema.SecretPrefix })
 	slices.Sort(named)
 	var documented []string
 	for _, row := range table(t, "docs/cli.md", "## Environment") {

@@ -27,7 +27,7 @@ func (f *inputFlags) load(ctx context.Context, a *app, paths []string, allowUnse
 		}
 		vars[name] = value
 	}
-	opts := schema.Options{Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, AllowUnset: allowUnset, Stdin: a.stdin}
+	opts := schema.Options{Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, Secrets: f.SecretVar, AllowUnset: allowUnset, Stdin: a.stdin}
 	typed := slices.Contains(paths, "-") && isTerminal(a.stdin)
 	if typed {
 		defer a.status.hide()()

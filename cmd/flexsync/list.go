@@ -74,7 +74,7 @@ func (a *app) listJSON(snap *state.Snapshot, account string) error {
 	d.List("flows", func(add func(any)) {
 		for i := range snap.Resources {
 			f := &snap.Resources[i]
-			add(append(jsondoc.Object{{Name: "sid", Value: f.SID}}, f.JSON()...))
+			add(append(jsondoc.Object{{Name: "sid", Value: f.SID}}, plan.MaskObject(nil, &f.Object).JSON()...))
 		}
 	})
 	return d.Close()

@@ -41,9 +41,9 @@ func (f *outputFlags) show(a *app, s *session, status string) error {
 	case "json":
 		return written(s.plan.WriteJSON(a.stdout, status))
 	case "markdown":
-		return written(render.PlanMarkdown(a.stdout, s.plan, f.markdown(a, s)))
+		return written(render.PlanMarkdown(a.stdout, s.plan.Masked(), f.markdown(a, s)))
 	}
-	return written(render.Plan(a.stdout, s.plan, render.PlanOptions{Style: a.style(a.stdout), Place: s.place, Compact: f.compact}))
+	return written(render.Plan(a.stdout, s.plan.Masked(), render.PlanOptions{Style: a.style(a.stdout), Place: s.place, Compact: f.compact}))
 }
 
 // markdown says how Markdown about a session is written.
@@ -87,5 +87,5 @@ func (f *outputFlags) summarise(ctx context.Context, a *app, markdown func(io.Wr
 
 // summarisePlan appends the plan of a session to the job summary.
 func (f *outputFlags) summarisePlan(ctx context.Context, a *app, s *session) error {
-	return f.summarise(ctx, a, func(w io.Writer) error { return render.PlanMarkdown(w, s.plan, f.markdown(a, s)) })
+	return f.summarise(ctx, a, func(w io.Writer) error { return render.PlanMarkdown(w, s.plan.Masked(), f.markdown(a, s)) })
 }

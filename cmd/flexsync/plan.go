@@ -8,6 +8,7 @@ import (
 
 	"flexsync/internal/safetext"
 	"flexsync/plan"
+	"flexsync/schema"
 )
 
 type planCmd struct {
@@ -39,7 +40,7 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	a.annotatePlan(s.plan)
+	a.annotatePlan(s.plan.Masked())
 	unsaved := c.save(ctx, s.plan)
 	err = c.planned(ctx, a, s, planExit(s.plan, c.DetailedExitcode), errors.Join(unsaved, c.summarisePlan(ctx, a, s)), "")
 	if c.Out != "" && unsaved == nil {
@@ -55,6 +56,9 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 func (c *planCmd) save(ctx context.Context, p *plan.Plan) error {
 	if c.Out == "" {
 		return nil
+	}
+	if err := p.Saveable(); err != nil {
+		return inputError(err, "put them into a variable in the YAML, and set it as "+schema.SecretPrefix+"name")
 	}
 	var doc bytes.Buffer
 	if err := p.WriteJSON(&doc, ""); err != nil {

@@ -99,3 +99,57 @@ func leaked(t *testing.T, where string, data []byte) {
 		}
 	}
 }
+
+// TestSecretVariables applies a URL that holds a secret variable to accounts that
+// repeat it: in errors, in answers, and as a flow that is deleted.
+func TestSecretVariables(t *testing.T) {
+	t.Parallel()
+	const url = "https://hooks.example.com/?t=" + testSecret
+	echo := `{"code": 20400, "message": "Url ` + url + ` is invalid", "more_info": "https://example.com/?` + testSecret + `", "details": {"a": "` + url + `"}}`
+	for name, fault := range map[string]emutest.Fault{
+		"none":  {},
+		"json":  {Status: 400, Body: echo},
+		"html":  {Status: 403, Body: "<html>" + url, ContentType: "text/html"},
+		"other": {Rewrite: func(body []byte) []byte { return bytes.ReplaceAll(body, []byte(url), []byte(url+"2")) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			seed := `{"account_sid": "` + testAccount + `", "flows": [{"friendly_name": "Gone", "channel_type": "custom", "chat_service_sid": "IS00000000000000000000000000000001",
+				"integration_type": "external", "integration": {"url": "` + url + `"}}]}`
+			server, err := emutest.New(emulator.Options{Seed: []byte(seed)}, func(r *http.Request, _ int) emutest.Fault {
+				if r.Method == http.MethodPost {
+					return fault
+				}
+				return emutest.Fault{}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			web := httptest.NewServer(server)
+			t.Cleanup(web.Close)
+			dir := t.TempDir()
+			flows := filepath.Join(dir, "flows.yaml")
+			writeText(t, flows, "version: 1\nflows: [{friendly_name: A, channel_type: custom, chat_service_sid: IS00000000000000000000000000000001, integration_type: external, integration: {url: \"https://hooks.example.com/?t=${token}\"}}]\n")
+			env := map[string]string{"FLEXSYNC_BASE_URL": web.URL, "TWILIO_ACCOUNT_SID": testAccount, "TWILIO_AUTH_TOKEN": "any", "FLEXSYNC_SECRET_token": testSecret, "GITHUB_ACTIONS": "true"}
+			saved := filepath.Join(dir, "plan.json")
+			for _, args := range [][]string{
+				{"validate", flows}, {"validate", flows, "--format", "json"}, {"plan", flows}, {"plan", flows, "--compact"}, {"plan", flows, "--format", "markdown"},
+				{"plan", flows, "--format", "json", "--out", saved, "--check-refs"}, {"apply", flows, "--dry-run", "--format", "json"},
+				{"apply", "--plan", saved, "--yes", "--format", "json", "-v"}, {"apply", flows, "--yes", "-v"}, {"apply", flows, "--yes", "--format", "markdown"},
+				{"apply", "--plan", saved, "--yes"},
+			} {
+				var out bytes.Buffer
+				run(t.Context(), args, strings.NewReader(""), &out, &out, func(name string) (string, bool) {
+					value, ok := env[name]
+					return value, ok
+				})
+				leaked(t, strings.Join(args, " "), out.Bytes())
+			}
+			data, err := os.ReadFile(saved)
+			if err != nil {
+				t.Fatal(err)
+			}
+			leaked(t, "saved plan", data)
+		})
+	}
+}

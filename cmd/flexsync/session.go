@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,6 +15,7 @@ import (
 	"flexsync/internal/flexapi"
 	"flexsync/internal/render"
 	"flexsync/internal/safetext"
+	"flexsync/internal/secret"
 	"flexsync/plan"
 	"flexsync/schema"
 	"flexsync/state"
@@ -31,6 +33,8 @@ type session struct {
 	snapshot  *state.Snapshot  // nil: not listed
 	directory *state.Directory // nil: nothing was looked up
 	plan      *plan.Plan       // nil: none was made or read
+
+	mask *atomic.Pointer[secret.Mask] // of the plan; hides what the API repeats
 }
 
 // localURL is where the embedded API thinks it is; nothing is ever sent there.
@@ -54,9 +58,11 @@ type use struct {
 
 // session makes the client of a target.
 func (t target) session(a *app, parallelism int) (*session, error) {
+	mask := &atomic.Pointer[secret.Mask]{}
 	cfg := flexapi.Config{
 		BaseURL: t.baseURL, Edge: t.edge, Credentials: t.credentials,
 		Timeout: t.timeout, UserAgent: userAgent(a.version), Parallelism: parallelism, Logger: a.logger, Observe: a.status.observe,
+		Hide: func(text string) string { return mask.Load().Text(text) },
 	}
 	if t.local != "" {
 		if _, err := os.Stat(t.local); errors.Is(err, fs.ErrNotExist) && !t.mayMake {
@@ -75,7 +81,7 @@ func (t target) session(a *app, parallelism int) (*session, error) {
 		return nil, t.blame(err)
 	}
 	s := &session{accountSID: cfg.Credentials.AccountSID, baseURL: client.BaseURL(flexapi.Flex), client: client,
-		place: render.Place{Local: t.local, Profile: t.profile}}
+		place: render.Place{Local: t.local, Profile: t.profile}, mask: mask}
 	if t.local != "" {
 		s.baseURL = "local"
 	}
@@ -162,6 +168,9 @@ func (s *session) compute(ctx context.Context, in plan.Input, load func() (*sche
 	s.plan, err = plan.Compute(ctx, in)
 	if ctx.Err() != nil {
 		return errInterrupted
+	}
+	if err == nil {
+		s.mask.Store(s.plan.Mask())
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"flexsync/internal/flexapi"
 	"flexsync/internal/nearest"
 	"flexsync/internal/safetext"
+	"flexsync/plan"
 	"flexsync/schema"
 	"flexsync/state"
 )
@@ -52,6 +53,7 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 	if f.DateCreated != "" {
 		header += ", created " + safetext.Line(f.DateCreated)
 	}
+	f.Object = *plan.MaskObject(nil, &f.Object)
 	text, err := s.withNames(ctx, a, string(state.Restore(s.snapshot.Resources, header).Encode()))
 	if err != nil {
 		return err

@@ -67,6 +67,11 @@ type Config struct {
 	// Observe is called with each step of each request, from several goroutines
 	// at once. The request waits for it. Nil means no observer.
 	Observe func(Event)
+
+	// Hide returns a text of the API without what no output may show, such as a
+	// parameter that an error repeats. It is called by several goroutines at once.
+	// Nil means that the text is shown as it is.
+	Hide func(text string) string
 }
 
 // Client sends requests to one account. It is safe for concurrent use. When an
@@ -75,6 +80,7 @@ type Client struct {
 	hosts     hosts
 	authorize func(*http.Request) // a closure, so that printing a Client shows no secret
 	redact    *strings.Replacer
+	hide      func(string) string
 	source    string // where the credentials came from
 	account   string
 	transport http.RoundTripper
@@ -138,6 +144,7 @@ func New(cfg Config) (*Client, error) {
 		hosts:     h,
 		authorize: func(r *http.Request) { r.SetBasicAuth(user, secret) },
 		redact:    newRedactor(user, secret),
+		hide:      cfg.Hide,
 		source:    cfg.Credentials.Source,
 		account:   cfg.Credentials.AccountSID,
 		transport: transport,

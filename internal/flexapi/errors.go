@@ -199,7 +199,12 @@ func redirectTarget(from *url.URL, location string) string {
 }
 
 // clean shortens a text from the API and removes secrets from it.
-func (c *Client) clean(s string, limit int) string { return cut(c.redact.Replace(s), limit) }
+func (c *Client) clean(s string, limit int) string {
+	if c.hide != nil {
+		s = c.hide(s)
+	}
+	return cut(c.redact.Replace(s), limit)
+}
 
 // userinfo is what stands before the @ in a URL.
 var userinfo = regexp.MustCompile(`[^\s"'/]+@`)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"flexsync/internal/safetext"
+	"flexsync/internal/secret"
 	"flexsync/plan"
 	"flexsync/schema"
 )
@@ -219,7 +220,7 @@ func show(p *plan.Plan, v schema.Value) string {
 		return strconv.FormatInt(v, 10)
 	case string:
 		s := safetext.MaskUserinfo(v)
-		if !isPlain(s) {
+		if !isPlain(s) && !secret.IsSecret(s) {
 			s = safetext.Quote(s)
 		}
 		if name, ok := p.Names[v]; ok {

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"flexsync/apply"
 	"flexsync/internal/flexapi"
 	"flexsync/internal/safetext"
+	"flexsync/internal/secret"
 	"flexsync/plan"
 	"flexsync/schema"
 	"flexsync/state"
@@ -145,7 +145,10 @@ func Report(w io.Writer, r *apply.Report, style Style, shown func(*apply.Result)
 		fmt.Fprintln(b, style.fill(0, 4, span{Error, "! cannot list"}, plain(" the account after the writes, so they are not verified: "+safetext.Line(r.ListErr.Error()))))
 	}
 	if deleted := r.Deleted(); len(deleted) > 0 {
-		fmt.Fprintf(b, "\n%s\n", state.Restore(masked(deleted)).Encode())
+		for i := range deleted {
+			deleted[i].Object = *plan.MaskObject(nil, &deleted[i].Object)
+		}
+		fmt.Fprintf(b, "\n%s\n", state.Restore(deleted, restoreHeader(deleted)).Encode())
 	}
 	if r.Status != apply.Unchanged {
 		fmt.Fprintln(b, ReportTotals(r))
@@ -153,20 +156,17 @@ func Report(w io.Writer, r *apply.Report, style Style, shown func(*apply.Result)
 	return b.Flush()
 }
 
-// masked returns resources without the userinfo of their webhooks, and a header that
-// says so if there was any.
-func masked(resources []state.Resource) (_ []state.Resource, header string) {
-	resources, header = slices.Clone(resources), "What was deleted, to restore it:"
-	for i := range resources {
-		o := &resources[i].Object
+// restoreHeader is what the YAML of what was deleted lacks, if anything.
+func restoreHeader(deleted []state.Resource) string {
+	for i := range deleted {
+		o := &deleted[i].Object
 		for f := range o.Kind.In(o.Kind.All()) {
-			if s := o.Text(f); f.Routing && safetext.MaskUserinfo(s) != s {
-				o.Set(f, safetext.MaskUserinfo(s))
-				header = "What was deleted, to restore it. Put the credentials back in place of *** in a URL:"
+			if secret.IsShown(o.Text(f)) {
+				return "What was deleted, to restore it. Put the secrets back, and the credentials in place of *** in a URL:"
 			}
 		}
 	}
-	return resources, header
+	return "What was deleted, to restore it:"
 }
 
 // ReportTotals returns the outcome of the run: a sentence or two on one line.

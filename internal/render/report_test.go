@@ -126,7 +126,7 @@ func TestUserinfo(t *testing.T) {
 			t.Errorf("the userinfo is not masked:\n%s", view)
 		}
 	}
-	if !strings.Contains(report.String(), "Put the credentials back in place of ***") || before.Text(webhook) != url {
+	if !strings.Contains(report.String(), "Put the secrets back, and the credentials in place of ***") || before.Text(webhook) != url {
 		t.Errorf("what is deleted:\n%s", &report)
 	}
 	r.Results[0].Before = flow("A")

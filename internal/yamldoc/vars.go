@@ -16,10 +16,14 @@ import (
 type Variables struct {
 	Flags map[string]string
 	Files []VarFile
-	// LookupEnv is called with EnvPrefix and the name, and nothing else. It may
-	// be nil.
+	// LookupEnv is called with a prefix and the name, and nothing else. It may be nil.
 	LookupEnv func(string) (string, bool)
 	EnvPrefix string
+
+	// Secrets names the variables that are secret. So is one that LookupEnv has with
+	// SecretPrefix in place of EnvPrefix, wherever its value is from.
+	Secrets      map[string]bool
+	SecretPrefix string
 
 	// Lenient accepts a variable that is not set without reporting it: because the
 	// caller asked for that, or because a variable file could not be read.
@@ -32,19 +36,28 @@ type VarFile struct {
 	values map[string]string
 }
 
-func (v *Variables) lookup(name string) (string, bool) {
+func (v *Variables) lookup(name string) (value string, secret, set bool) {
+	hidden := ""
+	if v.LookupEnv != nil && v.SecretPrefix != "" {
+		hidden, secret = v.LookupEnv(v.SecretPrefix + name)
+	}
+	fromEnv := secret
+	secret = secret || v.Secrets[name]
 	if value, ok := v.Flags[name]; ok {
-		return value, true
+		return value, secret, true
 	}
 	for _, f := range slices.Backward(v.Files) {
 		if value, ok := f.values[name]; ok {
-			return value, true
+			return value, secret, true
 		}
 	}
-	if v.LookupEnv != nil {
-		return v.LookupEnv(v.EnvPrefix + name)
+	if fromEnv {
+		return hidden, true, true
 	}
-	return "", false
+	if v.LookupEnv != nil {
+		value, set = v.LookupEnv(v.EnvPrefix + name)
+	}
+	return value, secret, set
 }
 
 // unset says where a variable was looked for.
@@ -66,10 +79,20 @@ func (v *Variables) unset(name string) complaint {
 	return c
 }
 
+// Expanded is a scalar whose variables are replaced.
+type Expanded struct {
+	Text  string
+	Whole bool // the scalar is one reference and nothing else
+	// Template is, of a text that holds secrets, the text with ${name} in place of
+	// each secret, for [Fill]; otherwise "".
+	Template string
+	// Secrets are the names and values of the secrets in the text.
+	Secrets map[string]string
+}
+
 // Expand replaces the variables in a scalar. It reports each reference that is
-// malformed or not set, at its position, and then is not ok. whole is true when
-// the scalar is one reference and nothing else.
-func (v *Variables) Expand(src *Source, n *Node, report func(pos Pos, message, hint string)) (s string, whole, ok bool) {
+// malformed or not set, at its position, and then is not ok.
+func (v *Variables) Expand(src *Source, n *Node, report func(pos Pos, message, hint string)) (x Expanded, ok bool) {
 	refs := references(n.Value)
 	const many = 100 // finding the column of each would take too long
 	pos := func(i int) Pos {
@@ -78,11 +101,12 @@ func (v *Variables) Expand(src *Source, n *Node, report func(pos Pos, message, h
 		}
 		return src.Pos(n)
 	}
-	var b strings.Builder
+	var b, template strings.Builder
 	last := 0
 	ok = true
 	for i, r := range refs {
 		b.WriteString(n.Value[last:r.offset])
+		template.WriteString(n.Value[last:r.offset])
 		last = r.end
 		if r.problem.message != "" {
 			ok = false
@@ -91,9 +115,10 @@ func (v *Variables) Expand(src *Source, n *Node, report func(pos Pos, message, h
 		}
 		if r.name == "" {
 			b.WriteString("${")
+			template.WriteString("$${")
 			continue
 		}
-		value, set := v.lookup(r.name)
+		value, secret, set := v.lookup(r.name)
 		if !set {
 			ok = false
 			if !v.Lenient {
@@ -103,10 +128,42 @@ func (v *Variables) Expand(src *Source, n *Node, report func(pos Pos, message, h
 			continue
 		}
 		b.WriteString(value)
+		if secret {
+			template.WriteString("${" + r.name + "}")
+			if x.Secrets == nil {
+				x.Secrets = make(map[string]string)
+			}
+			x.Secrets[r.name] = value
+		} else {
+			template.WriteString(Escape(value))
+		}
 	}
 	b.WriteString(n.Value[last:])
-	whole = len(refs) == 1 && refs[0].name != "" && refs[0].offset == 0 && refs[0].end == len(n.Value)
-	return b.String(), whole, ok
+	x.Text = b.String()
+	x.Whole = len(refs) == 1 && refs[0].name != "" && refs[0].offset == 0 && refs[0].end == len(n.Value)
+	if x.Secrets != nil {
+		x.Template = template.String() + n.Value[last:]
+	}
+	return x, ok
+}
+
+// Fill replaces the variables of an [Expanded] template. missing is the names that
+// lookup does not have.
+func Fill(template string, lookup func(name string) (string, bool)) (text string, missing []string) {
+	var b strings.Builder
+	last := 0
+	for _, r := range references(template) {
+		b.WriteString(template[last:r.offset])
+		last = r.end
+		if r.name == "" {
+			b.WriteString("${")
+		} else if value, set := lookup(r.name); set {
+			b.WriteString(value)
+		} else {
+			missing = append(missing, r.name)
+		}
+	}
+	return b.String() + template[last:], missing
 }
 
 // Escape makes a text literal: Expand returns it unchanged.
@@ -158,14 +215,23 @@ func checkVariable(name string) complaint {
 		switch {
 		case c == '_', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', i > 0 && c >= '0' && c <= '9':
 			continue
-		case i > 0 && strings.ContainsRune(":-=?+", c):
+		case i > 0 && strings.ContainsRune(":-=?+", c) && !(c == '-' && checkVariable(strings.ReplaceAll(name, "-", "_")).message == ""):
 			return complaint{fmt.Sprintf("%s is not supported: a variable has no default in the YAML", Quote("${"+name+"}")),
 				fmt.Sprintf("write ${%s}, and put the default in a --var-file", name[:i])}
 		}
-		return complaint{fmt.Sprintf("%s is not a variable name", Quote(name)),
-			"a variable name is letters, digits and _, and does not begin with a digit; write $${ for a literal ${"}
+		return notVariable(name)
 	}
 	return complaint{}
+}
+
+// notVariable says that a name is none, and which one it could be.
+func notVariable(name string) complaint {
+	c := complaint{fmt.Sprintf("%s is not a variable name", Quote(name)),
+		"a variable name is letters, digits and _, and does not begin with a digit; write $${ for a literal ${"}
+	if near := strings.ReplaceAll(name, "-", "_"); near != name && checkVariable(near).message == "" {
+		c.message += "; did you mean ${" + near + "}?"
+	}
+	return c
 }
 
 // ReadVarFiles reads variable files, each a flat mapping of names to values. Values

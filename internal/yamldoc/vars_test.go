@@ -60,7 +60,7 @@ func TestVariablePositions(t *testing.T) {
 		}
 		var got []string
 		problems := src.Documents(func(root *Node) {
-			_, _, ok := (&Variables{}).Expand(src, root.Content[1], func(pos Pos, message, hint string) {
+			_, ok := (&Variables{}).Expand(src, root.Content[1], func(pos Pos, message, hint string) {
 				got = append(got, strings.TrimPrefix(pos.String(), "f:"))
 			})
 			if ok {
