@@ -26,7 +26,7 @@ var layers = []struct {
 	{"cmd/flexsync", []string{"apply", "plan", "state", "schema", "internal/render", "internal/flexapi", "internal/emulator", "internal/migrate", "internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext", "internal/secret", "examples/ci"}},
 	{"internal/render", []string{"apply", "plan", "state", "schema", "internal/yamldoc", "internal/flexapi", "internal/safetext", "internal/secret"}},
 	{"apply", []string{"plan", "state", "schema", "internal/flexapi", "internal/jsondoc", "internal/safetext", "internal/secret"}},
-	{"plan", []string{"state", "schema", "internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext"}},
+	{"plan", []string{"state", "schema", "internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext", "internal/secret"}},
 	{"state", []string{"schema", "internal/flexapi", "internal/glob", "internal/jsondoc", "internal/safetext"}},
 	{"schema", []string{"internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext", "internal/secret"}},
 	{"internal/migrate", []string{"internal/yamldoc", "internal/glob", "internal/safetext"}},

@@ -70,7 +70,9 @@ func (c *contents) checkNames() {
 			known.firstUnpinned = len(uses) - 1
 		}
 		names[Key{kind, name}] = known
-		if used && uses[known.first].of == u.of {
+		if first := slices.Index(c.declared[u.of].RenamedFrom, name) + 1; 0 < first && first < u.old {
+			c.repeated(name, nameUse{u.of, first}, u)
+		} else if used && uses[known.first].of == u.of {
 			c.repeated(name, uses[known.first], u)
 		} else if used && rival >= 0 {
 			c.problem(c.posOf(u), c.pathOf(u), complaint{
@@ -154,6 +156,9 @@ func (c *contents) checkIdentities() {
 			}
 		}
 		other := &c.declared[at]
+		if o.Key() == other.Key() && !(c.facts[i].pinned && c.facts[at].pinned) {
+			continue // their name is reported
+		}
 		pair := fmt.Sprintf("%s %s and %s (at %s) are both enabled for %s %s",
 			k.Plural, yamldoc.Quote(o.ID()), yamldoc.Quote(other.ID()), other.Pos, exact.Channel, yamldoc.Quote(c.mask.Value(exact.Contact)))
 		loose := (o.IgnoreChanges | other.IgnoreChanges) & relevant

@@ -126,14 +126,23 @@ func (s *shape) unknown(name string) complaint {
 		}
 	}
 	message := fmt.Sprintf("unknown key %s", yamldoc.Quote(name))
-	meant := func(k string) complaint { return complaint{message + "; did you mean " + k + "?", "write " + k} }
+	meant := func(k string) complaint { return complaint{message: message + "; did you mean " + k + "?"} }
 	belongs := func(k, where string) complaint {
-		return complaint{fmt.Sprintf("%s; %s belongs %s", message, k, where), fmt.Sprintf("write %s %s", k, where)}
+		return complaint{message: fmt.Sprintf("%s; %s belongs %s", message, k, where)}
 	}
 
 	for _, k := range s.keys {
 		if nearest.Fold(k.name) == bare {
 			return meant(k.name)
+		}
+	}
+	for _, k := range s.keys { // without its suffix
+		if k.field != nil && !k.byName && (k.name == name+"_sid" || strings.HasSuffix(k.name, "_"+name+"_sid")) {
+			meant := meant(k.name)
+			if keys := k.field.keysOf(); len(keys) > 1 {
+				meant.hint = fmt.Sprintf("write %s with the SID, or %s with the name", k.name, keys[1])
+			}
+			return meant
 		}
 	}
 	for _, n := range s.elsewhere {
@@ -172,12 +181,12 @@ func (k *Kind) ignores(path string) (FieldSet, complaint) {
 			return 0, complaint{fmt.Sprintf("%s is not the path of a field", path), fmt.Sprintf("write %s, which covers the name too", f.Path)}
 		}
 		if nearest.Fold(f.Path) == bare || f.Inside && nearest.Fold(f.Key) == bare {
-			return 0, complaint{fmt.Sprintf("%s is not the path of a field; did you mean %s?", yamldoc.Quote(path), f.Path), "write " + f.Path}
+			return 0, complaint{fmt.Sprintf("%s is not the path of a field; did you mean %s?", yamldoc.Quote(path), f.Path), ""}
 		}
 	}
 	paths := slices.Sorted(maps.Keys(k.ignorable))
 	if near := nearest.Word(path, paths); near != "" {
-		return 0, complaint{fmt.Sprintf("%s is not the path of a field; did you mean %s?", yamldoc.Quote(path), near), "write " + near}
+		return 0, complaint{fmt.Sprintf("%s is not the path of a field; did you mean %s?", yamldoc.Quote(path), near), ""}
 	}
 	return 0, complaint{fmt.Sprintf("%s is not the path of a field", yamldoc.Quote(path)), "the paths are " + strings.Join(paths, ", ")}
 }

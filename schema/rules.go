@@ -106,7 +106,6 @@ func (f *Field) wrongWord(s string) complaint {
 	switch {
 	case near != "":
 		c.message += "; did you mean " + near + "?"
-		c.hint = "write " + near
 	case bare != "" && f.otherwise != "":
 		c.hint = cmp.Or(f.hints[bare], f.otherwise)
 	case s == "":

@@ -226,12 +226,12 @@ func checkVariable(name string) complaint {
 
 // notVariable says that a name is none, and which one it could be.
 func notVariable(name string) complaint {
-	c := complaint{fmt.Sprintf("%s is not a variable name", Quote(name)),
-		"a variable name is letters, digits and _, and does not begin with a digit; write $${ for a literal ${"}
-	if near := strings.ReplaceAll(name, "-", "_"); near != name && checkVariable(near).message == "" {
-		c.message += "; did you mean ${" + near + "}?"
+	if near := strings.ReplaceAll(name, "-", "_"); near != name && name[0] != '-' && checkVariable(near).message == "" {
+		return complaint{fmt.Sprintf("%s is not a variable name: it may have only letters, digits and _", Quote(name)),
+			fmt.Sprintf("write ${%s}, and rename the variable", near)}
 	}
-	return c
+	return complaint{fmt.Sprintf("%s is not a variable name", Quote(name)),
+		"a variable name is letters, digits and _, and does not begin with a digit; write $${ for a literal ${"}
 }
 
 // ReadVarFiles reads variable files, each a flat mapping of names to values. Values
