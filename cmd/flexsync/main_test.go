@@ -69,6 +69,7 @@ func TestScript(t *testing.T) {
 			"exits":   cmdExits,   // CODE flexsync ARG…: runs it and checks the exit code
 			"start":   cmdStart,   // [-broken-stdout] flexsync ARG…: runs it in the background
 			"signal":  cmdSignal,  // INT|TERM|KILL…: signals it
+			"says":    cmdSays,    // TEXT: waits until it has written this to stderr
 			"ended":   cmdEnded,   // CODE: waits for it and checks the exit code
 			"serving": cmdServing, // points the environment at the `emulate` in the background
 
@@ -267,6 +268,18 @@ func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("usage: signal INT|TERM|KILL...")
 		}
 		ts.Check(fixtureOf(ts).process.Process.Signal(s))
+	}
+}
+
+func cmdSays(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: says TEXT")
+	}
+	p := fixtureOf(ts).process
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(p.stderr.String(), args[0]); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("it does not say %q, but %s", args[0], p.stderr.String())
+		}
 	}
 }
 
