@@ -124,9 +124,12 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 		case mt.want == nil:
 			p.remove(mt.have, mt.reason, "")
 		default:
-			p.reconcile(mt)
+			stays := "stays"
+			if p.reconcile(mt) {
+				stays = "is replaced"
+			}
 			for _, f := range mt.also {
-				p.remove(f, "it is a copy of "+mt.have.SID+", which stays", mt.have.SID)
+				p.remove(f, fmt.Sprintf("it is a copy of %s, which %s", mt.have.SID, stays), mt.have.SID)
 			}
 		}
 	}
@@ -144,6 +147,7 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 	}
 	p.guard(in, wrong, inScope)
 	p.warn(in)
+	p.warnHeld(in, matches)
 	if wrong == "" { // another account has other names, of course
 		p.warnNames(problems)
 	}
@@ -220,22 +224,40 @@ func (p *Plan) remove(r *state.Resource, reason, copyOf string) {
 	p.Changes = append(p.Changes, Change{Action: Delete, Key: r.Key(), SID: r.SID, Reason: reason, CopyOf: copyOf, Before: &r.Object})
 }
 
-// reconcile adds the change that a declaration needs, if any.
-func (p *Plan) reconcile(mt *match) {
+// reconcile adds the change that a declaration needs, if any, or the two of a
+// replacement.
+func (p *Plan) reconcile(mt *match) (replaced bool) {
 	source := mt.want.Pos
-	if mt.have == nil {
+	create := func(after schema.Object, replaces string) {
 		p.Summary.Create++
-		after := mt.want.Object
 		p.Changes = append(p.Changes, Change{
-			Action: Create, Key: after.Key(), Source: &source,
+			Action: Create, Key: after.Key(), Source: &source, Replaces: replaces,
 			Fields: diff(nil, &after), Secrets: secretsOf(mt.want, &after), After: &after,
 		})
-		return
+	}
+	if mt.have == nil {
+		create(mt.want.Object, "")
+		return false
 	}
 	after := desired(mt.want, mt.have)
 	if after == mt.have.Object {
 		p.Summary.Unchanged++
-		return
+		return false
+	}
+	if fixed := schema.Differ(&mt.have.Object, &after) & after.Kind.Immutable; fixed != 0 {
+		var paths []string
+		for f := range after.Kind.In(fixed) {
+			paths = append(paths, f.Path)
+		}
+		which := strings.Join(paths, " and ")
+		if p.remove(mt.have, "the API cannot change its "+which+": it is deleted, and created again with a new SID", ""); !p.NoDelete {
+			create(after, mt.have.SID)
+			return true
+		}
+		p.Warnings = append(p.Warnings, Notice{Code: warnReplaceKept, Source: &source, Message: fmt.Sprintf(
+			"%s %s (%s) stays as it is: the API cannot change its %s, and --no-delete keeps it from being replaced",
+			after.Kind.Name, safetext.Quote(after.ID()), mt.have.SID, which)})
+		return false
 	}
 	p.Summary.Update++
 	c := Change{
@@ -246,6 +268,7 @@ func (p *Plan) reconcile(mt *match) {
 		c.RenamedFrom = old
 	}
 	p.Changes = append(p.Changes, c)
+	return false
 }
 
 // desired is the whole resource that the account should have: what is declared, and

@@ -108,7 +108,7 @@ func (p *Plan) guard(in Input, wrong string, inScope map[*schema.Kind]int) {
 }
 
 func (p *Plan) guardKind(k *schema.Kind, in Input, inScope int) {
-	there, creates, deletes, copies := 0, 0, 0, 0
+	there, creates, deletes, others := 0, 0, 0, 0 // others are deletes that lose nothing
 	for i := range in.Snapshot.Resources {
 		if in.Snapshot.Resources[i].Kind == k {
 			there++
@@ -119,8 +119,8 @@ func (p *Plan) guardKind(k *schema.Kind, in Input, inScope int) {
 		case c.Kind != k:
 		case c.Action == Create:
 			creates++
-		case c.Action == Delete && c.CopyOf != "":
-			copies++
+		case c.Action == Delete && (c.CopyOf != "" || c.MovedTo != ""):
+			others++
 		case c.Action == Delete:
 			deletes++
 		}
@@ -133,7 +133,7 @@ func (p *Plan) guardKind(k *schema.Kind, in Input, inScope int) {
 		p.refuse(RefuseMaxDeletes, "%d of the %d %s in scope would be deleted, and the limit is %d (%s): check the files; to delete them, pass --max-deletes %[1]d",
 			deletes, inScope, k.Plural, limit, in.MaxDeletes)
 	}
-	if n := there + creates - deletes - copies; k.Limit > 0 && creates > 0 && n > k.Limit {
+	if n := there + creates - deletes - others; k.Limit > 0 && creates > 0 && n > k.Limit {
 		p.refuse(RefuseAccountFull, "the account would have %d %s, ignored ones included, but Twilio allows %d: declare fewer, or delete some", n, k.Plural, k.Limit)
 	}
 }
@@ -143,6 +143,7 @@ const (
 	warnLikelyRename = "likely-rename"
 	warnIdentityHeld = "identity-held"
 	warnCopyKept     = "copy-kept"
+	warnReplaceKept  = "replace-kept"
 	warnName         = "name-missing"
 )
 
@@ -166,7 +167,7 @@ func (p *Plan) warn(in Input) {
 	p.warnKept(in)
 	gone := make(map[schema.Object][]*Change)
 	for i := range p.Changes {
-		if c := &p.Changes[i]; c.Action == Delete && c.CopyOf == "" {
+		if c := &p.Changes[i]; c.Action == Delete && c.CopyOf == "" && c.MovedTo == "" {
 			gone[likeness(c.Before)] = append(gone[likeness(c.Before)], c)
 		}
 	}
@@ -183,7 +184,7 @@ func (p *Plan) warn(in Input) {
 					warn(f.Warn.Code, "%s", f.Warn.Message)
 				}
 			}
-		case c.Action == Create:
+		case c.Action == Create && c.Replaces == "":
 			like := likeness(c.After)
 			if len(gone[like]) == 0 {
 				continue
@@ -237,7 +238,7 @@ func (p *Plan) warnKept(in Input) {
 		outcome := "Twilio may refuse it (45210), since their integration types differ"
 		is := c.After.Claim()
 		for _, r := range held[is.Claim] {
-			if !enters(c.Before.Claim(), is, r.Claim()) {
+			if r.Kind != c.Kind || !enters(c.Before.Claim(), is, r.Claim()) {
 				continue
 			}
 			if holder == nil || r.Claim() == is {

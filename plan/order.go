@@ -28,7 +28,7 @@ import (
 // the claim after a change to the one before it, it reports whether the change
 // makes room for the holder.
 func enters(from, to, holder schema.TypedClaim) bool {
-	return to != schema.TypedClaim{} && to.Claim == holder.Claim &&
+	return to != schema.TypedClaim{} && to.Meets(holder) &&
 		(from.Claim != to.Claim || to == holder && from != to)
 }
 
@@ -40,19 +40,30 @@ func (c *Change) TakesFrom(other *Change) bool {
 
 // Dependencies returns, for each change, the indexes of the others that have to
 // succeed before it begins, ascending: those that free the identity that it
-// claims, the disabling step of the same resource, and the deletes of its copies. It
+// claims, the disabling step of the same resource, the deletes of its copies, the
+// delete of what it replaces, and, for a move, the change of what it moves to. It
 // depends on the changes alone, so a saved plan gives the same. In a plan that is
 // not refused, every change comes after those it depends on.
 func Dependencies(changes []Change) [][]int {
-	freers := make(map[schema.Claim][]int) // of the identity, or of its type
+	freers := make(map[schema.Claim][]int) // of the identity, or of its type, by route
 	steps := make(map[string]int)
 	copies := make(map[string][]int)
+	deletes := make(map[string]int)
+	final := make(map[schema.Key]int) // the creates and the updates that are no steps
 	for i := range changes {
-		switch c := &changes[i]; {
+		c := &changes[i]
+		switch {
 		case c.Step != "":
 			steps[c.SID] = i
 		case c.CopyOf != "":
 			copies[c.CopyOf] = append(copies[c.CopyOf], i)
+		}
+		switch {
+		case c.Step != "":
+		case c.Action == Delete:
+			deletes[c.SID] = i
+		default:
+			final[c.Key] = i
 		}
 	}
 	stepOf := func(c *Change) (i int, ok bool) {
@@ -68,14 +79,14 @@ func Dependencies(changes []Change) [][]int {
 			continue // its step frees what it held
 		}
 		if was := c.Before.Claim(); was != (schema.TypedClaim{}) && was != c.After.Claim() {
-			freers[was.Claim] = append(freers[was.Claim], i)
+			freers[was.Route()] = append(freers[was.Route()], i)
 		}
 	}
 	deps := make([][]int, len(changes))
 	for i := range changes {
 		c := &changes[i]
 		is := c.After.Claim()
-		for _, j := range freers[is.Claim] {
+		for _, j := range freers[is.Route()] {
 			if o := &changes[j]; j != i && enters(o.After.Claim(), o.Before.Claim(), is) {
 				deps[i] = append(deps[i], j)
 			}
@@ -83,8 +94,20 @@ func Dependencies(changes []Change) [][]int {
 		if step, ok := stepOf(c); ok {
 			deps[i] = append(deps[i], step)
 		}
-		if c.Action == Update {
+		switch {
+		case c.Action == Update:
 			deps[i] = append(deps[i], copies[c.SID]...)
+		case c.Replaces != "":
+			deps[i] = append(deps[i], copies[c.Replaces]...)
+			if j, ok := deletes[c.Replaces]; ok {
+				deps[i] = append(deps[i], j)
+			}
+		case c.Action == Delete && c.MovedTo != "":
+			for _, k := range schema.Kinds {
+				if j, ok := final[schema.Key{Kind: k, ID: c.MovedTo}]; ok && k != c.Kind {
+					deps[i] = append(deps[i], j)
+				}
+			}
 		}
 		slices.Sort(deps[i])
 		deps[i] = slices.Compact(deps[i])
@@ -93,8 +116,8 @@ func Dependencies(changes []Change) [][]int {
 }
 
 // order puts the changes in the order of execution: deletes of copies, extra
-// steps, writes that others wait for, other updates, creates, the remaining
-// deletes; by name and SID within each.
+// steps, writes that others wait for, other updates, creates, one move after the
+// other, the remaining deletes; by name and SID within each.
 //
 // The deletes of copies whose original changes come first, since a run that ends
 // in between must not leave flows of one name that differ: the next run could not
@@ -190,8 +213,21 @@ func sortChanges(changes []Change, severed []bool) []Change {
 	waits := make([]int, len(changes))  // how many changes each one still waits for
 	next := make([][]int, len(changes)) // those that wait for it
 	q := &queue{changes: changes, rank: make([]int, len(changes))}
+	moving := make(map[string]bool) // SIDs
 	for i := range changes {
-		q.rank[i] = rankOf(&changes[i])
+		c := &changes[i]
+		q.rank[i] = rankOf(c)
+		// The links of a move follow each other, so that nobody waits for an identity
+		// while others move.
+		if c.MovedTo != "" {
+			q.rank[i] = rankNeeded
+			moving[c.SID] = true
+		}
+	}
+	for i := range changes {
+		if c := &changes[i]; c.Step != "" && moving[c.SID] {
+			q.rank[i] = rankMove
+		}
 	}
 	for i, deps := range Dependencies(changes) {
 		for _, j := range deps {
@@ -203,7 +239,9 @@ func sortChanges(changes []Change, severed []bool) []Change {
 			if changes[j].CopyOf != "" && changes[j].CopyOf == changes[i].SID {
 				q.rank[j] = rankCopy
 			}
-			q.rank[j] = min(q.rank[j], rankNeeded)
+			if q.rank[j] != rankMove {
+				q.rank[j] = min(q.rank[j], rankNeeded)
+			}
 		}
 	}
 	for i := range changes {
@@ -228,6 +266,7 @@ func sortChanges(changes []Change, severed []bool) []Change {
 // order puts the plan's changes in the order of execution, and refuses those that have
 // none.
 func (p *Plan) order(matches []match) {
+	p.move(matches)
 	unmanaged := make(map[string]bool)
 	for i := range matches {
 		if mt := &matches[i]; mt.want != nil && mt.have != nil && mt.want.IgnoreChanges.Has(mt.want.Kind.Enabled) {
@@ -279,6 +318,7 @@ const (
 	rankNeeded // others wait for it
 	rankUpdate
 	rankCreate
+	rankMove // the step that begins a move
 	rankDelete
 )
 

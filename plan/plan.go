@@ -100,15 +100,23 @@ type Change struct {
 	schema.Key
 	SID         string `json:"sid,omitempty"`          // "" on create
 	RenamedFrom string `json:"renamed_from,omitempty"` // the name in the account, when it is another
-	// Step is StepDisable on the extra write that breaks a cycle: it disables the
-	// resource, and a later change of the same SID finishes it. Otherwise "".
+	// Step is StepDisable on the extra write that breaks a cycle or begins a move: it
+	// disables the resource, and a later change of the same SID finishes it. Otherwise
+	// "".
 	Step   string       `json:"step,omitempty"`
 	Source *yamldoc.Pos `json:"source,omitempty"` // where it is declared; nil on delete
 	Reason string       `json:"reason,omitempty"` // of a delete; "" when it is only that no file declares the resource
 	// CopyOf is, on the delete of a copy, the SID of the equal resource that stays.
 	// Such a delete loses nothing, and does not count for --max-deletes.
-	CopyOf string        `json:"copy_of,omitempty"`
-	Fields []FieldChange `json:"fields"`
+	CopyOf string `json:"copy_of,omitempty"`
+	// Replaces is, on the create of a resource in place of one whose fields cannot be
+	// changed, the SID of that one, which another change deletes.
+	Replaces string `json:"replaces,omitempty"`
+	// MovedTo is, on the delete of a resource whose identity an enabled one of another
+	// kind has or gets, the ID of that one. So it is where --no-delete disables the
+	// resource instead. Such a delete does not count for --max-deletes.
+	MovedTo string        `json:"moved_to,omitempty"`
+	Fields  []FieldChange `json:"fields"`
 	// Secrets is the fields whose new value holds a secret variable.
 	Secrets []Secret `json:"secrets,omitempty"`
 
@@ -116,7 +124,7 @@ type Change struct {
 	After  *schema.Object `json:"after"`  // nil on delete; otherwise whole, as it should be
 }
 
-// StepDisable is the Step of the extra write that breaks a cycle.
+// StepDisable is the Step of the extra write that breaks a cycle or begins a move.
 const StepDisable = "disable"
 
 // FieldChange is one field that a change sets. Path is a schema.Field's; the values
@@ -169,8 +177,9 @@ func (p *Plan) Backup() state.ExportOptions {
 		switch c := &p.Changes[i]; {
 		case c.Action == Delete:
 			opts.Gone[c.SID] = true
-		case c.Action == Create:
+		case c.Action == Create && c.Replaces == "":
 			opts.Coming[c.ID] = true
+		case c.Action == Create:
 		case c.Before.ID() != c.After.ID():
 			opts.Coming[c.After.ID()], opts.Renamed[c.SID] = true, true
 		}

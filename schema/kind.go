@@ -33,6 +33,8 @@ type Kind struct {
 	Typed FieldSet
 	// Referring is the fields that hold the SID of another resource.
 	Referring FieldSet
+	// Immutable is the fields that no update can change.
+	Immutable FieldSet
 
 	lint     func(o *Object, warn func(f *Field, code, message string))
 	synonyms map[string]string // words that people use for a key outside the group
@@ -113,6 +115,9 @@ type Field struct {
 	Left     bool  // omitted, it stays as it is in the account
 	Min, Max int64 // inclusive bounds of an Int
 	Cleared  bool  // an empty parameter of an update clears the value
+	// Immutable: no update can change the value, so a resource with another one
+	// replaces it.
+	Immutable bool
 
 	// Routing is where messages go: a reader expects it in the resource, so an
 	// export does not move it to defaults. The one that a variant requires is the
@@ -210,6 +215,9 @@ func newKind(k Kind, id, variant, enabled, channel, contact string) *Kind {
 		if f.Inside {
 			k.grouped |= f.Bit()
 		}
+		if f.Immutable {
+			k.Immutable |= f.Bit()
+		}
 		if f.Variants != nil {
 			k.Typed |= f.Bit()
 		}
@@ -261,10 +269,35 @@ func (a Key) Compare(b Key) int {
 // collide; those of one type do, see [TypedClaim].
 type Claim struct{ Channel, Contact string }
 
-// TypedClaim is a claim with the variant of its resource: by any reading of
-// Twilio's texts, the API refuses a second enabled flow of one TypedClaim. The zero
+// Route returns what Twilio routes, the same for a flow and the address that takes
+// its place: a flow's channel facebook is an address's type messenger, and the bare
+// and the prefixed form of a number under whatsapp are one. Claims of one kind are
+// compared as they are.
+func (c Claim) Route() Claim {
+	const whatsapp = "whatsapp"
+	switch {
+	case c.Channel == "facebook":
+		c.Channel = "messenger"
+	case c.Channel == whatsapp && !strings.HasPrefix(c.Contact, whatsapp+":"):
+		c.Contact = whatsapp + ":" + c.Contact
+	}
+	return c
+}
+
+// TypedClaim is a claim with the kind and the variant of its resource: by any reading
+// of Twilio's texts, the API refuses a second enabled flow of one TypedClaim. The zero
 // TypedClaim is none.
 type TypedClaim struct {
 	Claim
+	Kind    *Kind
 	Variant string
+}
+
+// Meets reports whether two resources that have these claims are for one identity:
+// messages to it reach only one of them.
+func (c TypedClaim) Meets(other TypedClaim) bool {
+	if c.Kind != other.Kind {
+		return c.Kind != nil && other.Kind != nil && c.Route() == other.Route()
+	}
+	return c.Claim == other.Claim
 }

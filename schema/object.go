@@ -127,7 +127,16 @@ func (o *Object) Claim() TypedClaim {
 	if o == nil || !o.Enabled() || o.Get(o.Kind.Contact) == nil {
 		return TypedClaim{}
 	}
-	return TypedClaim{Claim{o.Text(o.Kind.Channel), o.Text(o.Kind.Contact)}, o.Variant()}
+	return TypedClaim{Claim{o.Text(o.Kind.Channel), o.Text(o.Kind.Contact)}, o.Kind, o.Variant()}
+}
+
+// Route returns what Twilio routes to the resource while it is enabled, see
+// [Claim.Route]; the zero Claim without a contact.
+func (o *Object) Route() Claim {
+	if o.Get(o.Kind.Contact) == nil {
+		return Claim{}
+	}
+	return Claim{o.Text(o.Kind.Channel), o.Text(o.Kind.Contact)}.Route()
 }
 
 // Open is the fields that a declaration leaves as they are in the account.
