@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"flexsync/internal/flexapi"
@@ -70,6 +71,7 @@ func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts 
 		rivals:  make(map[string]int),
 		settled: make(map[string]bool),
 		kept:    make(map[string]bool),
+		enabled: make(map[string]*schema.Object),
 	}
 	for i := range p.Changes {
 		c := &p.Changes[i]
@@ -129,6 +131,7 @@ type run struct {
 	rivals  map[string]int             // in how many views a resource was seen that another run has to take back
 	settled map[string]bool            // copies that were deleted
 	kept    map[string]bool            // what --no-delete keeps, of the plan and of copies
+	enabled map[string]*schema.Object  // what an update disabled for a move that did not succeed, enabled again
 }
 
 // outcome is a change of the plan and what became of it.
@@ -148,7 +151,11 @@ type outcome struct {
 func (r *run) write(ctx context.Context, o outcome) outcome {
 	switch o.Action {
 	case plan.Create:
-		return r.create(ctx, o)
+		o = r.create(ctx, o)
+		if o.Err != nil && o.change.Replaces != "" && o.change.After.Enabled() {
+			o.Err = fmt.Errorf("NOBODY ANSWERS %s: %s was deleted, and nothing has taken its place; run again: %w", o.ID, o.change.Replaces, o.Err)
+		}
+		return o
 	case plan.Update:
 		o.Result, o.answered = r.update(ctx, o.change, o.Result)
 	default:
@@ -229,27 +236,34 @@ func (r *run) create(ctx context.Context, o outcome) outcome {
 				return o
 			}
 		}
+		conflict := asAPIError(o.Err) != nil && asAPIError(o.Err).Status == http.StatusConflict
 		switch {
 		case o.Status == Done:
 			o.SID, o.answered = have.SID, answerMismatches(c, &have)
 			return o
-		case o.Status != Unknown:
+		case o.Status != Unknown && !conflict:
 			return o
 		}
 		found, absent, err := r.find(ctx, c)
 		if err == nil && found != nil && sameContent(c.After, &found.Object) {
 			o.Status, o.SID, o.Err = Done, found.SID, nil
 			o.Note = "the response was lost, but the account has the " + c.Kind.Name
+			if conflict {
+				o.Note = "it was created since the plan was made, as the plan has it"
+			}
 			return o
 		}
-		o.loose = true
+		o.loose = o.loose || !conflict
 		switch {
+		case conflict && err == nil && found == nil:
+			o.Err = fmt.Errorf("the API says that the account has this %s, but the listing does not show it, or it is ignored: %w", c.Kind.Name, o.Err)
+			return o
 		case err != nil:
 			o.Err = fmt.Errorf("%w; cannot tell whether the %s was created: %w", o.Err, c.Kind.Name, err)
 			return o
 		case found != nil:
 			o.Status = Failed
-			o.Err = fmt.Errorf("a %s of this name with other content, %s, was created since the plan was made; run again to update it: %w", c.Kind.Name, found.SID, o.Err)
+			o.Err = fmt.Errorf("%s of this %s with other content, %s, was created since the plan was made; run again to update it: %w", article(c.Kind.Name), sameAs(c.Kind), found.SID, o.Err)
 			return o
 		case !absent || o.Attempts >= maxCreates:
 			return o
@@ -306,6 +320,22 @@ func (r *run) decode(k *schema.Kind, answer flexapi.Answer) (state.Resource, err
 		return f, &otherAccountError{got: f.AccountSID, want: r.expect, created: k.Name + " " + f.SID}
 	}
 	return f, nil
+}
+
+// article puts "a" or "an" before a noun.
+func article(noun string) string {
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + noun
+}
+
+// sameAs is what two resources of one key have in common, for messages.
+func sameAs(k *schema.Kind) string {
+	if k.ByContact() {
+		return "identity"
+	}
+	return "name"
 }
 
 // sameContent reports whether the account's resource is as it should be. Fields that

@@ -14,7 +14,8 @@ import (
 // order where several could begin, with at most Parallelism requests under way. A
 // change that the API's rate limit holds back does not count for that, so that the
 // limits of creates, updates and deletes run side by side.
-// The deletes that nothing depends on come last, and only when all else succeeded.
+// The deletes that nothing depends on come last, and only when all else succeeded. A
+// move is a chain of its own: its delete needs no more than what it moves to.
 //
 // proven says that the account's own flows have shown which account it is.
 // Otherwise the first answer to a create does, and until then nothing else begins.
@@ -29,7 +30,7 @@ func (r *run) carryOut(ctx context.Context, proven bool) {
 	}
 	var first, last []int
 	for i := range changes {
-		if changes[i].Action == plan.Delete && !needed[i] {
+		if c := &changes[i]; c.Action == plan.Delete && c.MovedTo == "" && !needed[i] {
 			last = append(last, i)
 		} else {
 			first = append(first, i)
@@ -99,7 +100,7 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int) bool {
 	begin := func(i int) (begun bool) {
 		skip := func(why string) {
 			o := r.results[i]
-			o.Note = "not started, because " + why
+			o.Note = "not started, because " + why + r.unanswered(i, deps[i])
 			end(i, o)
 		}
 		for _, d := range deps[i] {
@@ -109,6 +110,9 @@ func (r *run) stage(ctx context.Context, indexes []int, deps [][]int) bool {
 			}
 			if needs := &r.results[d]; needs.Status != Done {
 				skip(fmt.Sprintf("it depends on the %s of %s %q, which did not succeed", needs.Action, needs.Kind.Name, needs.ID))
+				return false
+			} else if r.plan.Changes[i].MovedTo != "" && len(needs.answered) > 0 && needs.Kind != r.results[i].Kind {
+				skip(fmt.Sprintf("the response to the %s of %s %q was not as expected", needs.Action, needs.Kind.Name, needs.ID))
 				return false
 			}
 		}
@@ -185,8 +189,30 @@ func (s *slot) Release() {
 	}
 }
 
-// enableAgain enables what was disabled to break a cycle whose later
-// changes did not succeed, unless their identity is taken by now.
+// unanswered says of a change that is skipped that nobody answers its identity: its
+// predecessor was deleted, or the resource that moves is off, found so by the plan.
+func (r *run) unanswered(i int, deps []int) string {
+	c := &r.plan.Changes[i]
+	switch {
+	case c.Replaces != "" && c.After.Enabled():
+		for _, d := range deps {
+			if r.results[d].SID == c.Replaces && r.results[d].Status == Done {
+				return fmt.Sprintf("; NOBODY ANSWERS %s: %s was deleted, and nothing has taken its place", c.ID, c.Replaces)
+			}
+		}
+	case c.Action == plan.Delete && c.MovedTo != "" && !c.Before.Enabled():
+		for _, d := range deps {
+			if to := &r.results[d]; to.Status != Done && (to.Before == nil || !to.Before.Enabled()) {
+				return fmt.Sprintf("; NOBODY ANSWERS %s: the %s is disabled, and the %s did not take its place", c.MovedTo, c.Kind.Name, to.Kind.Name)
+			}
+		}
+	}
+	return ""
+}
+
+// enableAgain enables what was disabled to break a cycle whose later changes did not
+// succeed, unless their identity is taken by now; and what was disabled for a move
+// whose resource of the other kind is not there as it should be.
 func (r *run) enableAgain(ctx context.Context) {
 	changes := r.plan.Changes
 	finals := make(map[string]int) // SID → the change that would have finished the resource
@@ -197,26 +223,42 @@ func (r *run) enableAgain(ctx context.Context) {
 	}
 	for i := range changes {
 		c := &changes[i]
-		if c.Step != plan.StepDisable || r.results[i].Status == Skipped || r.results[i].Status == Failed {
+		if !c.Disables() || r.results[i].Status == Skipped || r.results[i].Status == Failed {
 			continue
 		}
-		final, ok := finals[c.SID]
-		if !ok || r.results[final].Status == Done || r.results[final].Status == Unknown {
-			continue
+		why := "the swap of identities did not succeed"
+		taken := -1
+		if j := r.movedBy(i); j >= 0 {
+			to := &r.results[j]
+			if to.Status == Done && len(to.answered) == 0 {
+				continue
+			}
+			why = fmt.Sprintf("the %s of %s %q did not succeed", to.Action, to.Kind.Name, to.ID)
+		} else {
+			final, ok := finals[c.SID]
+			if c.Step != plan.StepDisable || !ok || r.results[final].Status == Done || r.results[final].Status == Unknown {
+				continue
+			}
+			taken = r.takenBy(i)
 		}
+		on := *c.After
+		on.Set(on.Kind.Enabled, true)
 		res := Result{Action: plan.Update, Key: c.Key, SID: c.SID, Step: StepEnable, Before: c.After}
-		if j := r.takenBy(i); j >= 0 {
+		if j := taken; j >= 0 {
 			res.Status = Failed
 			res.Err = fmt.Errorf("the %s stays disabled, because %s %q has its identity now; run again to finish", c.Kind.Name, changes[j].Kind.Name, changes[j].ID)
 		} else {
 			// An interruption must not leave it disabled.
 			var ms []Mismatch
 			res, ms = r.update(context.WithoutCancel(ctx), &plan.Change{
-				Action: plan.Update, Key: c.Key, SID: c.SID, Before: c.After, After: c.Before,
+				Action: plan.Update, Key: c.Key, SID: c.SID, Before: c.After, After: &on,
 			}, res)
 			r.results[i].answered = append(r.results[i].answered, ms...)
 			if res.Status == Done {
-				res.Note = "the swap of identities did not succeed"
+				res.Note = why
+				if c.Step == "" {
+					r.enabled[c.SID] = &on
+				}
 			} else {
 				res.Err = fmt.Errorf("the %s may still be disabled, and then no messages reach it; run again to enable it: %w", c.Kind.Name, res.Err)
 			}
@@ -231,10 +273,17 @@ func (r *run) enableAgain(ctx context.Context) {
 func (r *run) takenBy(i int) int {
 	changes := r.plan.Changes
 	for j := range changes {
-		if changes[j].SID != changes[i].SID && changes[j].TakesFrom(&changes[i]) &&
+		if changes[j].SID != changes[i].SID && changes[j].Kind == changes[i].Kind && changes[j].TakesFrom(&changes[i]) &&
 			(r.results[j].Status == Done || r.results[j].Status == Unknown) {
 			return j
 		}
 	}
 	return -1
+}
+
+// movedBy returns the index of the change that gives the identity which change i
+// frees to a resource of another kind, or -1.
+func (r *run) movedBy(i int) int {
+	changes := r.plan.Changes
+	return slices.IndexFunc(changes, func(c plan.Change) bool { return c.Kind != changes[i].Kind && c.TakesFrom(&changes[i]) })
 }

@@ -128,7 +128,7 @@ func (r *run) view(ctx context.Context) (*view, error) {
 	for i := range r.results {
 		o := &r.results[i]
 		if o.Step != "" || o.SID == "" || o.instead != "" || r.settled[o.SID] || o.Status != Done && o.Status != Unknown ||
-			shows(bySID[o.SID], o.change.After) {
+			shows(bySID[o.SID], r.after(o)) {
 			continue
 		}
 		gaps = append(gaps, o)
@@ -147,7 +147,7 @@ func (r *run) view(ctx context.Context) (*view, error) {
 				continue
 			}
 		}
-		if shows(f, o.change.After) {
+		if shows(f, r.after(o)) {
 			r.proven[o.SID] = f
 		} else if f == nil {
 			v.doubt = true
@@ -179,6 +179,9 @@ func (v *view) bySID() map[string]*state.Resource {
 	}
 	return bySID
 }
+
+// after is what a change has made of its resource.
+func (r *run) after(o *outcome) *schema.Object { return cmp.Or(r.enabled[o.SID], o.change.After) }
 
 // shows reports whether a resource, nil when there is none, is as a change makes it.
 func shows(f *state.Resource, want *schema.Object) bool {
@@ -375,14 +378,14 @@ func (r *run) takeBack(ctx context.Context, v *view, f, keep *state.Resource) {
 	content := f.Object
 	res := Result{
 		Action: plan.Delete, Key: f.Key(), SID: f.SID, Step: StepSettle, Before: &content,
-		Note: fmt.Sprintf("a second %s of this name, created at the same time; %s stays", f.Kind.Name, keep.SID),
+		Note: fmt.Sprintf("a second %s of this %s, created at the same time; %s stays", f.Kind.Name, sameAs(f.Kind), keep.SID),
 	}
 	if r.plan.NoDelete {
 		if r.kept[f.SID] {
 			return
 		}
 		r.kept[f.SID] = true
-		res.Status, res.Note = Skipped, fmt.Sprintf("a second %s of this name, created at the same time as %s; --no-delete keeps it", f.Kind.Name, keep.SID)
+		res.Status, res.Note = Skipped, fmt.Sprintf("a second %s of this %s, created at the same time as %s; --no-delete keeps it", f.Kind.Name, sameAs(f.Kind), keep.SID)
 	} else {
 		answer, err := r.api.Delete(ctx, state.Collection(f.Kind), f.SID)
 		res = finish(res, answer, err)
@@ -424,7 +427,7 @@ func (r *run) compare(v *view, before *state.Snapshot) []Mismatch {
 			delete(want, o.SID)
 			open[o.SID] = true
 		default:
-			w := wanted{key: o.Key, object: o.change.After, absent: fmt.Sprintf("the API reported success, but the %s does not exist", o.Kind.Name)}
+			w := wanted{key: o.Key, object: r.after(o), absent: fmt.Sprintf("the API reported success, but the %s does not exist", o.Kind.Name)}
 			if o.instead != "" {
 				w.differ = fmt.Sprintf("another run created this %s at the same time, and it stays; run again to update it", o.Kind.Name)
 			}
@@ -461,7 +464,11 @@ func (r *run) compare(v *view, before *state.Snapshot) []Mismatch {
 			missing[key] = slices.Delete(sids, same, same+1)
 		case open[f.SID] || failed[key] || r.kept[f.SID]:
 		case created[key]:
-			differs(key, f.SID, fmt.Sprintf("a second %s of this name, which another run or a person created at the same time; run again, and if the plan is refused, delete one of the two or pin one with `sid`", f.Kind.Name))
+			or := " or pin one with `sid`"
+			if f.Kind.ByContact() {
+				or = ""
+			}
+			differs(key, f.SID, fmt.Sprintf("a second %s of this %s, which another run or a person created at the same time; run again, and if the plan is refused, delete one of the two%s", f.Kind.Name, sameAs(f.Kind), or))
 		default:
 			differs(key, f.SID, "it was created during the run, and no file declares it")
 		}

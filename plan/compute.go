@@ -148,6 +148,7 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 	p.guard(in, wrong, inScope)
 	p.warn(in)
 	p.warnHeld(in, matches)
+	p.checkTriggers(in, matches)
 	if wrong == "" { // another account has other names, of course
 		p.warnNames(problems)
 	}

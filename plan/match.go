@@ -158,10 +158,11 @@ func (m *matcher) matchKey(mt *match, key schema.Key) {
 		sids[i] = r.SID
 	}
 	mt.also = found
-	mt.refuse = &Notice{
-		Code: RefuseDuplicateRemote,
-		Message: fmt.Sprintf("the account has %d %s named %s that differ: %s; pin the one to keep, such as with `sid: %s` at %s, and the others are deleted",
-			len(found), key.Kind.Plural, safetext.Quote(key.ID), strings.Join(sids, ", "), keep.SID, mt.want.Pos),
-		Source: &mt.want.Pos,
+	message := fmt.Sprintf("the account has %d %s named %s that differ: %s; pin the one to keep, such as with `sid: %s` at %s, and the others are deleted",
+		len(found), key.Kind.Plural, safetext.Quote(key.ID), strings.Join(sids, ", "), keep.SID, mt.want.Pos)
+	if key.Kind.ByContact() {
+		message = fmt.Sprintf("the account has %d %s of the identity %s that differ: %s; delete all but one, or put the others under `ignore`",
+			len(found), key.Kind.Plural, safetext.Quote(key.ID), strings.Join(sids, ", "))
 	}
+	mt.refuse = &Notice{Code: RefuseDuplicateRemote, Message: message, Source: &mt.want.Pos}
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -90,19 +91,15 @@ func (in *Input) want(w *state.Wanted, d *schema.Declared, left schema.FieldSet,
 const (
 	warnRefMissing = "ref-missing"
 	warnRefDraft   = "ref-draft"
+	warnTrigger    = "studio-trigger"
 )
 
 // checkRefs warns of what the declared resources refer to and the account does not
 // have, and of Studio flows that are drafts. What ignore_changes leaves as the
 // account has it is passed over, and so is the task channel "default", which
-// every workspace has. Many resources that refer to one thing make one warning.
+// every workspace has.
 func (p *Plan) checkRefs(dir *state.Directory, matches []match) {
-	type finding struct{ code, message string }
-	type place struct {
-		blamed
-		pos yamldoc.Pos
-	}
-	found := make(map[finding]*place)
+	found := make(findings)
 	for i := range matches {
 		want, have := matches[i].want, matches[i].have
 		if want == nil || matches[i].fault {
@@ -117,17 +114,117 @@ func (p *Plan) checkRefs(dir *state.Directory, matches []match) {
 			if f.Parent != nil {
 				parent = inEffect(f.Parent, &want.Object, have, left)
 			}
-			var at finding
-			if at.code, at.message = checkRef(dir, f, ref, parent); at.code == "" {
-				continue
+			if code, message := checkRef(dir, f, ref, parent); code != "" {
+				found.add(finding{code, message}, want)
 			}
-			if known, ok := found[at]; ok {
-				known.more++
-				continue
-			}
-			found[at] = &place{blamed{first: want.Key()}, want.Pos}
 		}
 	}
+	p.warnFound(found)
+}
+
+// Triggers returns the SIDs of the Studio flows whose triggers are to be checked:
+// those that resources refer to which are created or get another one. It needs
+// in.Snapshot, and in.Directory for names.
+func Triggers(in Input) []string {
+	has := func(f schema.Field) bool { return f.Event != "" }
+	if !slices.ContainsFunc(in.Config.Kinds, func(k *schema.Kind) bool { return slices.ContainsFunc(k.Fields, has) }) {
+		return nil
+	}
+	r := resolver{dir: in.Directory}
+	matches, _ := pair(newScope(&in), sortedDeclared(in.Config), in.Snapshot)
+	var sids []string
+	for i := range matches {
+		mt := &matches[i]
+		if mt.want == nil || mt.refuse != nil {
+			continue
+		}
+		if mt.want, _ = r.resolve(mt.want, mt.have); mt.want == nil {
+			continue
+		}
+		for _, sid := range mt.triggers() {
+			sids = append(sids, sid)
+		}
+	}
+	return sorted(sids)
+}
+
+// triggers yields the fields that refer to a Studio flow whose trigger is to be
+// checked, with its SID.
+func (mt *match) triggers() iter.Seq2[*schema.Field, string] {
+	return func(yield func(*schema.Field, string) bool) {
+		after := mt.want.Object
+		replaced := false
+		if mt.have != nil {
+			after = desired(mt.want, mt.have)
+			replaced = schema.Differ(&mt.have.Object, &after)&after.Kind.Immutable != 0
+		}
+		for f, sid := range after.References() {
+			if f.Event == "" || !schema.IsSID(f.SID, sid) || mt.have != nil && !replaced && mt.have.Text(f) == sid {
+				continue
+			}
+			if !yield(f, sid) {
+				return
+			}
+		}
+	}
+}
+
+// checkTriggers warns of Studio flows, of those that [Triggers] names, that would
+// lose messages. What --check-refs says of a flow is not said again.
+func (p *Plan) checkTriggers(in Input, matches []match) {
+	found := make(findings)
+	for i := range matches {
+		mt := &matches[i]
+		if mt.want == nil || mt.refuse != nil || mt.fault {
+			continue
+		}
+		for f, sid := range mt.triggers() {
+			flow, ok := in.Directory.StudioFlow(sid)
+			add := func(code, format string, args ...any) {
+				found.add(finding{code, f.Path + ": " + fmt.Sprintf(format, args...)}, mt.want)
+			}
+			switch {
+			case !ok:
+			case flow.Denied != 0:
+				add(warnTrigger, "the trigger of Studio flow %s could not be checked: Studio answers these credentials with HTTP %d", sid, flow.Denied)
+			case flow.Absent && !in.CheckRefs:
+				add(warnRefMissing, "the account has no Studio flow %s", sid)
+			case flow.Absent:
+			default:
+				name := safetext.Quote(flow.Name)
+				if flow.Status == "draft" && !in.CheckRefs {
+					add(warnRefDraft, "Studio flow %s (%s) is a draft: publish it in Studio", sid, name)
+				}
+				if !flow.Leads[f.Event] {
+					add(warnTrigger, "the trigger of Studio flow %s (%s) has no next step on %s, so the flow would swallow messages: connect Incoming Conversation in Studio", sid, name, f.Event)
+				}
+			}
+		}
+	}
+	p.warnFound(found)
+}
+
+// findings are what is wrong with what resources refer to. Many resources that refer
+// to one thing make one warning.
+type findings map[finding]*found
+
+type finding struct{ code, message string }
+
+type found struct {
+	blamed
+	pos yamldoc.Pos
+}
+
+func (fs findings) add(at finding, of *schema.Declared) {
+	if known, ok := fs[at]; ok {
+		known.more++
+		return
+	}
+	fs[at] = &found{blamed{first: of.Key()}, of.Pos}
+}
+
+// warnFound adds findings as warnings, sorted by position.
+func (p *Plan) warnFound(found findings) {
 	var notices []Notice
 	for at, known := range found {
 		notices = append(notices, Notice{Code: at.code, Message: fmt.Sprintf("%s: %s", &known.blamed, at.message), Source: &known.pos})

@@ -123,6 +123,9 @@ type Field struct {
 	// export does not move it to defaults. The one that a variant requires is the
 	// resource's target.
 	Routing bool
+	// Event is the event that a trigger of the Studio flow has to lead on from, or
+	// messages to the resource are lost; "" is none.
+	Event string
 	// Warn is the warning of a plan that changes the value; zero is none.
 	Warn Warning
 
@@ -184,6 +187,10 @@ func (k *Kind) All() FieldSet { return 1<<len(k.Fields) - 1 }
 func (k *Kind) Roles() FieldSet {
 	return k.ID.Bit() | k.Variant.Bit() | k.Enabled.Bit() | k.Channel.Bit() | k.Contact.Bit()
 }
+
+// ByContact reports whether a resource is identified by its contact. Then it cannot
+// have another name: it has neither a pin nor old names.
+func (k *Kind) ByContact() bool { return k.ID == k.Contact }
 
 // Field returns the row of a path such as "integration.timeout", or nil.
 func (k *Kind) Field(path string) *Field { return k.byPath[path] }

@@ -27,6 +27,7 @@ type Directory struct {
 	lost   map[string]bool // workspaces
 	listed map[inside]bool // collections, with the workspace's SID in lower case
 	owners map[Owner]bool
+	studio map[string]StudioFlow // fetched, by SID in lower case
 }
 
 // Owner is an account that a listing says its resources belong to.
@@ -45,6 +46,17 @@ func (d *Directory) Owners() []Owner {
 	return slices.SortedFunc(maps.Keys(d.owners), func(a, b Owner) int {
 		return cmp.Or(cmp.Compare(a.AccountSID, b.AccountSID), cmp.Compare(a.Noun, b.Noun))
 	})
+}
+
+// own records an owner, unless the listing names no account.
+func (d *Directory) own(o Owner) {
+	if o.AccountSID == "" {
+		return
+	}
+	if d.owners == nil {
+		d.owners = make(map[Owner]bool)
+	}
+	d.owners[o] = true
 }
 
 // begin reports whether a collection has not been listed yet, and marks it as

@@ -234,12 +234,7 @@ func (l *lookup) list(ctx context.Context, prefix, parent, why string) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if t.account != "" {
-		if l.dir.owners == nil {
-			l.dir.owners = make(map[Owner]bool)
-		}
-		l.dir.owners[Owner{t.account, c.noun}] = true
-	}
+	l.dir.own(Owner{t.account, c.noun})
 	for _, n := range found {
 		l.dir.Add(n)
 	}

@@ -163,6 +163,11 @@ func (s *session) compute(ctx context.Context, in plan.Input, load func() (*sche
 			return err
 		}
 	}
+	if sids := plan.Triggers(in); len(sids) > 0 {
+		if err := dir.FetchStudio(requests, s.client, sids); err != nil {
+			return err
+		}
+	}
 	s.config, s.snapshot, s.directory = cfg, snap, dir
 	in.ExpectAccount, in.BaseURL = s.accountSID, s.baseURL
 	s.plan, err = plan.Compute(ctx, in)
