@@ -45,16 +45,65 @@ func Account(sid string, place Place) string { return capital(place.account(sid,
 // capital returns a sentence with a capital letter.
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
+// shownChange is a change as it is shown: a replacement is one, and so each change
+// knows what others of the plan say about it.
+type shownChange struct {
+	*plan.Change
+	// replaced is, on the create of a replacement, what its delete takes away.
+	replaced *schema.Object
+	// moves is, on a step that begins a move, what it moves to.
+	moves string
+}
+
 // byHarm returns the changes in the order in which a reviewer should see them:
 // deletes, disabled flows, other updates, creates; in the plan's order within each.
-func byHarm(p *plan.Plan) []*plan.Change {
-	cs := make([]*plan.Change, len(p.Changes))
+func byHarm(p *plan.Plan) []*shownChange {
+	replaced := make(map[string]*schema.Object)
+	moves := make(map[string]string)
 	for i := range p.Changes {
-		cs[i] = &p.Changes[i]
+		if c := &p.Changes[i]; c.Replaces != "" {
+			replaced[c.Replaces] = nil
+		}
 	}
-	slices.SortStableFunc(cs, func(a, b *plan.Change) int { return cmp.Compare(harm(a), harm(b)) })
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		if _, ok := replaced[c.SID]; ok && c.Action == plan.Delete {
+			replaced[c.SID] = c.Before
+		}
+		if c.MovedTo != "" {
+			moves[c.SID] = c.MovedTo
+		}
+	}
+	var cs []*shownChange
+	for i := range p.Changes {
+		c := &shownChange{Change: &p.Changes[i]}
+		switch {
+		case c.Replaces != "":
+			c.replaced = replaced[c.Replaces]
+		case c.Step == plan.StepDisable:
+			c.moves = moves[c.SID]
+		case c.Action == plan.Delete && replaced[c.SID] != nil:
+			continue
+		}
+		cs = append(cs, c)
+	}
+	slices.SortStableFunc(cs, func(a, b *shownChange) int { return cmp.Compare(harm(a.Change), harm(b.Change)) })
 	return cs
 }
+
+// sid is what is shown as the SID of the changed resource.
+func (c *shownChange) sid(show func(string) string) string {
+	switch {
+	case c.replaced != nil:
+		return show(c.Replaces) + " → " + newSID
+	case c.SID == "":
+		return newSID
+	}
+	return show(c.SID)
+}
+
+// replacing is the symbol and the verb of a replacement.
+const replacing = "± replace"
 
 // The harm that a change does, the most first.
 const (
@@ -67,7 +116,7 @@ const (
 
 func harm(c *plan.Change) int {
 	switch {
-	case c.Action == plan.Delete && c.CopyOf == "":
+	case c.Action == plan.Delete && c.CopyOf == "", c.Replaces != "":
 		return deletes
 	case c.Action == plan.Delete:
 		return deletesCopy
@@ -79,31 +128,42 @@ func harm(c *plan.Change) int {
 	return creates
 }
 
-// harmDone says how many flows a plan deletes and disables, with verbs for both; ""
-// if it does neither.
+// harmDone says how many resources of which kind a plan deletes and disables, with
+// verbs for both; "" if it does neither.
 func harmDone(p *plan.Plan, deleting, disabling, and string) string {
-	disabled := 0
+	deleted, disabled := make(map[*schema.Kind]int), make(map[*schema.Kind]int)
 	for i := range p.Changes {
-		if harm(&p.Changes[i]) == disables {
-			disabled++
+		switch c := &p.Changes[i]; {
+		case c.Action == plan.Delete:
+			deleted[c.Kind]++
+		case harm(c) == disables:
+			disabled[c.Kind]++
 		}
 	}
 	var said []string
-	if n := p.Summary.Delete; n > 0 {
-		said = append(said, deleting+" "+count(n, "flow"))
-	}
-	if disabled > 0 {
-		said = append(said, disabling+" "+count(disabled, "flow"))
+	for _, of := range []struct {
+		verb string
+		n    map[*schema.Kind]int
+	}{{deleting, deleted}, {disabling, disabled}} {
+		var counts []string
+		for _, k := range schema.Kinds {
+			if n := of.n[k]; n > 0 {
+				counts = append(counts, count(n, k.Name, k.Plural))
+			}
+		}
+		if counts != nil {
+			said = append(said, of.verb+" "+strings.Join(counts, ", "))
+		}
 	}
 	return strings.Join(said, and)
 }
 
 // count is "1 flow" or "2 flows".
-func count(n int, noun string) string {
+func count(n int, one, many string) string {
 	if n == 1 {
-		return "1 " + noun
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // newSID is shown in place of the SID of a flow that is created: whatever has the
@@ -111,16 +171,30 @@ func count(n int, noun string) string {
 const newSID = "(new SID)"
 
 // notes are the sentences that go with a change.
-func notes(c *plan.Change) []span {
+func notes(c *shownChange) []span {
 	var said []span
+	moves := c.MovedTo
+	if moves == "" {
+		moves = c.moves
+	}
+	if moves != "" {
+		said = append(said, plain("its identity moves to "+safetext.Quote(moves)))
+	}
 	switch {
+	case c.replaced != nil:
+		said = append(said, span{Warning, "it is deleted and created again, because the API cannot change this: its SID changes, and nobody answers in between"})
+	case c.moves != "":
+		said = append(said, span{Warning, "disabled first; enabled again if the move does not succeed"})
+	case c.Action == plan.Delete && c.MovedTo != "":
+	case c.MovedTo != "":
+		said = append(said, plain("disabled and kept: --no-delete"))
 	case c.Action == plan.Delete && c.Reason != "":
 		said = append(said, plain(c.Reason))
 	case c.Action == plan.Delete:
 		said = append(said, plain("no file declares it"))
 	case c.Step == plan.StepDisable:
 		said = append(said, span{Warning, "disabled for a moment, because identities are swapped; a later step finishes this flow"})
-	case harm(c) == disables:
+	case harm(c.Change) == disables:
 		said = append(said, span{Error, "DISABLED: messages no longer reach it"})
 	}
 	if c.RenamedFrom != "" {
@@ -131,14 +205,30 @@ func notes(c *plan.Change) []span {
 
 // shown are the fields that get a line: all that change, without the name, which
 // is in the heading.
-func shown(c *plan.Change) []plan.FieldChange {
+func shown(c *shownChange) []plan.FieldChange {
 	if c.Action == plan.Delete {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(c.Fields), func(f plan.FieldChange) bool {
+	return slices.DeleteFunc(slices.Clone(c.fields()), func(f plan.FieldChange) bool {
 		return f.Path == c.Kind.ID.Path && f.After == c.ID
 	})
 }
+
+// fields are the fields that change; those of a replacement are compared with what it
+// replaces.
+func (c *shownChange) fields() []plan.FieldChange {
+	if c.replaced == nil {
+		return c.Fields
+	}
+	var fields []plan.FieldChange
+	for f := range c.Kind.In(schema.Differ(c.replaced, c.After)) {
+		fields = append(fields, plan.FieldChange{Path: f.Path, Before: c.replaced.Get(f), After: c.After.Get(f)})
+	}
+	return fields
+}
+
+// updates reports whether fields have a value before and one after.
+func (c *shownChange) updates() bool { return c.Action == plan.Update || c.replaced != nil }
 
 // describe describes a resource in one line.
 func describe(p *plan.Plan, o *schema.Object) string {
@@ -181,7 +271,7 @@ const (
 
 // brief says in a few words what an update changes: values that are short, or have a
 // name, as old → new, other fields by their paths alone. foreign makes values safe.
-func brief(p *plan.Plan, c *plan.Change, foreign func(schema.Value) string) string {
+func brief(p *plan.Plan, c *shownChange, foreign func(schema.Value) string) string {
 	value := func(v schema.Value) (schema.Value, bool) {
 		if sid, ok := v.(string); ok && p.Names[sid] != "" {
 			v = p.Names[sid]
@@ -189,7 +279,7 @@ func brief(p *plan.Plan, c *plan.Change, foreign func(schema.Value) string) stri
 		return v, Width(show(p, v)) <= briefValue
 	}
 	fields := shown(c)
-	if harm(c) == disables { // which is said in other words
+	if harm(c.Change) == disables { // which is said in other words
 		fields = slices.DeleteFunc(fields, func(f plan.FieldChange) bool { return f.Path == c.Kind.Enabled.Path })
 	}
 	var said []string
@@ -276,5 +366,5 @@ func matches(kept int) string {
 	if kept == 0 {
 		return "the account matches the YAML"
 	}
-	return fmt.Sprintf("--no-delete keeps %s that would be deleted", count(kept, "flow"))
+	return fmt.Sprintf("--no-delete keeps %s that would be deleted", count(kept, "flow", "flows"))
 }

@@ -118,7 +118,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	const header = "\n| | Flow | Channel | Change |\n| --- | --- | --- | --- |\n"
 	reserved := len(header) // for the harmful rows
 	for _, c := range changes {
-		if reserved >= budget/2 || harm(c) > disables {
+		if reserved >= budget/2 || harm(c.Change) > disables {
 			break
 		}
 		reserved += len(changeRow(p, c))
@@ -217,9 +217,9 @@ func verdict(p *plan.Plan) string {
 	said := "no changes"
 	switch n := p.Summary.Create + p.Summary.Update + p.Summary.Delete; {
 	case p.HasChanges():
-		said = count(n, "change")
+		said = count(n, "change", "changes")
 	case len(p.Kept) > 0:
-		said = "no changes to make, " + count(len(p.Kept), "flow") + " kept"
+		said = "no changes to make, " + count(len(p.Kept), "flow", "flows") + " kept"
 	}
 	if harm := harmDone(p, "deletes", "disables", ", "); harm != "" {
 		said += ", " + harm
@@ -238,16 +238,19 @@ func row(cells ...string) string {
 	return "| " + strings.Join(cells, " | ") + " |\n"
 }
 
-func changeRow(p *plan.Plan, c *plan.Change) string {
+func changeRow(p *plan.Plan, c *shownChange) string {
 	flow := c.Before
 	if c.After != nil {
 		flow = c.After
 	}
 	var icon string
 	var said []string
-	switch harm(c) {
+	switch harm(c.Change) {
 	case deletes, deletesCopy:
 		icon = "❌ delete"
+		if c.replaced != nil {
+			icon = "❌ replace"
+		}
 	case disables:
 		icon = "⛔ disable"
 		said = append(said, "messages no longer reach it")
@@ -263,13 +266,16 @@ func changeRow(p *plan.Plan, c *plan.Change) string {
 	if c.Step != "" {
 		icon = "⏳ disable"
 		said = []string{"for a moment, because identities are swapped"}
+		if c.moves != "" {
+			said = []string{"first, because its identity moves to " + codeName(c.moves)}
+		}
 	} else {
 		for _, n := range notes(c) {
 			if n.meaning == "" { // the icon says the others
 				said = append(said, safetext.Prose(n.text))
 			}
 		}
-		if c.Action == plan.Update {
+		if c.updates() {
 			if text := brief(p, c, value); text != "" {
 				said = append(said, text)
 			}
@@ -312,14 +318,13 @@ func codeName(s string) string {
 }
 
 // block is a change with its heading and a diff.
-func block(p *plan.Plan, c *plan.Change) string {
+func block(p *plan.Plan, c *shownChange) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n**%s** %s", c.Action, codeName(c.ID))
-	if c.SID != "" {
-		fmt.Fprintf(&b, " %s", safetext.Code(c.SID))
-	} else {
-		b.WriteString(" " + newSID)
+	verb := c.Action.String()
+	if c.replaced != nil {
+		verb = "replace"
 	}
+	fmt.Fprintf(&b, "\n**%s** %s %s", verb, codeName(c.ID), c.sid(safetext.Code))
 	if at := pos(c.Source); at != "" {
 		fmt.Fprintf(&b, " at %s", safetext.Code(at))
 	}
@@ -332,7 +337,7 @@ func block(p *plan.Plan, c *plan.Change) string {
 	}
 	b.WriteString("\n\n")
 	var lines []string
-	fields := c.Fields
+	fields := c.fields()
 	switch c.Action {
 	case plan.Create:
 		fields = shown(c)

@@ -385,7 +385,7 @@ func checkMarkdown(t fataler, p *plan.Plan, text string, limit int) {
 	// Deletions are shown before all else.
 	harmful, room := 0, 0
 	for _, c := range byHarm(p) {
-		if harm(c) <= disables {
+		if harm(c.Change) <= disables {
 			harmful++
 			room += len(changeRow(p, c))
 		}
@@ -497,6 +497,7 @@ func TestVerdictAndQuestion(t *testing.T) {
 	off := plan.Change{Action: plan.Update, Key: key("A"), Before: enabled, After: disabled}
 	step := off
 	step.Step = plan.StepDisable
+	gone := plan.Change{Action: plan.Delete, Key: key("A"), Before: enabled}
 	const asked = "Apply these changes to account AC1 (profile prod)? [yes/no] "
 	for _, test := range []struct {
 		plan              plan.Plan
@@ -507,7 +508,7 @@ func TestVerdictAndQuestion(t *testing.T) {
 		{plan.Plan{Summary: plan.Summary{Create: 1}, Changes: []plan.Change{{Action: plan.Create}}}, "1 change", asked},
 		{plan.Plan{Summary: plan.Summary{Update: 1}, Changes: []plan.Change{off}}, "1 change, disables 1 flow", "This DISABLES 1 flow.\n" + asked},
 		{plan.Plan{Summary: plan.Summary{Update: 1}, Changes: []plan.Change{step}}, "1 change", asked},
-		{plan.Plan{Summary: plan.Summary{Update: 2, Delete: 3}, Changes: []plan.Change{off, off}, Refusals: make([]plan.Notice, 1)},
+		{plan.Plan{Summary: plan.Summary{Update: 2, Delete: 3}, Changes: []plan.Change{off, off, gone, gone, gone}, Refusals: make([]plan.Notice, 1)},
 			"refused (5 changes, deletes 3 flows, disables 2 flows)", "This DELETES 3 flows and DISABLES 2 flows.\n" + asked},
 	} {
 		test.plan.AccountSID = "AC1"

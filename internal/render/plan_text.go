@@ -2,7 +2,6 @@ package render
 
 import (
 	"bufio"
-	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -107,22 +106,32 @@ func noticeText(n *plan.Notice) (at, message string) {
 }
 
 // heading is what is done, and to which flow.
-func heading(c *plan.Change) []span {
+func heading(c *shownChange) []span {
 	head := fmt.Sprintf("%c %s", c.Action, c.Action)
+	if c.replaced != nil {
+		head = replacing
+	}
 	if c.Step != "" {
 		head += " (" + safetext.Line(c.Step) + ")"
 	}
-	return []span{{meaning(c.Action), head}, plain(" "), {Name, safetext.Quote(c.ID)}, gap}
+	what := meaning(c.Action)
+	if c.replaced != nil {
+		what = Destructive
+	}
+	return []span{{what, head}, plain(" "), {Name, safetext.Quote(c.ID)}, gap}
 }
 
 // compact writes a change as one line.
-func compact(b *bufio.Writer, p *plan.Plan, c *plan.Change, style Style) {
+func compact(b *bufio.Writer, p *plan.Plan, c *shownChange, style Style) {
 	line := heading(c)
-	switch c.Action {
-	case plan.Create:
+	switch {
+	case c.Action == plan.Create && c.replaced == nil:
 		line = append(line, plain(describe(p, c.After)))
-	case plan.Delete:
+	case c.Action == plan.Delete:
 		line = append(line, plain(describe(p, c.Before)))
+		if c.MovedTo != "" {
+			line = append(line, plain("; its identity moves to "+safetext.Quote(c.MovedTo)))
+		}
 		if c.Reason != "" {
 			line = append(line, plain("; "+safetext.Line(c.Reason)))
 		}
@@ -140,8 +149,8 @@ func compact(b *bufio.Writer, p *plan.Plan, c *plan.Change, style Style) {
 	fmt.Fprintf(b, "%s\n", style.cut(line...))
 }
 
-func planChange(b *bufio.Writer, p *plan.Plan, c *plan.Change, style Style) {
-	head := append(heading(c), span{Faint, cmp.Or(safetext.Line(c.SID), newSID)})
+func planChange(b *bufio.Writer, p *plan.Plan, c *shownChange, style Style) {
+	head := append(heading(c), span{Faint, c.sid(safetext.Line)})
 	if at := pos(c.Source); at != "" {
 		head = append(head, gap, span{Faint, safetext.Line(at)})
 	}
@@ -162,7 +171,7 @@ const maxAligned = 40
 
 // planFields writes the fields of a change in columns. Values that are long or do not
 // fit beside each other have lines of their own below the field, as in a diff.
-func planFields(b *bufio.Writer, p *plan.Plan, c *plan.Change, style Style) {
+func planFields(b *bufio.Writer, p *plan.Plan, c *shownChange, style Style) {
 	const indent, separators = 4, 2
 	fields := shown(c)
 	befores, afters := make([]string, len(fields)), make([]string, len(fields))
@@ -175,7 +184,7 @@ func planFields(b *bufio.Writer, p *plan.Plan, c *plan.Change, style Style) {
 	for i, f := range fields {
 		afters[i] = show(p, f.After)
 		n, room := Width(afters[i]), style.Width-indent-pathWidth-separators
-		if c.Action == plan.Update {
+		if c.updates() {
 			befores[i] = show(p, f.Before)
 			before := Width(befores[i])
 			beside[i] = max(before, n) <= maxAligned && (style.Width == 0 || before+Width(arrow)+n <= room)
@@ -191,13 +200,13 @@ func planFields(b *bufio.Writer, p *plan.Plan, c *plan.Change, style Style) {
 		switch {
 		case !beside[i]:
 			fmt.Fprintf(b, "%s%s\n", head, f.Path)
-			if c.Action != plan.Update {
+			if !c.updates() {
 				fmt.Fprintf(b, "%s\n", style.fill(indent+2, indent+2, plain(afters[i])))
 				continue
 			}
 			fmt.Fprintf(b, "%s\n", style.fill(indent+2, indent+4, span{Destructive, "-"}, plain(" "+befores[i])))
 			fmt.Fprintf(b, "%s\n", style.fill(indent+2, indent+4, span{Success, "+"}, plain(" "+afters[i])))
-		case c.Action == plan.Update:
+		case c.updates():
 			before := befores[i]
 			if style.Width == 0 || indent+pathWidth+separators+beforeWidth+Width(arrow+afters[i]) <= style.Width {
 				before = pad(before, beforeWidth)
