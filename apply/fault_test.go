@@ -609,7 +609,7 @@ func TestLostCreatePassesOverIgnored(t *testing.T) {
 				w.once(isCreate, emutest.Fault{DropBefore: true})
 				theirs := w.flows()[0].SID
 				c := w.client()
-				snap, err := state.Read(t.Context(), c, schema.Kinds)
+				snap, err := state.Read(t.Context(), c, []*schema.Kind{schema.Flows})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -618,7 +618,7 @@ func TestLostCreatePassesOverIgnored(t *testing.T) {
 					t.Fatal(err)
 				}
 				p, err := plan.Compute(t.Context(), plan.Input{
-					Config: &schema.Config{Kinds: schema.Kinds, Resources: []schema.Declared{want}, Ignore: globs}, Snapshot: snap, ExpectAccount: w.server.AccountSID(),
+					Config: &schema.Config{Kinds: []*schema.Kind{schema.Flows}, Resources: []schema.Declared{want}, Ignore: globs}, Snapshot: snap, ExpectAccount: w.server.AccountSID(),
 				})
 				if err != nil {
 					t.Fatal(err)

@@ -168,12 +168,12 @@ func all() plan.Limit {
 }
 
 func (w *world) plan(ctx context.Context, c *flexapi.Client, flows []schema.Declared) (*plan.Plan, *state.Snapshot, error) {
-	snap, err := state.Read(ctx, c, schema.Kinds)
+	snap, err := state.Read(ctx, c, []*schema.Kind{schema.Flows})
 	if err != nil {
 		return nil, nil, err
 	}
 	p, err := plan.Compute(ctx, plan.Input{
-		Config: &schema.Config{Kinds: schema.Kinds, Resources: flows}, Snapshot: snap, MaxDeletes: all(), NoDelete: w.noDelete,
+		Config: &schema.Config{Kinds: []*schema.Kind{schema.Flows}, Resources: flows}, Snapshot: snap, MaxDeletes: all(), NoDelete: w.noDelete,
 		ExpectAccount: w.server.AccountSID(), FlexsyncVersion: "test", CreatedAt: time.Now(),
 	})
 	return p, snap, err

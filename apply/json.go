@@ -23,7 +23,7 @@ func (r *Report) Deleted() []state.Resource {
 
 type jsonResult struct {
 	Action string `json:"action"`
-	schema.Key
+	schema.KeyJSON
 	SID       string         `json:"sid,omitempty"`
 	Step      string         `json:"step,omitempty"`
 	Status    Status         `json:"status"`
@@ -68,7 +68,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 		for i := range r.Results {
 			res := &r.Results[i]
 			add(jsonResult{
-				Action: res.Action.String(), Key: res.Key, SID: res.SID, Step: res.Step, Status: res.Status,
+				Action: res.Action.String(), KeyJSON: res.Key.JSON(), SID: res.SID, Step: res.Step, Status: res.Status,
 				Attempts: res.Attempts, RequestID: res.RequestID, Note: res.Note, Error: NewJSONError(res.Err), Before: res.Before,
 			})
 		}
@@ -81,7 +81,11 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	if len(r.Mismatches) > 0 || r.Status == Mismatched {
 		d.List("mismatches", func(add func(any)) {
 			for i := range r.Mismatches {
-				add(&r.Mismatches[i])
+				m := &r.Mismatches[i]
+				add(struct {
+					schema.KeyJSON
+					*Mismatch
+				}{m.Key.JSON(), m})
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -57,7 +58,8 @@ func (p *Plan) writeJSON(w io.Writer, status, digest string) error {
 	}
 	d.Map("state", func(add func(string, any)) {
 		for _, sid := range slices.Sorted(maps.Keys(p.State)) {
-			add(sid, p.State[sid])
+			seen := p.State[sid]
+			add(sid, jsonSeen{schema.Key{Kind: schema.KindOf(sid), ID: seen.ID}.JSON(), seen.Digest})
 		}
 	})
 	d.Member("ignore", nonNil(p.Ignore))
@@ -65,7 +67,11 @@ func (p *Plan) writeJSON(w io.Writer, status, digest string) error {
 	if len(p.LeftOut) > 0 {
 		d.Member("left_out", p.LeftOut)
 	}
-	d.Member("managed", nonNil(p.Managed[schema.Flows]))
+	for _, k := range schema.Kinds {
+		if ids, ok := p.Managed[k]; ok || k == schema.Flows && len(p.Managed) == 0 {
+			d.Member(managedKey(k), nonNil(ids))
+		}
+	}
 	if p.NoDelete {
 		d.Member("no_delete", true)
 	}
@@ -80,19 +86,66 @@ func (p *Plan) writeJSON(w io.Writer, status, digest string) error {
 				c.Source = &yamldoc.Pos{File: c.Source.File, Line: c.Source.Line}
 			}
 			c.Fields = nonNil(c.Fields)
-			add(&c)
+			add(jsonOf(&c))
 		}
 	})
 	if len(p.Kept) > 0 {
 		d.List("kept", func(add func(any)) {
 			for i := range p.Kept {
-				add(&p.Kept[i])
+				k := &p.Kept[i]
+				j := jsonKept{KeyJSON: k.Key.JSON(), SID: k.SID, Reason: k.Reason, CopyOf: k.CopyOf}
+				if k.Kind == schema.Flows {
+					j.Flow = &k.Object
+				} else {
+					j.Before = &k.Object
+				}
+				add(j)
 			}
 		})
 	}
 	d.Member("warnings", nonNil(p.Warnings))
 	d.Member("refusals", nonNil(p.Refusals))
 	return d.Close()
+}
+
+// managedKey is the member that lists what the run manages of a kind. Those of flows
+// keep the names that they had when there was no other kind.
+func managedKey(k *schema.Kind) string {
+	if k == schema.Flows {
+		return "managed"
+	}
+	return "managed_" + k.Plural
+}
+
+type jsonSeen struct {
+	schema.KeyJSON
+	Digest string `json:"digest"`
+}
+
+type jsonChange struct {
+	Action Action `json:"action"`
+	schema.KeyJSON
+	*Change
+}
+
+func jsonOf(c *Change) jsonChange { return jsonChange{c.Action, c.Key.JSON(), c} }
+
+type jsonKept struct {
+	schema.KeyJSON
+	SID    string         `json:"sid"`
+	Reason string         `json:"reason,omitempty"`
+	CopyOf string         `json:"copy_of,omitempty"`
+	Flow   *schema.Object `json:"flow,omitempty"`
+	Before *schema.Object `json:"before,omitempty"` // of another kind
+}
+
+// JSON returns the difference for a JSON document.
+func (m Moved) JSON() any {
+	return struct {
+		schema.KeyJSON
+		SID  string `json:"sid"`
+		What string `json:"what"`
+	}{m.Key.JSON(), m.SID, m.What}
 }
 
 func nonNil[T any](s []T) []T {
@@ -125,30 +178,87 @@ func decode(data []byte, v any) error {
 	return dec.Decode(v)
 }
 
+// accept takes over the members that have another form in JSON, or says what is wrong
+// with them.
+func (p *Plan) accept(state map[string]jsonSeen, changes []jsonChange, kept []jsonKept) error {
+	p.State = make(map[string]Seen, len(state))
+	for sid, j := range state {
+		key, err := j.Key()
+		if err != nil {
+			return err
+		}
+		if schema.KindOf(sid) != key.Kind {
+			return fmt.Errorf("%q is not the SID of %s", sid, key.Kind.One())
+		}
+		p.State[sid] = Seen{key.ID, j.Digest}
+	}
+	for _, j := range changes {
+		c, err := j.accept()
+		if err != nil {
+			return err
+		}
+		p.Changes = append(p.Changes, c)
+	}
+	for _, j := range kept {
+		key, err := j.Key()
+		if err != nil {
+			return err
+		}
+		k := Kept{Key: key, SID: j.SID, Reason: j.Reason, CopyOf: j.CopyOf}
+		if o := cmp.Or(j.Flow, j.Before); o != nil {
+			k.Object = *o
+		}
+		p.Kept = append(p.Kept, k)
+	}
+	return nil
+}
+
 // accept refuses a change that is not one, and makes the values of its fields
 // what package schema has.
-func (c *Change) accept() error {
-	c.Kind = schema.Flows
+func (j jsonChange) accept() (c Change, err error) {
+	if j.Action == 0 {
+		return c, errors.New("a change without an action")
+	}
+	if j.Change != nil {
+		c = *j.Change
+	}
+	c.Action = j.Action
+	if c.Key, err = j.KeyJSON.Key(); err != nil {
+		return c, err
+	}
+	return c, c.check()
+}
+
+func (c *Change) check() error {
+	for _, side := range []*schema.Object{c.Before, c.After} {
+		if side != nil && side.Kind != c.Kind {
+			return fmt.Errorf("the %s of %s %q is of another kind", c.Action, c.Kind.Name, c.ID)
+		}
+	}
 	switch {
-	case c.Action == 0:
-		return errors.New("a change without an action")
 	case (c.Action == Create) != (c.Before == nil), (c.Action == Delete) != (c.After == nil):
 		return fmt.Errorf("the %s of %s %q has the wrong sides", c.Action, c.Kind.Name, c.ID)
 	case (c.Action == Create) != (c.SID == ""):
 		return fmt.Errorf("the %s of %s %q has the SID %q", c.Action, c.Kind.Name, c.ID, c.SID)
 	case c.SID != "" && !schema.IsSID(c.Kind.SID, c.SID):
-		return fmt.Errorf("%q is not the SID of a %s", c.SID, c.Kind.Name)
+		return fmt.Errorf("%q is not the SID of %s", c.SID, c.Kind.One())
 	case c.Step != "" && (c.Step != StepDisable || c.Action != Update):
 		return fmt.Errorf("the %s of %s %q has the step %q", c.Action, c.Kind.Name, c.ID, c.Step)
 	}
 	for i := range c.Fields {
 		f := &c.Fields[i]
 		if c.Kind.Field(f.Path) == nil {
-			return fmt.Errorf("%q is not a field of a %s", f.Path, c.Kind.Name)
+			return fmt.Errorf("%q is not a field of %s", f.Path, c.Kind.One())
 		}
 		for _, side := range []*schema.Value{&f.Before, &f.After} {
 			switch v := (*side).(type) {
 			case nil, bool, string:
+			case []any:
+				words := make([]string, len(v))
+				for i := range v {
+					words[i], _ = v[i].(string) // the digest tells of another type
+				}
+				*side = schema.NewWordSet(words)
 			case json.Number:
 				n, err := strconv.ParseInt(v.String(), 10, 64)
 				if err != nil {
@@ -156,7 +266,7 @@ func (c *Change) accept() error {
 				}
 				*side = n
 			default:
-				return fmt.Errorf("%s is a list or an object", f.Path)
+				return fmt.Errorf("%s is an object", f.Path)
 			}
 		}
 	}
@@ -187,19 +297,23 @@ func Read(data []byte) (*Plan, error) {
 		FormatVersion int      `json:"format_version"`
 		PlanDigest    string   `json:"plan_digest"`
 		Managed       []string `json:"managed"`
+		Addresses     []string `json:"managed_addresses"`
 		Plan
+		State   map[string]jsonSeen `json:"state"`
+		Changes []jsonChange        `json:"changes"`
+		Kept    []jsonKept          `json:"kept"`
 	}
 	if err := decode(data, &j); err != nil {
 		return nil, &DamagedError{Reason: err.Error()}
 	}
 	p := &j.Plan
-	p.Managed = map[*schema.Kind][]string{schema.Flows: j.Managed}
-	for i := range p.Kept {
-		p.Kept[i].Kind = schema.Flows
+	if err := p.accept(j.State, j.Changes, j.Kept); err != nil {
+		return nil, &DamagedError{Reason: err.Error()}
 	}
-	for i := range p.Changes {
-		if err := p.Changes[i].accept(); err != nil {
-			return nil, &DamagedError{Reason: err.Error()}
+	p.Managed = make(map[*schema.Kind][]string)
+	for k, ids := range map[*schema.Kind][]string{schema.Flows: j.Managed, schema.Addresses: j.Addresses} {
+		if ids != nil {
+			p.Managed[k] = ids
 		}
 	}
 	digest, err := p.digest()

@@ -80,7 +80,7 @@ type Plan struct {
 
 // Seen is what the plan found of a resource.
 type Seen struct {
-	ID     string `json:"friendly_name"`
+	ID     string `json:"-"`
 	Digest string `json:"digest"` // of the compared fields only
 }
 

@@ -130,7 +130,7 @@ func key(name string) schema.Key { return schema.Key{Kind: schema.Flows, ID: nam
 func sid(prefix string, n int) string { return fmt.Sprintf("%s%032x", prefix, n) }
 
 func config(flows ...schema.Declared) *schema.Config {
-	return &schema.Config{Kinds: schema.Kinds, Resources: flows}
+	return &schema.Config{Kinds: []*schema.Kind{schema.Flows}, Resources: flows}
 }
 
 // account makes a snapshot as the program does: of pages in any order.
@@ -139,7 +139,7 @@ func account(flows ...state.Resource) *state.Snapshot {
 	for i := range flows {
 		items[i] = apiJSON(&flows[i])
 	}
-	snap, err := state.Read(context.Background(), pages{items}, schema.Kinds)
+	snap, err := state.Read(context.Background(), pages{items}, []*schema.Kind{schema.Flows})
 	if err != nil {
 		panic(err)
 	}

@@ -503,7 +503,7 @@ func TestLawOrderDoesNotMatter(t *testing.T) {
 			last := len(listing) - 1
 			listing[last] = append(listing[last], apiJSON(&f))
 		}
-		if shuffled.Snapshot, _ = state.Read(context.Background(), listing, schema.Kinds); shuffled.Snapshot == nil {
+		if shuffled.Snapshot, _ = state.Read(context.Background(), listing, []*schema.Kind{schema.Flows}); shuffled.Snapshot == nil {
 			t.Fatal("the listing is not read")
 		}
 		q, err2 := Compute(context.Background(), shuffled)

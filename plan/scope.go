@@ -140,8 +140,8 @@ func ignores(globs []glob.Glob, r *state.Resource) bool {
 // Moved is a difference between the account and what a saved plan saw of a resource.
 type Moved struct {
 	schema.Key
-	SID  string `json:"sid"`
-	What string `json:"what"`
+	SID  string
+	What string
 }
 
 func (m Moved) String() string {

@@ -15,6 +15,7 @@ func (c *contents) check() {
 	c.checkNames()
 	c.checkPins()
 	c.checkIdentities()
+	c.checkRoutes()
 	c.checkIgnored()
 }
 
@@ -75,9 +76,13 @@ func (c *contents) checkNames() {
 		} else if used && uses[known.first].of == u.of {
 			c.repeated(name, uses[known.first], u)
 		} else if used && rival >= 0 {
-			c.problem(c.posOf(u), c.pathOf(u), complaint{
+			what := complaint{
 				fmt.Sprintf("the %s %s is already the %s of the %s at %s", u.what(), yamldoc.Quote(name), uses[rival].what(), kind.Name, c.posOf(uses[rival])),
-				fmt.Sprintf("remove one, or pin each %s to its resource with sid", kind.Name)})
+				fmt.Sprintf("remove one, or pin each %s to its resource with sid", kind.Name)}
+			if kind.ByContact() {
+				what = complaint{fmt.Sprintf("%s %s is already declared at %s", kind.Name, yamldoc.Quote(name), c.posOf(uses[rival])), "remove one"}
+			}
+			c.problem(c.posOf(u), c.pathOf(u), what)
 		}
 	}
 	for i := range c.declared {
@@ -143,7 +148,7 @@ func (c *contents) checkIdentities() {
 		k := o.Kind
 		relevant := k.Channel.Bit() | k.Contact.Bit() | k.Enabled.Bit() | k.Variant.Bit()
 		exact := o.Claim()
-		if exact == (TypedClaim{}) || exact.Variant == "" || c.facts[i].unsure&relevant != 0 {
+		if k.ByContact() || exact == (TypedClaim{}) || exact.Variant == "" || c.facts[i].unsure&relevant != 0 {
 			continue
 		}
 		at, collides := first[exact]
@@ -171,6 +176,45 @@ func (c *contents) checkIdentities() {
 			c.warn(i, fmt.Sprintf("%s with %s %s: Twilio refuses this (error 45210), unless ignore_changes keeps other values in the account", pair, k.Variant.Path, exact.Variant))
 		default:
 			c.warn(i, fmt.Sprintf("%s, with %s %s and %s: Twilio delivers messages to only one of them", pair, k.Variant.Path, exact.Variant, other.Variant()))
+		}
+	}
+}
+
+// checkRoutes looks for an enabled address beside a flow of its identity. Twilio
+// routes messages to the flow as long as it is there.
+func (c *contents) checkRoutes() {
+	roles := func(i int) (o *Declared, sure bool) {
+		o = &c.declared[i]
+		k := o.Kind
+		return o, c.facts[i].unsure&(k.Channel.Bit()|k.Contact.Bit()|k.Enabled.Bit()) == 0
+	}
+	flows := make(map[Claim][]int)
+	for i := range c.declared {
+		if o, sure := roles(i); sure && !o.Kind.ByContact() && o.Get(o.Kind.Contact) != nil {
+			flows[o.Route()] = append(flows[o.Route()], i)
+		}
+	}
+	for i := range c.declared {
+		o, sure := roles(i)
+		if !sure || !o.Kind.ByContact() || !o.Enabled() {
+			continue
+		}
+		for _, j := range flows[o.Route()] {
+			flow := &c.declared[j]
+			loose := flow.IgnoreChanges&(flow.Kind.Channel.Bit()|flow.Kind.Contact.Bit()|flow.Kind.Enabled.Bit()) != 0 || o.IgnoreChanges.Has(o.Kind.Enabled)
+			switch {
+			case flow.Enabled() && !loose:
+				c.problem(o.Pos, c.path(i), complaint{
+					fmt.Sprintf("%s %s and %s %s (at %s) are both enabled for one identity: Twilio delivers its messages to the %[3]s as long as it is there",
+						o.Kind.Name, yamldoc.Quote(o.ID()), flow.Kind.Name, yamldoc.Quote(flow.ID()), flow.Pos),
+					fmt.Sprintf("remove the %s, or disable one of them", flow.Kind.Name)})
+			case flow.Enabled():
+				c.warn(i, fmt.Sprintf("%s %s and %s %s (at %s) are both enabled for one identity, unless ignore_changes keeps another value in the account: Twilio delivers its messages to the %[3]s as long as it is there",
+					o.Kind.Name, yamldoc.Quote(o.ID()), flow.Kind.Name, yamldoc.Quote(flow.ID()), flow.Pos))
+			default:
+				c.warn(i, fmt.Sprintf("%s %s stands beside the disabled %s %s (at %s) of its identity: messages may not reach the %[1]s until the %[3]s is deleted",
+					o.Kind.Name, yamldoc.Quote(o.ID()), flow.Kind.Name, yamldoc.Quote(flow.ID()), flow.Pos))
+			}
 		}
 	}
 }

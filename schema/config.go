@@ -60,3 +60,13 @@ type Warning struct {
 	Message string
 	Pos     yamldoc.Pos
 }
+
+// Count returns how many resources of a kind the YAML declares.
+func (c *Config) Count(k *Kind) (n int) {
+	for i := range c.Resources {
+		if c.Resources[i].Kind == k {
+			n++
+		}
+	}
+	return n
+}

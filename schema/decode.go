@@ -377,6 +377,11 @@ func (d *decoder) field(l *layer, f *Field, byName bool, n *yamldoc.Node, at pat
 		}
 	case Bool:
 		v, ok = d.boolean(n, at)
+	case Words:
+		var words []string
+		if words, ok = d.words(f, n, at); ok {
+			v, c = NewWordSet(words), f.checkWords(words)
+		}
 	case Int:
 		var i int64
 		if i, ok = d.integer(n, at); ok {
@@ -436,6 +441,17 @@ func (d *decoder) declare(base *layer, item *yamldoc.Node, at path) {
 			out.Secrets = append(out.Secrets, Secret{Field: f, Template: template})
 		}
 	}
+	f := facts{unsure: unsure, pinned: own.pinned, index: int32(at.entry - 1), name: out.Pos, renamed: own.renamedPos}
+	if k.refuse != nil {
+		written := Object{Kind: k} // before it is normalised
+		for f := range k.In(given &^ unsure) {
+			written.values[f.index] = from(f)
+		}
+		if wrong, c := k.refuse(&written); wrong != nil {
+			d.problem(own.at[wrong].value, at.at(wrong.Path), c)
+			f.unsure |= wrong.Bit()
+		}
+	}
 	for _, ref := range own.names {
 		if relevant.Has(ref.Field) {
 			out.Names = append(out.Names, ref)
@@ -446,7 +462,6 @@ func (d *decoder) declare(base *layer, item *yamldoc.Node, at path) {
 			out.Names = append(out.Names, ref)
 		}
 	}
-	f := facts{unsure: unsure, pinned: own.pinned, index: int32(at.entry - 1), name: out.Pos, renamed: own.renamedPos}
 	// Where the name is written tells more than where the resource begins, unless
 	// it stands in what an alias refers to.
 	if key := own.at[k.ID].key; key != nil && item == yamldoc.Resolved(item) && key.Line >= item.Line {
@@ -474,7 +489,7 @@ func (d *decoder) declare(base *layer, item *yamldoc.Node, at path) {
 func (d *decoder) checkType(own *layer, typ string, at path) {
 	k := own.kind
 	if typ == "" {
-		if own.group != nil {
+		if own.group != nil && !k.Variant.Required {
 			c := complaint{fmt.Sprintf("%s requires %s", k.Group, k.Variant.Path), fmt.Sprintf("write %s: %s", k.Variant.Path, strings.Join(k.Variant.Enum, ", or "))}
 			if types := k.variantsOf(own.given & k.Typed); len(types) == 1 {
 				c.hint = fmt.Sprintf("write %s: %s", k.Variant.Path, types[0])
@@ -530,7 +545,7 @@ func (d *decoder) lint(o *Declared, own *layer) {
 		}
 		d.out.warnings = append(d.out.warnings, Warning{Code: code, Message: fmt.Sprintf("%s %s: %s", o.Kind.Name, yamldoc.Quote(o.ID()), message), Pos: pos})
 	}
-	for _, f := range []*Field{o.Kind.ID, o.Kind.Contact} {
+	for _, f := range slices.Compact([]*Field{o.Kind.ID, o.Kind.Contact}) {
 		if n := utf8.RuneCountInString(o.Text(f)); n > longText {
 			warn(f, "long-name", fmt.Sprintf("%s has %d characters; Twilio may refuse more than %d", f.Path, n, longText))
 		}

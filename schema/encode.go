@@ -18,8 +18,8 @@ type Export struct {
 	Header     []string // comment lines at the top
 	AccountSID string   // "" leaves it out
 	Ignore     []ExportIgnore
-	Kind       *Kind
-	Entries    []ExportEntry // of the kind, written in this order
+	Kinds      []*Kind       // written in this order
+	Entries    []ExportEntry // of these kinds, written in this order
 
 	// Names maps SIDs to the names to write instead of them, for the fields that
 	// have a key for that.
@@ -65,39 +65,50 @@ func (e Export) Encode() []byte {
 			w.line("  - ", scalar(entry.Pattern))
 		}
 	}
-	k := e.Kind
-	if len(e.Entries) == 0 {
+	for _, k := range e.Kinds {
+		e.encode(w, k)
+	}
+	return w.text
+}
+
+// Of returns the entries of a kind.
+func (e Export) Of(k *Kind) []ExportEntry {
+	return slices.DeleteFunc(slices.Clone(e.Entries), func(x ExportEntry) bool { return x.Kind != k })
+}
+
+// encode writes the entries of a kind.
+func (e Export) encode(w *encoder, k *Kind) {
+	entries := e.Of(k)
+	if len(entries) == 0 {
 		w.line(k.Plural, ": []")
-		return w.text
+		return
 	}
 	var shared FieldSet
 	var of Object
 	if !e.Whole {
-		shared, of = e.shared()
+		shared, of = k.shared(entries)
 	}
 	if shared != 0 {
 		w.line(k.Defaults, ":")
 		w.fields("  ", &of, shared)
 	}
 	w.line(k.Plural, ":")
-	channel := func(i int) string { return e.Entries[i].Text(k.Channel) }
-	channels := e.Channels && slices.ContainsFunc(e.Entries, func(x ExportEntry) bool { return x.Text(k.Channel) != channel(0) })
-	for i := range e.Entries {
+	channel := func(i int) string { return entries[i].Text(k.Channel) }
+	channels := e.Channels && slices.ContainsFunc(entries, func(x ExportEntry) bool { return x.Text(k.Channel) != channel(0) })
+	for i := range entries {
 		if i > 0 {
 			w.line()
 		}
 		if channels && (i == 0 || channel(i) != channel(i-1)) {
 			w.comment("  ", []string{channel(i)})
 		}
-		w.entry(&e.Entries[i], shared)
+		w.entry(&entries[i], shared)
 	}
-	return w.text
 }
 
 // shared returns the fields that have one value, not the default, in all resources
 // to which they apply, if those are two or more, and an object with these values.
-func (e Export) shared() (set FieldSet, of Object) {
-	k := e.Kind
+func (k *Kind) shared(entries []ExportEntry) (set FieldSet, of Object) {
 	of.Kind = k
 	for i := range k.Fields {
 		f := &k.Fields[i]
@@ -105,8 +116,8 @@ func (e Export) shared() (set FieldSet, of Object) {
 			continue
 		}
 		n, same := 0, true
-		for j := range e.Entries {
-			if x := &e.Entries[j]; f.AppliesTo(x.Variant()) {
+		for j := range entries {
+			if x := &entries[j]; f.AppliesTo(x.Variant()) {
 				if n++; n == 1 {
 					of.values[i] = x.values[i]
 				}
@@ -160,6 +171,8 @@ func (w *encoder) fields(indent string, o *Object, set FieldSet) {
 		switch v := o.Get(f).(type) {
 		case bool:
 			value = strconv.FormatBool(v)
+		case WordSet:
+			value = v.String()
 		case int64:
 			value = strconv.FormatInt(v, 10)
 		case string:

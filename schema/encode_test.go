@@ -82,7 +82,7 @@ func genFlow() *rapid.Generator[Object] {
 func genExport() *rapid.Generator[Export] {
 	return rapid.Custom(func(t *rapid.T) Export {
 		e := Export{
-			Kind:   Flows,
+			Kinds: []*Kind{Flows},
 			Header: rapid.SliceOfN(genText(), 0, 2).Draw(t, "header"),
 			Names:  map[string]string{},
 		}
@@ -184,7 +184,7 @@ func TestDeclarable(t *testing.T) {
 		case Int:
 			flow.Set(f, rapid.Int64().Draw(t, "number"))
 		}
-		text := Export{Kind: Flows, Entries: []ExportEntry{{Object: flow}}}.Encode()
+		text := Export{Kinds: []*Kind{Flows}, Entries: []ExportEntry{{Object: flow}}}.Encode()
 		_, err := Load([]string{"-"}, Options{Stdin: strings.NewReader(string(text))})
 		if problems := flow.Problems(); (err == nil) != (problems == nil) && flow.Variant() != "" {
 			t.Fatalf("Load says %v, Problems says %q\n%s", err, problems, text)
@@ -214,7 +214,7 @@ func TestProblems(t *testing.T) {
 func TestEncodeGolden(t *testing.T) {
 	is, fw := "IS00000000000000000000000000000001", "FW00000000000000000000000000000001"
 	e := Export{
-		Kind:       Flows,
+		Kinds: []*Kind{Flows},
 		Header:     []string{"An account with everything", "", "two\nlines"},
 		AccountSID: "AC00000000000000000000000000000001",
 		Ignore:     []ExportIgnore{{"FO00000000000000000000000000000009", "\"a\x1b[31m\": the name contains a control character"}, {glob.Quote("a*b?[c]"), ""}},
@@ -246,7 +246,7 @@ func TestEncodeGolden(t *testing.T) {
 		t.Errorf("YAML (-want +got):\n%s", diff)
 	}
 	load(t, e)
-	if got := string(Export{Kind: Flows}.Encode()); got != "version: 1\nflows: []\n" {
+	if got := string(Export{Kinds: []*Kind{Flows}}.Encode()); got != "version: 1\nflows: []\n" {
 		t.Errorf("an empty account gives %q", got)
 	}
 }
@@ -259,7 +259,7 @@ func TestOrder(t *testing.T) {
 		e := genExport().Draw(t, "export")
 		parts := make([]Export, 3)
 		for i := range parts {
-			parts[i].Kind, parts[i].AccountSID = Flows, e.AccountSID
+			parts[i].Kinds, parts[i].AccountSID = []*Kind{Flows}, e.AccountSID
 		}
 		for _, f := range e.Entries {
 			p := &parts[rapid.IntRange(0, len(parts)-1).Draw(t, "part")]
@@ -307,7 +307,7 @@ func TestEncodeShared(t *testing.T) {
 	studio := ExportEntry{Object: Flows.Make(Values{"friendly_name": "C", "channel_type": "web", "chat_service_sid": sid("IS", 1), "integration_type": Studio, "integration.flow_sid": sid("FW", 1), "integration.retry_count": int64(1)})}
 	none := ExportEntry{Object: Flows.Make(Values{"friendly_name": "D", "channel_type": "web", "chat_service_sid": sid("IS", 1), "enabled": true})}
 	e := Export{
-		Kind:     Flows,
+		Kinds: []*Kind{Flows},
 		Names:    map[string]string{sid("WS", 1): "Flex"},
 		Channels: true,
 		Entries:  []ExportEntry{task("A", "sms"), task("B", "sms"), studio, none},

@@ -77,7 +77,7 @@ func TestPaths(t *testing.T) {
 		{"stdin", []string{"-", "one.yaml", "-"}, "stdin one", 2},
 		{"absent", []string{"absent.yaml", "one.yaml/x"}, "absent.yaml: no such file or directory\none.yaml/x: not a directory", 0},
 		{"no YAML", []string{"empty"}, "empty: the directory has no *.yaml or *.yml file", 0},
-		{"only comments", []string{"only-comments.yaml"}, "only-comments.yaml: flows: the files declare no flows", 0},
+		{"only comments", []string{"only-comments.yaml"}, "only-comments.yaml: flows: the files declare neither flows nor addresses", 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

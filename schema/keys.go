@@ -21,6 +21,18 @@ type shape struct {
 	elsewhere []neighbour
 	// synonyms are words that people use for a key of this mapping.
 	synonyms map[string]string
+	// foreign are keys that other kinds have, and why this one does not.
+	foreign map[string]complaint
+	url     string // the path of the field for a URL
+}
+
+// identifying are the keys that only kinds with another identity have.
+func identifying(k *Kind) map[string]complaint {
+	because := fmt.Sprintf("%s is identified by its %s alone", k.One(), k.ID.Path)
+	return map[string]complaint{
+		"sid":         {"sid does not exist here: " + because, "remove it"},
+		"renamedfrom": {"renamed_from does not exist here: " + because, "remove it; an " + k.Name + " with another identity is another " + k.Name},
+	}
 }
 
 type key struct {
@@ -37,13 +49,13 @@ type neighbour struct {
 // documentShape is the keys of a document.
 var documentShape = func() *shape {
 	s := &shape{name: "a document", keys: []key{{name: "version"}, {name: "account_sid"}, {name: "ignore"}}, synonyms: map[string]string{
-		"flexflows": "flows", "flow": "flows", "account": "account_sid", "default": "defaults", "ignored": "ignore",
+		"flexflows": "flows", "flow": "flows", "account": "account_sid", "default": "defaults", "ignored": "ignore", "address": "addresses",
 	}}
 	for _, k := range Kinds {
 		s.keys = append(s.keys, key{name: k.Defaults}, key{name: k.Plural})
 		s.elsewhere = append(s.elsewhere,
-			neighbour{k.shape, fmt.Sprintf("in a %s, under %s or %s", k.Name, k.Plural, k.Defaults)},
-			neighbour{k.groupShape, fmt.Sprintf("under a %s's %s", k.Name, k.Group)})
+			neighbour{k.shape, fmt.Sprintf("in %s, under %s or %s", k.One(), k.Plural, k.Defaults)},
+			neighbour{k.groupShape, fmt.Sprintf("under %s's %s", k.One(), k.Group)})
 		for _, inner := range []*shape{k.shape, k.groupShape} {
 			inner.elsewhere = append(inner.elsewhere, neighbour{s, "at the top of the document"})
 		}
@@ -54,10 +66,13 @@ var documentShape = func() *shape {
 // newShapes fills in the keys that a resource and its group may have, and what
 // ignore_changes takes.
 func (k *Kind) newShapes() {
-	top := &shape{name: "a " + k.Name, readOnly: true, synonyms: k.synonyms, keys: []key{
-		{name: "sid"}, {name: "renamed_from"}, {name: "ignore_changes"}, {name: k.Group},
-	}}
-	group := &shape{name: "an " + k.Group, prefix: k.Group, synonyms: k.inner}
+	top := &shape{name: k.One(), readOnly: true, synonyms: k.synonyms, keys: []key{{name: "ignore_changes"}, {name: k.Group}}}
+	if k.ByContact() {
+		top.foreign = identifying(k)
+	} else {
+		top.keys = append([]key{{name: "sid"}, {name: "renamed_from"}}, top.keys...)
+	}
+	group := &shape{name: article(k.Group), prefix: k.Group, synonyms: k.inner}
 	top.elsewhere = []neighbour{{group, "under " + k.Group}}
 	group.elsewhere = []neighbour{{top, fmt.Sprintf("in the %s, next to %s", k.Name, k.Group)}}
 	k.shape, k.groupShape = top, group
@@ -70,6 +85,9 @@ func (k *Kind) newShapes() {
 		}
 		for at, name := range f.keysOf() {
 			s.keys = append(s.keys, key{name: name, field: f, byName: at > 0})
+		}
+		if f.rule == urlRule {
+			top.url = f.Path
 		}
 		if f != k.ID {
 			k.ignorable[f.Path] = f.Bit()
@@ -110,6 +128,9 @@ var readOnlyKeys = []string{"account_sid", "date_created", "date_updated", "url"
 // unknown says what to do about a key that the shape does not have.
 func (s *shape) unknown(name string) complaint {
 	bare := nearest.Fold(name)
+	if c, ok := s.foreign[bare]; ok {
+		return c
+	}
 	if s.readOnly {
 		for _, k := range readOnlyKeys {
 			if nearest.Fold(k) != bare {
@@ -120,7 +141,7 @@ func (s *shape) unknown(name string) complaint {
 			case "account_sid":
 				c.hint = "to name the account that flexsync may write to, write account_sid at the top of the document"
 			case "url":
-				c.hint = "the URL of a webhook is integration.url"
+				c.hint = "the URL of a webhook is " + s.url
 			}
 			return c
 		}
@@ -172,7 +193,11 @@ func (k *Kind) ignores(path string) (FieldSet, complaint) {
 		return set, complaint{}
 	}
 	if path == k.ID.Path {
-		return 0, complaint{fmt.Sprintf("%s cannot be ignored: it identifies the %s", path, k.Name), fmt.Sprintf("to rename a %s, list its old name under renamed_from", k.Name)}
+		c := complaint{fmt.Sprintf("%s cannot be ignored: it identifies the %s", path, k.Name), fmt.Sprintf("to rename a %s, list its old name under renamed_from", k.Name)}
+		if k.ByContact() {
+			c.hint = "remove it"
+		}
+		return 0, c
 	}
 	bare := nearest.Fold(path)
 	for i := range k.Fields {

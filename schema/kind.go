@@ -2,6 +2,8 @@ package schema
 
 import (
 	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"math/bits"
@@ -37,8 +39,10 @@ type Kind struct {
 	Immutable FieldSet
 
 	lint     func(o *Object, warn func(f *Field, code, message string))
-	synonyms map[string]string // words that people use for a key outside the group
-	inner    map[string]string // likewise, for a key in the group
+	refuse   func(o *Object) (f *Field, why complaint) // a rule across fields; may be nil
+	settle   func(o *Object)                           // gives equal content one value; may be nil
+	synonyms map[string]string                         // words that people use for a key outside the group
+	inner    map[string]string                         // likewise, for a key in the group
 
 	grouped  FieldSet            // what is in the group, and Variant
 	fieldsOf map[string]FieldSet // by variant; "" is a resource without one
@@ -49,7 +53,7 @@ type Kind struct {
 }
 
 // Kinds is the table.
-var Kinds = []*Kind{Flows}
+var Kinds = []*Kind{Flows, Addresses}
 
 // KindOf returns the kind of a SID, or nil.
 func KindOf(sid string) *Kind {
@@ -69,15 +73,50 @@ const (
 	String ValueType = iota
 	Bool
 	Int
+	Words // of Field.Enum: a set
 )
 
 // String names the type with its article, for messages.
 func (t ValueType) String() string {
-	return [...]string{"a string", "a bool", "an integer"}[t]
+	return [...]string{"a string", "a bool", "an integer", "a list"}[t]
 }
 
-// Value is one field of a resource: a string, a bool, an int64, or nil for unset.
+// Value is one field of a resource: a string, a bool, an int64, a [WordSet], or nil
+// for unset.
 type Value = any
+
+// WordSet is a value of the type Words: sorted, each once, joined by commas. So equal
+// sets are equal values.
+type WordSet string
+
+// NewWordSet returns the set of some words.
+func NewWordSet(words []string) WordSet {
+	return WordSet(strings.Join(slices.Compact(slices.Sorted(slices.Values(words))), ","))
+}
+
+// List returns the words, sorted.
+func (s WordSet) List() []string {
+	if s == "" {
+		return []string{}
+	}
+	return strings.Split(string(s), ",")
+}
+
+// MarshalJSON implements [json.Marshaler]: a list.
+func (s WordSet) MarshalJSON() ([]byte, error) { return json.Marshal(s.List()) }
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (s *WordSet) UnmarshalJSON(data []byte) error {
+	var words []string
+	if err := json.Unmarshal(data, &words); err != nil {
+		return err
+	}
+	*s = NewWordSet(words)
+	return nil
+}
+
+// String returns the set as YAML writes it.
+func (s WordSet) String() string { return "[" + strings.Join(s.List(), ", ") + "]" }
 
 // Values are fields by their path; see [Kind.Make].
 type Values map[string]Value
@@ -110,6 +149,7 @@ type Field struct {
 	words     map[string]string // what people write instead of a value of Enum
 	hints     map[string]string // what to tell those who write something else
 	otherwise string            // what to tell all others
+	AnyCase   bool              // the case of a value of Enum makes no difference
 
 	Default  Value // the value when the key is omitted; nil: unset
 	Left     bool  // omitted, it stays as it is in the account
@@ -188,6 +228,17 @@ func (k *Kind) Roles() FieldSet {
 	return k.ID.Bit() | k.Variant.Bit() | k.Enabled.Bit() | k.Channel.Bit() | k.Contact.Bit()
 }
 
+// One is the kind's name with its article, for messages.
+func (k *Kind) One() string { return article(k.Name) }
+
+// article puts "a" or "an" before a word.
+func article(word string) string {
+	if strings.ContainsRune("aeiou", rune(word[0])) {
+		return "an " + word
+	}
+	return "a " + word
+}
+
 // ByContact reports whether a resource is identified by its contact. Then it cannot
 // have another name: it has neither a pin nor old names.
 func (k *Kind) ByContact() bool { return k.ID == k.Contact }
@@ -257,7 +308,34 @@ func newKind(k Kind, id, variant, enabled, channel, contact string) *Kind {
 // Key identifies a resource within an account, apart from copies.
 type Key struct {
 	Kind *Kind  `json:"-"`
-	ID   string `json:"friendly_name"`
+	ID   string `json:"-"`
+}
+
+// KeyJSON is a key as members of a JSON object. Those of a flow do not say that it is
+// one, as documents did before there were other kinds.
+type KeyJSON struct {
+	Kind    string  `json:"kind,omitempty"`
+	Name    *string `json:"friendly_name,omitempty"`
+	Address *string `json:"address,omitempty"`
+}
+
+// JSON returns the key as members of a JSON object.
+func (a Key) JSON() KeyJSON {
+	if a.Kind == Addresses {
+		return KeyJSON{Kind: a.Kind.Name, Address: &a.ID}
+	}
+	return KeyJSON{Name: &a.ID}
+}
+
+// Key reads what JSON returns.
+func (j KeyJSON) Key() (Key, error) {
+	switch {
+	case j.Kind == "" && j.Name != nil && j.Address == nil:
+		return Key{Flows, *j.Name}, nil
+	case j.Kind == Addresses.Name && j.Name == nil && j.Address != nil:
+		return Key{Addresses, *j.Address}, nil
+	}
+	return Key{}, errors.New("an entry is of no kind")
 }
 
 // Compare orders keys by the table of kinds, then by ID.

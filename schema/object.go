@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"flexsync/internal/jsondoc"
 )
@@ -77,6 +78,18 @@ func (o *Object) Set(f *Field, v Value) {
 	if v == nil || v == "" {
 		v = f.Default
 	}
+	if s, ok := v.(string); ok && f.AnyCase {
+		v = f.spelling(s)
+	}
+	if w, ok := v.(WordSet); ok {
+		words := w.List()
+		for i := range words {
+			words[i] = f.spelling(words[i])
+		}
+		if v = nil; w != "" {
+			v = NewWordSet(words)
+		}
+	}
 	if !f.AppliesTo(o.Variant()) {
 		v = nil
 	}
@@ -87,6 +100,19 @@ func (o *Object) Set(f *Field, v Value) {
 		}
 	}
 	o.values[f.index] = v
+	if o.Kind.settle != nil {
+		o.Kind.settle(o)
+	}
+}
+
+// spelling returns the word of Enum that s is, apart from case, or s.
+func (f *Field) spelling(s string) string {
+	for _, w := range f.Enum {
+		if f.AnyCase && strings.EqualFold(w, s) {
+			return w
+		}
+	}
+	return s
 }
 
 // Copy copies fields from another object of the kind.
@@ -211,17 +237,20 @@ func (o Object) String() string {
 }
 
 // UnmarshalJSON reads what MarshalJSON writes of the object's kind; without one, of
-// a flow. An unknown key, a value of another type and a key of another variant are
+// the first kind that has the keys. An unknown key, a value of another type and a key of another variant are
 // errors.
 func (o *Object) UnmarshalJSON(data []byte) error {
-	if o.Kind == nil {
-		o.Kind = Flows
-	}
-	k := o.Kind
 	var top map[string]json.RawMessage
 	if err := json.Unmarshal(data, &top); err != nil {
 		return err
 	}
+	if o.Kind == nil {
+		o.Kind = Flows
+		if _, ok := top[Addresses.ID.Path]; ok {
+			o.Kind = Addresses
+		}
+	}
+	k := o.Kind
 	if raw, ok := top[k.Group]; ok {
 		var group map[string]json.RawMessage
 		if err := json.Unmarshal(raw, &group); err != nil {
@@ -236,9 +265,9 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 	for path, raw := range top {
 		f := k.Field(path)
 		if f == nil {
-			return fmt.Errorf("%q is not a key of a %s", path, k.Name)
+			return fmt.Errorf("%q is not a key of %s", path, k.One())
 		}
-		v := [...]any{String: new(string), Bool: new(bool), Int: new(int64)}[f.Type]
+		v := [...]any{String: new(string), Bool: new(bool), Int: new(int64), Words: new(WordSet)}[f.Type]
 		if err := json.Unmarshal(raw, v); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
@@ -248,6 +277,8 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 		case *bool:
 			values[path] = *v
 		case *int64:
+			values[path] = *v
+		case *WordSet:
 			values[path] = *v
 		}
 	}
@@ -270,6 +301,9 @@ func (o *Object) Form(before *Object) url.Values {
 	form := make(url.Values, len(o.Kind.Fields))
 	for i := range o.Kind.Fields {
 		f := &o.Kind.Fields[i]
+		if f.Immutable && before != nil {
+			continue
+		}
 		switch v := o.values[i].(type) {
 		case nil:
 			if f.Cleared && before != nil && before.values[i] != nil {
@@ -281,6 +315,8 @@ func (o *Object) Form(before *Object) url.Values {
 			form.Set(f.Form, strconv.FormatBool(v))
 		case int64:
 			form.Set(f.Form, strconv.FormatInt(v, 10))
+		case WordSet:
+			form[f.Form] = v.List()
 		}
 	}
 	return form

@@ -24,7 +24,7 @@ func (f *Field) checkString(s string) complaint {
 	switch {
 	case !utf8.ValidString(s):
 		return complaint{yamldoc.Quote(s) + " is not valid UTF-8", ""}
-	case f.Enum != nil && !slices.Contains(f.Enum, s):
+	case f.Enum != nil && !slices.Contains(f.Enum, f.spelling(s)):
 		return f.wrongWord(s)
 	case f.SIDOrName && s == "":
 		return complaint{"an empty string is neither a SID nor a name", fmt.Sprintf("write a SID (%s) or a unique name, or omit the key", sidForm(f.SID))}
@@ -184,8 +184,15 @@ func (o *Object) Problems() []string {
 			}
 		case int64:
 			c = f.checkInt(v)
+		case WordSet:
+			c = f.checkWords(v.List())
 		}
 		if c.message != "" {
+			texts = append(texts, f.Path+": "+c.message)
+		}
+	}
+	if o.Kind.refuse != nil {
+		if f, c := o.Kind.refuse(o); f != nil {
 			texts = append(texts, f.Path+": "+c.message)
 		}
 	}

@@ -209,6 +209,21 @@ func (d *decoder) texts(n *yamldoc.Node, at path, visit func(s string, n *yamldo
 	}
 }
 
+// words reads a list of words. With one that is not known, there is no value.
+func (d *decoder) words(f *Field, n *yamldoc.Node, at path) (words []string, ok bool) {
+	ok = yamldoc.IsSequence(n)
+	before := len(d.out.problems)
+	read := 0
+	d.texts(n, at, func(s string, n *yamldoc.Node, at path) {
+		read++
+		if c := f.checkWords([]string{s}); c.message != "" {
+			d.problem(n, at, c)
+		}
+		words = append(words, f.spelling(s))
+	})
+	return words, ok && read == len(n.Content) && len(d.out.problems) == before
+}
+
 func (d *decoder) tagged(n *yamldoc.Node, at path) {
 	d.problem(n, at, complaint{fmt.Sprintf("the tag %s is not supported", yamldoc.Quote(n.Tag)), "write the value without a tag"})
 }

@@ -31,10 +31,19 @@ type ExportOptions struct {
 }
 
 // exportHeader is what a reader has to know about the file.
-var exportHeader = []string{
-	"The Flex Flows of a Twilio account, as flexsync export found them.",
-	"Omitted keys have their documented defaults.",
-	"flexsync apply deletes flows that are in no file and not ignored.",
+func exportHeader(kinds []*schema.Kind) []string {
+	titles, plurals := make([]string, len(kinds)), make([]string, len(kinds))
+	for i, k := range kinds {
+		plurals[i], titles[i] = k.Plural, k.Plural
+		if k == schema.Flows {
+			titles[i] = k.Title + "s"
+		}
+	}
+	return []string{
+		fmt.Sprintf("The %s of a Twilio account, as flexsync export found them.", strings.Join(titles, " and ")),
+		"Omitted keys have their documented defaults.",
+		fmt.Sprintf("flexsync apply deletes %s that are in no file and not ignored.", strings.Join(plurals, " and ")),
+	}
 }
 
 // Export returns the account as a configuration whose plan is empty, sorted by
@@ -43,23 +52,25 @@ var exportHeader = []string{
 // that the YAML cannot declare is ignored by its SID (with opts.Names by its name),
 // with the reason and its content in a comment.
 func (s *Snapshot) Export(opts ExportOptions) schema.Export {
-	e := schema.Export{Header: exportHeader, Names: opts.Names, Channels: true, Kind: schema.Flows}
+	e := schema.Export{Header: exportHeader(s.listed()), Names: opts.Names, Channels: true, Kinds: s.listed()}
 	names := s.lasting(opts.Gone)
-	count := make(map[string]int, len(s.Resources))
-	all := make(map[string]int, len(s.Resources))
+	count := make(map[schema.Key]int, len(s.Resources))
+	all := make(map[schema.Key]int, len(s.Resources))
 	sids := make(map[string]bool, len(s.Resources))
 	for i := range s.Resources {
 		f := &s.Resources[i]
 		sids[f.SID] = true
-		all[f.ID()]++
+		all[f.Key()]++
 		if len(f.Problems()) == 0 && !names.copies[f.SID] {
-			count[f.ID()]++
+			count[f.Key()]++
 		}
 	}
 	named := func(f *Resource) bool {
-		return opts.Names != nil && all[f.ID()] == 1 && !sids[f.ID()] && isPortable(f.ID())
+		return opts.Names != nil && all[f.Key()] == 1 && !sids[f.ID()] && isPortable(f.ID())
 	}
 	holders := make(map[schema.TypedClaim]*Resource)
+	flows := make(map[schema.Claim]*Resource) // what is enabled, and not identified by it
+	addresses := make(map[schema.Key]*Resource)
 	for i := range s.Resources {
 		f := &s.Resources[i]
 		if names.copies[f.SID] {
@@ -68,19 +79,29 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 		why := strings.Join(f.Problems(), "; ")
 		if why == "" && sids[f.ID()] {
 			// A pattern of ignore could not tell the two apart.
-			why = "its name is the SID of a " + f.Kind.Name
-			count[f.ID()]--
+			why = "its name is the SID of another resource"
+			count[f.Key()]--
 		}
-		if k := f.Claim(); why == "" && k != (schema.TypedClaim{}) && f.Variant() != "" {
+		if f.Kind.ByContact() && why == "" {
+			if other := addresses[f.Key()]; other != nil {
+				why = fmt.Sprintf("%s has the same identity", other.SID)
+			} else if other := flows[f.Route()]; other != nil && f.Enabled() {
+				why = fmt.Sprintf("it is enabled for the same identity as %s %q", other.Kind.Name, other.ID())
+			} else {
+				addresses[f.Key()] = f
+			}
+		}
+		if k := f.Claim(); !f.Kind.ByContact() && why == "" && k != (schema.TypedClaim{}) && f.Variant() != "" {
 			// Twilio refuses such a pair (45210), and so does the YAML.
 			if other := holders[k]; other != nil {
 				why = fmt.Sprintf("it is enabled for the same identity as %q", other.ID())
 				if !named(other) {
 					why += " (" + other.SID + ")"
 				}
-				count[f.ID()]--
+				count[f.Key()]--
 			} else {
 				holders[k] = f
+				flows[f.Route()] = f
 			}
 		}
 		if why != "" {
@@ -103,10 +124,13 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 	}
 	for i := range e.Entries {
 		x := &e.Entries[i]
+		if x.Kind.ByContact() {
+			continue
+		}
 		if fresh := names.renamed[x.SID]; fresh != "" {
 			x.Comment = []string{fmt.Sprintf("Was %q, a name that another flow has.", x.ID())}
 			x.Set(x.Kind.ID, fresh)
-		} else if n := count[x.ID()]; opts.Gone[x.SID] {
+		} else if n := count[x.Key()]; opts.Gone[x.SID] {
 			continue
 		} else if n > 1 {
 			x.Pin = true
@@ -119,7 +143,7 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 			x.Comment = []string{"This name is about to change, so the sid identifies the flow."}
 		}
 	}
-	channel := func(x *schema.ExportEntry) int { return slices.Index(e.Kind.Channel.Enum, x.Text(e.Kind.Channel)) }
+	channel := func(x *schema.ExportEntry) int { return slices.Index(x.Kind.Channel.Enum, x.Text(x.Kind.Channel)) }
 	slices.SortStableFunc(e.Entries, func(a, b schema.ExportEntry) int { return cmp.Compare(channel(&a), channel(&b)) })
 	return e
 }
@@ -130,6 +154,11 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 func Restore(flows []Resource, header string) schema.Export {
 	s := &Snapshot{Resources: slices.Clone(flows)}
 	s.sort()
+	for i := range s.Resources {
+		if k := s.Resources[i].Kind; !slices.Contains(s.Kinds, k) {
+			s.Kinds = append(s.Kinds, k)
+		}
+	}
 	gone := make(map[string]bool, len(flows))
 	for i := range flows {
 		gone[flows[i].SID] = true
@@ -163,9 +192,10 @@ func (s *Snapshot) lasting(gone map[string]bool) lasting {
 		taken[s.Resources[i].ID()] = true
 	}
 	for from := 0; from < len(s.Resources); {
-		name, to := s.Resources[from].ID(), from
+		key, to := s.Resources[from].Key(), from
+		name := key.ID
 		var group []*Resource
-		for ; to < len(s.Resources) && s.Resources[to].ID() == name; to++ {
+		for ; to < len(s.Resources) && s.Resources[to].Key() == key; to++ {
 			if f := &s.Resources[to]; len(f.Problems()) == 0 {
 				group = append(group, f)
 			}
@@ -186,6 +216,7 @@ func (s *Snapshot) lasting(gone map[string]bool) lasting {
 			case i == 0 || !gone[f.SID]:
 			case slices.ContainsFunc(group[:i], func(g *Resource) bool { return g.Object == f.Object }):
 				l.copies[f.SID] = true
+			case f.Kind.ByContact():
 			default:
 				fresh := ""
 				for ok := true; ok; ok = taken[fresh] {

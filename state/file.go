@@ -7,7 +7,6 @@ import (
 
 	"flexsync/internal/jsondoc"
 	"flexsync/internal/safetext"
-	"flexsync/schema"
 )
 
 // Everything returns what has to be looked up for [Snapshot.EncodeFile].
@@ -17,7 +16,7 @@ func Everything(why string) Wanted {
 	return w
 }
 
-// EncodeFile returns the account as a JSON document that the embedded API loads, so
+// EncodeFile returns the account, the listed kinds of it, as a JSON document that the embedded API loads, so
 // that a plan against the file equals a plan against the account, names and
 // references included. The directory must hold what [Everything] asks for.
 //
@@ -26,7 +25,7 @@ func Everything(why string) Wanted {
 // Equal accounts give equal bytes.
 func (s *Snapshot) EncodeFile(accountSID string, d *Directory) []byte {
 	doc := jsondoc.Object{{Name: "account_sid", Value: accountSID}}
-	for _, k := range schema.Kinds {
+	for _, k := range s.listed() {
 		all := []jsondoc.Object{} // [], not null, when there is none
 		for i := range s.Resources {
 			r := &s.Resources[i]

@@ -222,7 +222,7 @@ func (l *lookup) list(ctx context.Context, prefix, parent, why string) error {
 			if err != nil {
 				return fmt.Errorf("%s %d of the listing: %w", c.noun, len(found)+1, err)
 			}
-			if err := t.add(c.noun, n.SID, account); err != nil {
+			if err := t.add(c.noun, c.noun+"s", n.SID, account); err != nil {
 				return err
 			}
 			found = append(found, n)

@@ -65,7 +65,16 @@ type Snapshot struct {
 	// AccountSID is the account that the resources belong to, or "" if none names
 	// one.
 	AccountSID string
+	Kinds      []*schema.Kind // that were listed; nil is flows alone
 	Resources  []Resource
+}
+
+// listed returns the kinds that were listed.
+func (s *Snapshot) listed() []*schema.Kind {
+	if s.Kinds == nil {
+		return []*schema.Kind{schema.Flows}
+	}
+	return s.Kinds
 }
 
 // Lister lists collections of Twilio's products. It must be safe for concurrent
@@ -82,6 +91,8 @@ type Lister interface {
 var kinds = map[*schema.Kind]flexapi.Collection{
 	// https://www.twilio.com/docs/flex/developer/messaging/api/flow
 	schema.Flows: {Product: flexapi.Flex, Path: "/v1/FlexFlows", Key: "flex_flows", PageSize: 1000},
+	// https://www.twilio.com/docs/conversations/api/address-configuration-resource
+	schema.Addresses: {Product: flexapi.Conversations, Path: "/v1/Configuration/Addresses", Key: "address_configurations", PageSize: 50},
 }
 
 // Collection returns where the resources of a kind are.
@@ -91,7 +102,7 @@ func Collection(k *schema.Kind) flexapi.Collection { return kinds[k] }
 // several accounts, a SID that occurs twice, or an item that is not of its kind is an
 // error.
 func Read(ctx context.Context, l Lister, kinds []*schema.Kind) (*Snapshot, error) {
-	s := &Snapshot{}
+	s := &Snapshot{Kinds: kinds}
 	var t tally
 	var mu sync.Mutex // guards both
 	g, ctx := errgroup.WithContext(ctx)
@@ -108,7 +119,7 @@ func Read(ctx context.Context, l Lister, kinds []*schema.Kind) (*Snapshot, error
 					if err != nil {
 						return fmt.Errorf("%s %d of the listing: %w", k.Name, n, err)
 					}
-					if err := t.add(k.Name, r.SID, r.AccountSID); err != nil {
+					if err := t.add(k.Name, k.Plural, r.SID, r.AccountSID); err != nil {
 						return err
 					}
 					s.Resources = append(s.Resources, r)
@@ -143,9 +154,9 @@ type tally struct {
 }
 
 // add counts an item, or says how the listing contradicts itself.
-func (t *tally) add(noun, sid, account string) error {
+func (t *tally) add(noun, plural, sid, account string) error {
 	if _, twice := t.seen[sid]; twice {
-		return fmt.Errorf("the listing has %s %s twice, so other %ss may be missing from it; run again", noun, sid, noun)
+		return fmt.Errorf("the listing has %s %s twice, so other %s may be missing from it; run again", noun, sid, plural)
 	}
 	if t.seen == nil {
 		t.seen = make(map[string]struct{})
@@ -180,7 +191,7 @@ func Decode(k *schema.Kind, item json.RawMessage) (Resource, error) {
 		return r, fmt.Errorf("date_created: %w", err)
 	}
 	if !schema.IsSID(k.SID, r.SID) {
-		return r, fmt.Errorf("sid: %s is not the SID of a %s", safetext.Quote(r.SID), k.Name)
+		return r, fmt.Errorf("sid: %s is not the SID of %s", safetext.Quote(r.SID), k.One())
 	}
 	var group map[string]json.RawMessage
 	if raw := members[k.Group]; !isNull(raw) {
@@ -230,6 +241,11 @@ func lenient(field *schema.Field, raw json.RawMessage) (schema.Value, error) {
 	switch field.Type {
 	case schema.String:
 		return text(raw)
+	case schema.Words:
+		var words []string
+		if err := json.Unmarshal(raw, &words); err == nil {
+			return schema.NewWordSet(words), nil
+		}
 	case schema.Bool:
 		switch strings.ToLower(strings.Trim(string(raw), `"`)) {
 		case "true":
@@ -261,3 +277,13 @@ func text(raw json.RawMessage) (s string, err error) {
 }
 
 func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
+
+// Count returns how many resources of a kind there are.
+func (s *Snapshot) Count(k *schema.Kind) (n int) {
+	for i := range s.Resources {
+		if s.Resources[i].Kind == k {
+			n++
+		}
+	}
+	return n
+}

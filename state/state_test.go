@@ -33,7 +33,7 @@ func (p pages) List(_ context.Context, _ flexapi.Collection, visit func([]json.R
 	return nil
 }
 
-func read(p pages) (*Snapshot, error) { return Read(context.Background(), p, schema.Kinds) }
+func read(p pages) (*Snapshot, error) { return Read(context.Background(), p, []*schema.Kind{schema.Flows}) }
 
 func sidOf(prefix string, n int) string { return fmt.Sprintf("%s%032x", prefix, n) }
 
@@ -151,7 +151,7 @@ func TestReadRefuses(t *testing.T) {
 // An error of the listing is passed on, and what came before it is nothing.
 func TestReadFails(t *testing.T) {
 	broken := errors.New("broken")
-	snap, err := Read(context.Background(), failing{pages{{listed(1, "A")}}, broken}, schema.Kinds)
+	snap, err := Read(context.Background(), failing{pages{{listed(1, "A")}}, broken}, []*schema.Kind{schema.Flows})
 	if snap != nil || !errors.Is(err, broken) {
 		t.Errorf("%v, %v", snap, err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"flexsync/internal/render"
 	"flexsync/internal/safetext"
+	"flexsync/schema"
 )
 
 // app is what a command knows of the world outside: streams, environment, clock
@@ -115,6 +116,9 @@ func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
+	if strings.HasSuffix(noun, "s") {
+		noun += "e"
+	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
@@ -132,4 +136,13 @@ func newLogger(w io.Writer, format string) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+// countKinds says how many resources of some kinds there are: "2 flows and 1 address".
+func countKinds(kinds []*schema.Kind, of func(*schema.Kind) int) string {
+	parts := make([]string, len(kinds))
+	for i, k := range kinds {
+		parts[i] = count(of(k), k.Name)
+	}
+	return strings.Join(parts, " and ")
 }

@@ -235,7 +235,7 @@ type refusedDocument struct {
 	Status        string        `json:"status"`
 	AccountSID    string        `json:"account_sid"`
 	Refusals      []plan.Notice `json:"refusals,omitempty"`
-	Stale         []plan.Moved  `json:"stale,omitempty"`
+	Stale         []any         `json:"stale,omitempty"`
 }
 
 func (a *app) writeRefused(p *plan.Plan, why []plan.Notice) error {
@@ -270,7 +270,11 @@ func (c *applyCmd) refuse(ctx context.Context, a *app, s *session) error {
 func (c *applyCmd) stale(ctx context.Context, a *app, p *plan.Plan, what string, moved []plan.Moved) error {
 	var err error
 	if c.Format == "json" {
-		err = a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "stale", AccountSID: p.AccountSID, Stale: moved})
+		doc := refusedDocument{FormatVersion: plan.FormatVersion, Status: "stale", AccountSID: p.AccountSID}
+		for _, m := range moved {
+			doc.Stale = append(doc.Stale, m.JSON())
+		}
+		err = a.writeDocument(doc)
 	}
 	a.say("the saved plan is stale: %s since the plan was made", what)
 	for _, m := range moved {

@@ -18,6 +18,7 @@ import (
 
 type exportCmd struct {
 	accountFlags
+	kindFlags
 	Out      string `placeholder:"FILE" file:"out" group:"output" help:"Write to FILE instead of stdout, only if the export succeeds."`
 	Names    bool   `group:"output" help:"Write names instead of SIDs, so that the files work for every account with these names."`
 	Split    string `placeholder:"DIR" file:"out" group:"output" help:"Write one file for each channel to DIR instead of stdout. DIR must not contain YAML files."`
@@ -42,7 +43,7 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := s.list(ctx); err != nil {
+	if err := s.list(ctx, c.kinds()); err != nil {
 		return err
 	}
 	if c.Snapshot != "" {
@@ -63,7 +64,7 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 		if err = writeFile(ctx, c.Out, e.Encode()); err != nil {
 			err = fmt.Errorf("--out: %w", err)
 		} else {
-			a.say("%s written to %s", count(len(e.Entries), "flow"), safetext.Line(c.Out))
+			a.say("%s written to %s", countKinds(c.kinds(), func(k *schema.Kind) int { return len(e.Of(k)) }), safetext.Line(c.Out))
 		}
 	default:
 		_, err = a.stdout.Write(e.Encode())
@@ -76,10 +77,14 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// sayIgnored says how many flows an export can only ignore.
+// sayIgnored says how many resources an export can only ignore.
 func (a *app) sayIgnored(e schema.Export) {
+	noun := "flow"
+	if len(e.Kinds) != 1 || e.Kinds[0] != schema.Flows {
+		noun = "resource"
+	}
 	if n := len(e.Ignore); n > 0 {
-		a.say("%s cannot be declared in YAML and will be ignored; the reasons are in the comments", count(n, "flow"))
+		a.say("%s cannot be declared in YAML and will be ignored; the reasons are in the comments", count(n, noun))
 	}
 }
 
@@ -109,7 +114,7 @@ func (c *exportCmd) writeSnapshot(ctx context.Context, a *app, s *session) error
 	if err := writeFile(ctx, c.Snapshot, s.snapshot.EncodeFile(s.owner(), s.directory)); err != nil {
 		return fmt.Errorf("save the snapshot: %w", err)
 	}
-	a.say("%s written to %s", count(len(s.snapshot.Resources), "flow"), c.Snapshot)
+	a.say("%s written to %s", countKinds(c.kinds(), s.snapshot.Count), c.Snapshot)
 	return nil
 }
 
@@ -155,25 +160,36 @@ type splitFile struct {
 }
 
 // splitByChannel divides an export into one file for each channel and one for
-// ignored flows. An account without flows gets one file that says so.
+// ignored resources. A kind without any gets a file that says so.
 func splitByChannel(e schema.Export) (files []splitFile) {
-	for _, channel := range e.Kind.Channel.Enum {
-		part := schema.Export{Header: e.Header, AccountSID: e.AccountSID, Names: e.Names, Kind: e.Kind}
-		for _, x := range e.Entries {
-			if x.Text(e.Kind.Channel) == channel {
-				part.Entries = append(part.Entries, x)
+	for _, k := range e.Kinds {
+		entries, prefix := e.Of(k), ""
+		if k != schema.Flows {
+			prefix = k.Plural + "-" // a flow and an address may have channels of one name
+		}
+		for _, channel := range k.Channel.Enum {
+			part := schema.Export{Header: e.Header, AccountSID: e.AccountSID, Names: e.Names, Kinds: []*schema.Kind{k}}
+			for _, x := range entries {
+				if x.Text(k.Channel) == channel {
+					part.Entries = append(part.Entries, x)
+				}
+			}
+			if n := len(part.Entries); n > 0 {
+				files = append(files, splitFile{name: prefix + channel + ".yaml", what: count(n, k.Name), yaml: part.Encode()})
 			}
 		}
-		if n := len(part.Entries); n > 0 {
-			files = append(files, splitFile{name: channel + ".yaml", what: count(n, "flow"), yaml: part.Encode()})
+		if len(entries) == 0 && len(e.Ignore) == 0 {
+			part := schema.Export{Header: e.Header, AccountSID: e.AccountSID, Kinds: []*schema.Kind{k}}
+			files = append(files, splitFile{name: k.Plural + ".yaml", what: "no " + k.Plural, yaml: part.Encode()})
 		}
 	}
 	if len(e.Ignore) > 0 {
-		part := schema.Export{Header: []string{"Flows that flexsync ignores, because YAML cannot declare them."}, AccountSID: e.AccountSID, Ignore: e.Ignore, Kind: e.Kind}
-		files = append(files, splitFile{name: "ignore.yaml", what: count(len(e.Ignore), "ignored flow"), yaml: part.Encode()})
-	}
-	if len(files) == 0 {
-		files = append(files, splitFile{name: "flows.yaml", what: "no flows", yaml: e.Encode()})
+		what, noun := "Flows", "ignored flow"
+		if len(e.Kinds) != 1 || e.Kinds[0] != schema.Flows {
+			what, noun = "Resources", "ignored resource"
+		}
+		part := schema.Export{Header: []string{what + " that flexsync ignores, because YAML cannot declare them."}, AccountSID: e.AccountSID, Ignore: e.Ignore, Kinds: e.Kinds}
+		files = append(files, splitFile{name: "ignore.yaml", what: count(len(e.Ignore), noun), yaml: part.Encode()})
 	}
 	return files
 }

@@ -133,7 +133,7 @@ func (c *initCmd) flows(ctx context.Context, a *app) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.list(ctx); err != nil {
+	if err := s.list(ctx, []*schema.Kind{schema.Flows}); err != nil {
 		return nil, err
 	}
 	e := s.snapshot.Export(state.ExportOptions{})

@@ -88,14 +88,14 @@ func (t target) session(a *app, parallelism int) (*session, error) {
 	return s, nil
 }
 
-// list reads the account's flows for a command that only shows them. A listing
+// list reads the account's resources of some kinds for a command that only shows them. A listing
 // of an account other than that of the credentials is refused: it would pass
 // for this one's.
-func (s *session) list(ctx context.Context) (err error) {
-	if s.snapshot, err = state.Read(ctx, s.client, schema.Kinds); err != nil {
+func (s *session) list(ctx context.Context, kinds []*schema.Kind) (err error) {
+	if s.snapshot, err = state.Read(ctx, s.client, kinds); err != nil {
 		return err
 	}
-	return s.owns("the flows belong", s.snapshot.AccountSID)
+	return s.owns("the "+kinds[0].Plural+" belong", s.snapshot.AccountSID)
 }
 
 // owner is the account that the listed flows belong to.
@@ -133,9 +133,13 @@ func (s *session) foreign(what, sid string) string {
 	return fmt.Sprintf("the credentials are for account %s, but %s to account %s", s.accountSID, what, safetext.Line(sid))
 }
 
-// compute plans what in asks for. It lists the account while load reads the
-// YAML, and looks up what the YAML gives by name as soon as that is known.
+// compute plans what in asks for. It lists the kinds that the YAML manages, and looks
+// up what the YAML gives by name at the same time.
 func (s *session) compute(ctx context.Context, in plan.Input, load func() (*schema.Config, error)) error {
+	cfg, err := load()
+	if err != nil { // wrong input is reported before an account that cannot be reached
+		return err
+	}
 	// Requests that are still open end with this function, however it returns.
 	requests, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -143,13 +147,9 @@ func (s *session) compute(ctx context.Context, in plan.Input, load func() (*sche
 	dir := &state.Directory{}
 	var snap *state.Snapshot
 	listings.Go(func() (err error) {
-		snap, err = state.Read(listing, s.client, schema.Kinds)
+		snap, err = state.Read(listing, s.client, cfg.Kinds)
 		return err
 	})
-	cfg, err := load()
-	if err != nil { // wrong input is reported before an account that cannot be reached
-		return err
-	}
 	in.Config = cfg
 	if wanted := plan.References(in); !wanted.Empty() {
 		listings.Go(func() error { return dir.Extend(listing, s.client, wanted) })

@@ -44,7 +44,7 @@ func TestSessions(t *testing.T) {
 					return err
 				}
 			}
-			if err := s.list(t.Context()); err != nil {
+			if err := s.list(t.Context(), []*schema.Kind{schema.Flows}); err != nil {
 				return err
 			}
 			if name := s.snapshot.Resources[0].ID(); len(s.snapshot.Resources) != 1 || name != fmt.Sprintf("Flow %d", i) {

@@ -20,7 +20,7 @@ import (
 )
 
 type showCmd struct {
-	Flow string `arg:"" name:"name|sid" help:"Name or SID of the flow. A name is matched exactly."`
+	Flow string `arg:"" name:"name|sid" help:"Name or SID of the flow, or SID of the address. A name is matched exactly."`
 
 	accountFlags
 }
@@ -40,8 +40,8 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if schema.IsSID("FO", c.Flow) {
-		err = s.fetch(ctx, c.Flow)
+	if k := schema.KindOf(c.Flow); k != nil {
+		err = s.fetch(ctx, k, c.Flow)
 	} else {
 		err = s.find(ctx, c.Flow)
 	}
@@ -49,7 +49,7 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	f := &s.snapshot.Resources[0]
-	header := fmt.Sprintf("Flow %s of account %s", f.SID, s.owner())
+	header := fmt.Sprintf("%s%s %s of account %s", strings.ToUpper(f.Kind.Name[:1]), f.Kind.Name[1:], f.SID, s.owner())
 	if f.DateCreated != "" {
 		header += ", created " + safetext.Line(f.DateCreated)
 	}
@@ -62,27 +62,27 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 	return written(err)
 }
 
-// fetch reads one flow into the snapshot.
-func (s *session) fetch(ctx context.Context, sid string) error {
-	answer, err := s.client.Fetch(ctx, state.Collection(schema.Flows), sid)
+// fetch reads one resource into the snapshot.
+func (s *session) fetch(ctx context.Context, k *schema.Kind, sid string) error {
+	answer, err := s.client.Fetch(ctx, state.Collection(k), sid)
 	var api *flexapi.Error
 	if errors.As(err, &api) && api.Status == http.StatusNotFound {
-		return inputError(fmt.Errorf("account %s has no flow %s", s.accountSID, sid), "`flexsync list` shows those that it has")
+		return inputError(fmt.Errorf("account %s has no %s %s", s.accountSID, k.Name, sid), fmt.Sprintf("`flexsync list%s` shows those that it has", map[bool]string{true: " --kind " + k.Plural}[k != schema.Flows]))
 	}
 	if err != nil {
 		return err
 	}
-	f, err := state.Decode(schema.Flows, answer.Body)
+	f, err := state.Decode(k, answer.Body)
 	if err != nil {
 		return err
 	}
 	s.snapshot = &state.Snapshot{AccountSID: f.AccountSID, Resources: []state.Resource{f}}
-	return s.owns("the flow belongs", f.AccountSID)
+	return s.owns("the "+k.Name+" belongs", f.AccountSID)
 }
 
 // find lists the flows and leaves the one of this name in the snapshot.
 func (s *session) find(ctx context.Context, name string) error {
-	if err := s.list(ctx); err != nil {
+	if err := s.list(ctx, []*schema.Kind{schema.Flows}); err != nil {
 		return err
 	}
 	var names, sids []string

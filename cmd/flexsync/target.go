@@ -6,12 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
 
 	"flexsync/internal/flexapi"
 	"flexsync/internal/safetext"
+	"flexsync/schema"
 )
 
 // target says which account a session works on, and how to reach it.
@@ -166,4 +168,17 @@ func (a *app) profilePath() string {
 		home, _ = os.UserHomeDir() // Windows has no HOME; if there is none at all, reading the file fails
 	}
 	return filepath.Join(home, ".twilio-cli", "config.json")
+}
+
+// kindFlags choose what a command reads from the account.
+type kindFlags struct {
+	Kind string `default:"flows" enum:"flows,addresses,all" group:"selection" help:"What to read: flows, addresses or all."`
+}
+
+// kinds returns the kinds that the flags choose.
+func (f kindFlags) kinds() []*schema.Kind {
+	if f.Kind == "all" {
+		return schema.Kinds
+	}
+	return slices.DeleteFunc(slices.Clone(schema.Kinds), func(k *schema.Kind) bool { return k.Plural != f.Kind })
 }

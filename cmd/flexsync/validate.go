@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"flexsync/internal/render"
 	"flexsync/internal/safetext"
@@ -49,17 +50,23 @@ func (c *validateCmd) Run(ctx context.Context, a *app) error {
 	}
 	a.annotateWarnings(warnings)
 	if c.Format == "json" {
+		var addresses *int
+		if slices.Contains(cfg.Kinds, schema.Addresses) {
+			n := cfg.Count(schema.Addresses)
+			addresses = &n
+		}
 		return a.writeDocument(struct {
 			FormatVersion int           `json:"format_version"`
 			Status        string        `json:"status"`
 			Flows         int           `json:"flows"`
+			Addresses     *int          `json:"addresses,omitempty"` // nil unless they are managed
 			Warnings      []plan.Notice `json:"warnings"`
-		}{plan.FormatVersion, "valid", len(cfg.Resources), warnings})
+		}{plan.FormatVersion, "valid", cfg.Count(schema.Flows), addresses, warnings})
 	}
 	for _, w := range cfg.Warnings {
 		a.say("%s (%s): %s: %s", a.style(a.stderr).Paint(render.Warning, "warning"), w.Code, safetext.Line(w.Pos.String()), safetext.Line(w.Message))
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s in %s: valid\n", count(len(cfg.Resources), "flow"), count(cfg.Files, "file"))
+	_, err = fmt.Fprintf(a.stdout, "%s in %s: valid\n", countKinds(cfg.Kinds, cfg.Count), count(cfg.Files, "file"))
 	return written(err)
 }
 

@@ -85,7 +85,7 @@ func (c *whoamiCmd) Run(ctx context.Context, a *app) error {
 	var wait sync.WaitGroup
 	var failed error
 	wait.Go(func() {
-		failed = ask(ctx, t.timeout, s.list)
+		failed = ask(ctx, t.timeout, func(ctx context.Context) error { return s.list(ctx, []*schema.Kind{schema.Flows}) })
 		me.Products[0] = stateOf("Flex", failed)
 	})
 	for i, p := range probes {
