@@ -40,6 +40,8 @@ type Input struct {
 	BaseURL         string
 	FlexsyncVersion string
 	CreatedAt       time.Time
+
+	isBase bool // see ComputeBase
 }
 
 // UnmatchedError is the error of a glob in Input.Only that matches no name,
@@ -85,7 +87,7 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 	}
 	p.Only = sorted(p.Only)
 	scope := newScope(&in)
-	if err := scope.unmatched(cfg, snap); err != nil {
+	if err := scope.unmatched(cfg, snap); err != nil && !in.isBase {
 		return nil, err
 	}
 	declared := sortedDeclared(cfg)
@@ -307,7 +309,7 @@ func diff(before, after *schema.Object) []FieldChange {
 	k := cmp.Or(after, before).Kind
 	var fields []FieldChange
 	for f := range k.In(schema.Differ(before, after)) {
-		fields = append(fields, FieldChange{f.Path, before.Get(f), after.Get(f)})
+		fields = append(fields, FieldChange{Path: f.Path, Before: before.Get(f), After: after.Get(f)})
 	}
 	return fields
 }

@@ -79,6 +79,9 @@ func (p *Plan) writeJSON(w io.Writer, status, digest string) error {
 		d.Member("names", p.Names)
 	}
 	d.Member("summary", p.Summary)
+	if p.Origins != nil {
+		d.Member("origins", p.Origins)
+	}
 	d.List("changes", func(add func(any)) {
 		for i := range p.Changes {
 			c := p.Changes[i]

@@ -295,23 +295,23 @@ func TestDesired(t *testing.T) {
 func TestFieldsOfAChange(t *testing.T) {
 	p := compute(t, Input{Config: config(declare("A", task, old("X")), declare("B", openIntegration)), Snapshot: account(have(1, "X", on("+1")))})
 	want := [][]FieldChange{{
-		{"friendly_name", "X", "A"},
-		{"contact_identity", "+1", nil},
-		{"integration_type", "studio", "task"},
-		{"integration.flow_sid", sid("FW", 1), nil},
-		{"integration.workspace_sid", nil, sid("WS", 1)},
-		{"integration.workflow_sid", nil, sid("WW", 1)},
-		{"integration.channel", nil, "default"},
-		{"integration.timeout", nil, int64(86400)},
-		{"integration.priority", nil, int64(0)},
-		{"integration.retry_count", int64(3), nil},
+		{"friendly_name", "X", "A", ""},
+		{"contact_identity", "+1", nil, ""},
+		{"integration_type", "studio", "task", ""},
+		{"integration.flow_sid", sid("FW", 1), nil, ""},
+		{"integration.workspace_sid", nil, sid("WS", 1), ""},
+		{"integration.workflow_sid", nil, sid("WW", 1), ""},
+		{"integration.channel", nil, "default", ""},
+		{"integration.timeout", nil, int64(86400), ""},
+		{"integration.priority", nil, int64(0), ""},
+		{"integration.retry_count", int64(3), nil, ""},
 	}, {
-		{"friendly_name", nil, "B"},
-		{"chat_service_sid", nil, sid("IS", 1)},
-		{"channel_type", nil, "sms"},
-		{"enabled", nil, true},
-		{"long_lived", nil, false},
-		{"janitor_enabled", nil, false},
+		{"friendly_name", nil, "B", ""},
+		{"chat_service_sid", nil, sid("IS", 1), ""},
+		{"channel_type", nil, "sms", ""},
+		{"enabled", nil, true, ""},
+		{"long_lived", nil, false, ""},
+		{"janitor_enabled", nil, false, ""},
 	}}
 	for i, fields := range want {
 		if diff := cmp.Diff(fields, p.Changes[i].Fields); diff != "" {

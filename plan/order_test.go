@@ -229,7 +229,7 @@ func TestOrder(t *testing.T) {
 					if diff := cmp.Diff(want, *c.After, asText); diff != "" {
 						t.Errorf("the step of %s does more than disable:\n%s", c.ID, diff)
 					}
-					if diff := cmp.Diff([]FieldChange{{"enabled", true, false}}, c.Fields); diff != "" {
+					if diff := cmp.Diff([]FieldChange{{Path: "enabled", Before: true, After: false}}, c.Fields); diff != "" {
 						t.Error(diff)
 					}
 				}

@@ -70,6 +70,7 @@ type Plan struct {
 	Names map[string]string `json:"names"`
 
 	Summary  Summary  `json:"summary"`
+	Origins  *Origins `json:"origins"` // nil: the plan was made without a base
 	Changes  []Change `json:"changes"` // in the order of execution
 	Kept     []Kept   `json:"kept"`    // deletions that --no-delete holds back
 	Warnings []Notice `json:"warnings"`
@@ -116,6 +117,7 @@ type Change struct {
 	// kind has or gets, the ID of that one. So it is where --no-delete disables the
 	// resource instead. Such a delete does not count for --max-deletes.
 	MovedTo string        `json:"moved_to,omitempty"`
+	Origin  Origin        `json:"origin,omitempty"` // whose difference it is; see [Plan.SetOrigins]
 	Fields  []FieldChange `json:"fields"`
 	// Secrets is the fields whose new value holds a secret variable.
 	Secrets []Secret `json:"secrets,omitempty"`
@@ -133,6 +135,7 @@ type FieldChange struct {
 	Path   string       `json:"path"`
 	Before schema.Value `json:"before"`
 	After  schema.Value `json:"after"`
+	Origin Origin       `json:"origin,omitempty"`
 }
 
 // Disables reports whether the change disables a resource that is enabled now.
@@ -146,6 +149,7 @@ type Kept struct {
 	SID    string        `json:"sid"`
 	Reason string        `json:"reason,omitempty"`
 	CopyOf string        `json:"copy_of,omitempty"` // as in Change
+	Origin Origin        `json:"origin,omitempty"`
 	Object schema.Object `json:"flow"`
 }
 

@@ -826,6 +826,9 @@ func TestLawSavedPlan(t *testing.T) {
 		in.Ignore = genGlobs(t, "--ignore")
 		in.BaseURL, in.FlexsyncVersion = rapid.String().Draw(t, "base URL"), rapid.String().Draw(t, "version")
 		p := compute2(t, in)
+		if rapid.Bool().Draw(t, "base") {
+			p.SetOrigins(compute2(t, w.input()))
+		}
 		doc := asJSON(t, p)
 		q, err := Read(doc)
 		if err != nil {

@@ -37,6 +37,8 @@ func (c *applyCmd) check() error {
 		return inputError(errors.New("--parallelism must be between 1 and 64"), "")
 	case c.DetailedExitcode && !c.DryRun:
 		return inputError(errors.New("--detailed-exitcode needs --dry-run"), "without --dry-run, an apply that succeeds exits with 0")
+	case len(c.Base) > 0 && !c.DryRun:
+		return inputError(errors.New("--base needs --dry-run"), "it only tells whose difference is whose; apply carries out all of them")
 	case c.Backup != "" && !isDir(c.Backup) && isTaken(c.Backup):
 		return inputError(fmt.Errorf("--backup %s: the file already exists", safetext.Line(c.Backup)), "name another file, or a directory, such as backups/, for a new file each time")
 	}
@@ -48,7 +50,7 @@ func (c *applyCmd) check() error {
 		what  string
 		given bool
 	}{
-		{"--check-refs", c.CheckRefs}, {"--ignore", len(c.Ignore) > 0}, {"--max-deletes", c.MaxDeletes != ""}, {"--no-delete", c.NoDelete},
+		{"--base", len(c.Base) > 0}, {"--check-refs", c.CheckRefs}, {"--ignore", len(c.Ignore) > 0}, {"--max-deletes", c.MaxDeletes != ""}, {"--no-delete", c.NoDelete},
 		{"--only", len(c.Only) > 0}, {"--var", len(c.Var) > 0}, {"--var-file", len(c.VarFile) > 0}, {"a PATH", len(c.Paths) > 0},
 	} {
 		if x.given {

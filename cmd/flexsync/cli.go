@@ -78,6 +78,7 @@ type planInput struct {
 
 	inputFlags
 	planFlags
+	baseFlags
 	accountFlags
 }
 

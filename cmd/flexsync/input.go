@@ -118,7 +118,10 @@ func (f *planInput) session(ctx context.Context, a *app, use use) (*session, err
 	in.FlexsyncVersion, in.CreatedAt = a.version, a.now()
 	s, connectErr := f.accountFlags.session(a, use)
 	if connectErr == nil {
-		return s, s.compute(ctx, in, func() (*schema.Config, error) { return f.load(ctx, a, f.Paths, false) })
+		if err := s.compute(ctx, in, func() (*schema.Config, error) { return f.load(ctx, a, f.Paths, false) }); err != nil || len(f.Base) == 0 {
+			return s, err
+		}
+		return s, s.attribute(ctx, in, func() (*schema.Config, error) { return f.load(ctx, a, f.Base, false) })
 	}
 	cfg, err := f.load(ctx, a, f.Paths, false)
 	switch {

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"flexsync/internal/safetext"
+	"flexsync/internal/yamldoc"
+	"flexsync/plan"
+	"flexsync/schema"
+	"flexsync/state"
+)
+
+// baseFlags belong to the commands that tell whose difference is whose. The base is
+// the YAML as it was before the change under review.
+type baseFlags struct {
+	Base []string `sep:"none" placeholder:"PATH" file:"yaml" group:"selection" help:"The YAML before the change under review, to tell it from drift: a file or directory of the target branch (repeatable)."`
+}
+
+// warnBase is the code of the warning about a base that is of no use.
+const warnBase = "base"
+
+// attribute tells of each difference in the plan whose it is. load reads the base; in
+// is what the plan was made from. A base that is of no use costs a warning and the
+// origins, not the plan: only an interrupted run is an error.
+func (s *session) attribute(ctx context.Context, in plan.Input, load func() (*schema.Config, error)) error {
+	base, err := s.planBase(ctx, in, load)
+	switch {
+	case ctx.Err() != nil:
+		return errInterrupted
+	case err != nil:
+		s.plan.Warnings = append(s.plan.Warnings, plan.Notice{Code: warnBase, Message: "drift is not told from the change under review, because --base cannot be used: " + firstOf(err)})
+	default:
+		s.plan.SetOrigins(base)
+	}
+	return nil
+}
+
+// planBase plans the base against what the session knows of the account. Beyond that
+// it looks up only what the base alone refers to by name.
+func (s *session) planBase(ctx context.Context, in plan.Input, load func() (*schema.Config, error)) (*plan.Plan, error) {
+	var err error
+	if in.Config, err = load(); err != nil {
+		return nil, err
+	}
+	if len(in.Config.Resources) == 0 {
+		return nil, errors.New("it declares nothing")
+	}
+	in.CheckRefs = false
+	in.Snapshot, in.Directory = s.snapshot, s.directory
+	in.ExpectAccount = s.accountSID
+	for _, references := range []func(plan.Input) state.Wanted{plan.References, plan.LateReferences} {
+		if wanted := references(in); !wanted.Empty() {
+			if err := s.directory.Extend(ctx, s.client, wanted); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return plan.ComputeBase(ctx, in)
+}
+
+// firstOf is an error in one line: the first of many problems, and how many more
+// there are.
+func firstOf(err error) string {
+	var problems yamldoc.Problems
+	if !errors.As(err, &problems) || len(problems) == 0 {
+		return safetext.Line(err.Error())
+	}
+	said := problems[0].String()
+	if more := len(problems) - 1; more > 0 {
+		said += fmt.Sprintf(" (and %d more)", more)
+	}
+	return safetext.Line(said)
+}
