@@ -105,6 +105,54 @@ func (c *shownChange) sid(show func(string) string) string {
 // replacing is the symbol and the verb of a replacement.
 const replacing = "± replace"
 
+// split returns the changes and the kept resources of a plan in two parts: what the
+// change under review has a part in, which without a base is everything, and drift.
+func split(p *plan.Plan) (parts [2]part) {
+	at := func(o plan.Origin) *part {
+		if o == plan.Drift {
+			return &parts[1]
+		}
+		return &parts[0]
+	}
+	for _, c := range byHarm(p) {
+		part := at(c.Origin)
+		part.changes = append(part.changes, c)
+	}
+	for i := range p.Kept {
+		part := at(p.Kept[i].Origin)
+		part.kept = append(part.kept, &p.Kept[i])
+	}
+	return parts
+}
+
+type part struct {
+	changes []*shownChange
+	kept    []*plan.Kept
+}
+
+func (pt *part) len() int { return len(pt.changes) + len(pt.kept) }
+
+// driftHeading is the heading of the second part.
+const driftHeading = "Drift: changed in the account by hand; apply puts it back"
+
+// origin marks a field of a change whose fields have several origins. A value that
+// has a # is in quotes, so the mark cannot be taken for a part of it.
+func origin(c *shownChange, f *plan.FieldChange) string {
+	if c.Origin != plan.Both || f.Origin == "" || c.Action != plan.Update {
+		return ""
+	}
+	return "  # " + safetext.Line(string(f.Origin))
+}
+
+// originTotals says how many changes are whose, "" without a base.
+func originTotals(p *plan.Plan) string {
+	if p.Origins == nil {
+		return ""
+	}
+	o := p.Origins
+	return totals([]total{{o.Config, "from the change under review"}, {o.Drift, "drift"}, {o.Both, "of both"}})
+}
+
 // The harm that a change does, the most first.
 const (
 	deletes = iota
@@ -196,6 +244,13 @@ func notes(c *shownChange) []span {
 		said = append(said, span{Warning, "disabled for a moment, because identities are swapped; a later step finishes this flow"})
 	case harm(c.Change) == disables:
 		said = append(said, span{Error, "DISABLED: messages no longer reach it"})
+	}
+	switch {
+	case c.Origin != plan.Both:
+	case c.Action == plan.Create:
+		said = append(said, plain("deleted in the account by hand, and edited here"))
+	default:
+		said = append(said, plain("also changed in the account by hand"))
 	}
 	if c.RenamedFrom != "" {
 		said = append(said, plain("renamed from "+safetext.Quote(c.RenamedFrom)))

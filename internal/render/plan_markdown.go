@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -100,13 +101,17 @@ func (o *MarkdownOptions) footer(sid string, room int) string {
 // finds its comment, a verdict and the totals, what was refused or is doubtful, a
 // table of the changes, and each change field by field as a diff block, folded. Deletes
 // and disabled flows come first. What does not fit in the limit is counted: the
-// diffs go first, then the harmless rows, then warnings.
+// diffs go first, then the harmless rows, then warnings. With a base, drift has a
+// heading and a table of its own.
 func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	var b bytes.Buffer
 	account := clip(p.AccountSID, maxAccount)
 	fmt.Fprintf(&b, "<!-- flexsync:plan %s -->\n", safetext.Comment(account))
 	fmt.Fprintf(&b, "### flexsync plan: %s\n\n", verdict(p))
 	fmt.Fprintf(&b, "%s.\n", PlanTotals(p))
+	if whose := originTotals(p); whose != "" {
+		fmt.Fprintf(&b, "Origin: %s.\n", whose)
+	}
 
 	limit := max(o.MaxBytes, MinMarkdownBytes)
 	footer := o.footer(account, limit/6)
@@ -150,21 +155,53 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 		}
 	}
 
-	rows, all := 0, len(changes)+len(p.Kept)
-	for ; rows < all; rows++ {
-		var row string
-		if rows < len(changes) {
-			row = changeRow(p, changes[rows])
-		} else {
-			row = keptRow(&p.Kept[rows-len(changes)])
+	// Which rows fit is decided by harm alone; a part that has any gets its table.
+	parts := split(p)
+	const drift = "\n#### " + driftHeading + "\n"
+	room := budget - b.Len()
+	fit := make(map[any]string)
+	all := len(changes) + len(p.Kept)
+	var begun [2]bool
+	take := func(key any, o plan.Origin, row string) bool {
+		n, at := len(row), 0
+		if o == plan.Drift {
+			at = 1
 		}
-		if rows == 0 {
-			row = header + row
+		if !begun[at] {
+			n += len(header) + at*len(drift)
 		}
-		if b.Len()+len(row) > budget {
+		if n > room {
+			return false
+		}
+		room, begun[at] = room-n, true
+		fit[key] = row
+		return true
+	}
+	full := false
+	for _, c := range changes {
+		if full = !take(c.Change, c.Origin, changeRow(p, c)); full {
 			break
 		}
-		b.WriteString(row)
+	}
+	for i := range p.Kept {
+		if full || !take(&p.Kept[i], p.Kept[i].Origin, keptRow(&p.Kept[i])) {
+			break
+		}
+	}
+	rows := len(fit)
+	for i, part := range parts {
+		if begun[i] {
+			if i == 1 {
+				b.WriteString(drift)
+			}
+			b.WriteString(header)
+		}
+		for _, c := range part.changes {
+			b.WriteString(fit[c.Change])
+		}
+		for _, k := range part.kept {
+			b.WriteString(fit[k])
+		}
 	}
 	cut.add(all-rows, all, "changes")
 
@@ -172,7 +209,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	var blocks strings.Builder
 	if rows == all {
 		blocksCut := 0
-		for _, c := range changes {
+		for _, c := range slices.Concat(parts[0].changes, parts[1].changes) {
 			text := block(p, c)
 			if b.Len()+len(open)+len(" (1000000 of 1000000 changes)")+blocks.Len()+len(text)+len(end) > budget {
 				blocksCut++
@@ -328,6 +365,9 @@ func block(p *plan.Plan, c *shownChange) string {
 	if at := pos(c.Source); at != "" {
 		fmt.Fprintf(&b, " at %s", safetext.Code(at))
 	}
+	if c.Origin == plan.Drift {
+		b.WriteString(" (drift)")
+	}
 	for i, n := range notes(c) {
 		separator := ": "
 		if i > 0 {
@@ -350,6 +390,9 @@ func block(p *plan.Plan, c *shownChange) string {
 		}
 		if f.After != nil {
 			lines = append(lines, fmt.Sprintf("+ %s: %s", f.Path, show(p, f.After)))
+		}
+		if n := len(lines); n > 0 {
+			lines[n-1] += origin(c, &f)
 		}
 	}
 	b.WriteString(safetext.Fence("diff", lines))

@@ -37,26 +37,11 @@ func Plan(w io.Writer, p *plan.Plan, o PlanOptions) error {
 	if p.AccountSID != "" || o.Place != (Place{}) {
 		fmt.Fprintf(b, "%s\n\n", o.fill(0, 4, plain(Account(p.AccountSID, o.Place))))
 	}
-	for _, c := range byHarm(p) {
-		if o.Compact {
-			compact(b, p, c, o.Style)
-		} else {
-			planChange(b, p, c, o.Style)
-			b.WriteByte('\n')
+	for i, part := range split(p) {
+		if i == 1 && part.len() > 0 {
+			fmt.Fprintf(b, "%s\n\n", o.fill(0, 4, span{Name, driftHeading}))
 		}
-	}
-	for i := range p.Kept {
-		k := &p.Kept[i]
-		head := []span{{"", "= keep "}, {Name, safetext.Quote(k.ID)}, gap}
-		why := plain("would be deleted without --no-delete: " + describe(p, &k.Object))
-		if o.Compact {
-			fmt.Fprintf(b, "%s\n", o.cut(append(head, why)...))
-		} else {
-			fmt.Fprintf(b, "%s\n%s\n\n", o.fill(0, 4, append(head, span{Faint, safetext.Line(k.SID)})...), o.fill(4, 4, why))
-		}
-	}
-	if o.Compact && len(p.Changes)+len(p.Kept) > 0 {
-		b.WriteByte('\n')
+		planPart(b, p, &part, o)
 	}
 	for _, n := range p.Warnings {
 		notice(b, span{Warning, "warning"}, &n, o.Style)
@@ -74,8 +59,35 @@ func Plan(w io.Writer, p *plan.Plan, o PlanOptions) error {
 	default:
 		fmt.Fprintf(b, "%s: %s.\n", o.Paint(Success, "No changes"), matches(0))
 	}
+	if whose := originTotals(p); whose != "" {
+		fmt.Fprintf(b, "Origin: %s.\n", whose)
+	}
 	fmt.Fprintf(b, "Plan: %s.\n", PlanTotals(p))
 	return b.Flush()
+}
+
+// planPart writes the changes of a part, then what is kept.
+func planPart(b *bufio.Writer, p *plan.Plan, pt *part, o PlanOptions) {
+	for _, c := range pt.changes {
+		if o.Compact {
+			compact(b, p, c, o.Style)
+		} else {
+			planChange(b, p, c, o.Style)
+			b.WriteByte('\n')
+		}
+	}
+	for _, k := range pt.kept {
+		head := []span{{"", "= keep "}, {Name, safetext.Quote(k.ID)}, gap}
+		why := plain("would be deleted without --no-delete: " + describe(p, &k.Object))
+		if o.Compact {
+			fmt.Fprintf(b, "%s\n", o.cut(append(head, why)...))
+		} else {
+			fmt.Fprintf(b, "%s\n%s\n\n", o.fill(0, 4, append(head, span{Faint, safetext.Line(k.SID)})...), o.fill(4, 4, why))
+		}
+	}
+	if o.Compact && pt.len() > 0 {
+		b.WriteByte('\n')
+	}
 }
 
 // Question returns what a person is asked before a plan is applied, without a line
@@ -182,7 +194,7 @@ func planFields(b *bufio.Writer, p *plan.Plan, c *shownChange, style Style) {
 	}
 	const arrow = " → "
 	for i, f := range fields {
-		afters[i] = show(p, f.After)
+		afters[i] = show(p, f.After) + origin(c, &f)
 		n, room := Width(afters[i]), style.Width-indent-pathWidth-separators
 		if c.updates() {
 			befores[i] = show(p, f.Before)
