@@ -19,6 +19,7 @@ type outputFlags struct {
 	StepSummary bool   `group:"output" help:"In a GitHub job, also append the Markdown to the job summary."`
 
 	compact bool // the text has one line a flow
+	adopt   bool // the text is the YAML that adopts drift
 }
 
 const summaryVariable = "GITHUB_STEP_SUMMARY"
@@ -43,12 +44,16 @@ func (f *outputFlags) show(a *app, s *session, status string) error {
 	case "markdown":
 		return written(render.PlanMarkdown(a.stdout, s.plan.Masked(), f.markdown(a, s)))
 	}
+	if f.adopt {
+		_, err := a.stdout.Write(s.adopted)
+		return written(err)
+	}
 	return written(render.Plan(a.stdout, s.plan.Masked(), render.PlanOptions{Style: a.style(a.stdout), Place: s.place, Compact: f.compact}))
 }
 
 // markdown says how Markdown about a session is written.
 func (f *outputFlags) markdown(a *app, s *session) render.MarkdownOptions {
-	return render.MarkdownOptions{MaxBytes: f.MaxBytes, Place: s.place, Version: a.version, Job: a.job()}
+	return render.MarkdownOptions{MaxBytes: f.MaxBytes, Place: s.place, Version: a.version, Job: a.job(), Adopt: s.adopted}
 }
 
 // job is the job that this process runs in, as GitHub or GitLab describe it.

@@ -16,6 +16,7 @@ type planCmd struct {
 	outputFlags
 	Out              string `placeholder:"FILE" file:"out" group:"output" help:"Save the plan to FILE, for apply --plan."`
 	DetailedExitcode bool   `group:"output" help:"Exit with 2 if there are changes."`
+	Adopt            bool   `group:"output" help:"With --base: print the YAML that adopts the drift, ready to paste, in place of the plan."`
 	Compact          bool   `group:"output" help:"Show each flow in one line of text."`
 }
 
@@ -28,11 +29,13 @@ Examples:
 	flexsync plan                                # flows.yaml, flows.yml or flows/
 	flexsync plan flows/ --var-file prod.yaml --out prod.plan
 	flexsync plan --format markdown > comment.md
+	flexsync plan flows/ --base main/flows/      # main/ has the target branch: what is drift?
+	flexsync plan flows/ --base flows/ --adopt   # the YAML of what was changed by hand
 	flexsync plan --detailed-exitcode            # exits with 2 on changes`
 }
 
 func (c *planCmd) Run(ctx context.Context, a *app) error {
-	if err := c.outputFlags.check(a); err != nil {
+	if err := errors.Join(c.checkAdopt(), c.outputFlags.check(a)); err != nil {
 		return err
 	}
 	c.outputFlags.compact = c.Compact
@@ -41,6 +44,15 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	a.annotatePlan(s.plan.Masked())
+	if c.Adopt {
+		if s.adopted, err = s.adopt(ctx); err != nil {
+			return err
+		}
+		c.outputFlags.adopt = true
+		if len(s.adopted) == 0 {
+			a.say("there is no drift to adopt")
+		}
+	}
 	unsaved := c.save(ctx, s.plan)
 	err = c.planned(ctx, a, s, planExit(s.plan, c.DetailedExitcode), errors.Join(unsaved, c.summarisePlan(ctx, a, s)), "")
 	if c.Out != "" && unsaved == nil {

@@ -33,6 +33,7 @@ type session struct {
 	snapshot  *state.Snapshot  // nil: not listed
 	directory *state.Directory // nil: nothing was looked up
 	plan      *plan.Plan       // nil: none was made or read
+	adopted   []byte           // the YAML that adopts drift; see adopt
 
 	mask *atomic.Pointer[secret.Mask] // of the plan; hides what the API repeats
 }

@@ -41,6 +41,7 @@ type MarkdownOptions struct {
 	Place    Place
 	Version  string // of flexsync; "": not shown
 	Job      Job
+	Adopt    []byte // the YAML that adopts the drift of a plan, folded at the end; nil: none
 }
 
 // Job is what a CI system says of the job that flexsync runs in. What is not a
@@ -225,6 +226,15 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 			fmt.Fprintf(&b, open+"%s"+end, some, blocks.String())
 		}
 		cut.add(blocksCut, len(changes), "diffs")
+	}
+	if len(o.Adopt) > 0 {
+		lines := strings.Split(strings.TrimSuffix(string(o.Adopt), "\n"), "\n")
+		text := "\n<details><summary>YAML that adopts the drift</summary>\n\n" + safetext.Fence("yaml", lines) + end
+		if b.Len()+len(text) <= budget {
+			b.WriteString(text)
+		} else {
+			cut.add(1, 1, "YAML that adopts the drift")
+		}
 	}
 	cut.add(noticesCut, len(p.Warnings)+len(p.Refusals), "warnings and refusals")
 	b.WriteString(cut.line(limit))
