@@ -50,7 +50,8 @@ var Addresses = newKind(Kind{
 			Doc:  "The absolute http or https URL of the webhook.",
 			rule: urlRule},
 		{Path: "auto_creation.webhook_method", Form: "AutoCreation.WebhookMethod", Type: String, Enum: []string{"get", "post"}, AnyCase: true, Variants: []string{Webhook}, Default: "post",
-			Doc: "The HTTP method of the webhook; case makes no difference."},
+			Doc:  "The HTTP method of the webhook, get or post; case makes no difference.",
+			rule: methodRule},
 		{Path: "auto_creation.webhook_filters", Form: "AutoCreation.WebhookFilters", Type: Words, Enum: []string{
 			"onMessageAdded", "onMessageUpdated", "onMessageRemoved", "onConversationUpdated", "onConversationStateUpdated",
 			"onConversationRemoved", "onParticipantAdded", "onParticipantUpdated", "onParticipantRemoved", "onDeliveryUpdated",
@@ -58,9 +59,10 @@ var Addresses = newKind(Kind{
 			Doc: "The events that the webhook is called for; order and repetition make no difference."},
 	},
 
-	lint:   lintAddress,
-	refuse: refuseAddress,
-	settle: settleAddress,
+	lint:     lintAddress,
+	refuse:   refuseAddress,
+	settle:   settleAddress,
+	prefixes: addressPrefixes,
 	synonyms: map[string]string{
 		"name": "friendly_name", "channel": "type", "channeltype": "type", "identity": "address", "contactidentity": "address",
 		"phonenumber": "address", "number": "address", "country": "address_country", "autocreate": "auto_creation", "integration": "auto_creation",
@@ -141,6 +143,7 @@ var (
 	addressRule = &rule{checkAddress, nameSchema}
 	countryRule = &rule{checkCountry, orVariable(`^[A-Z]{2}$`)}
 	labelRule   = &rule{checkLabel, textSchema}
+	methodRule  = &rule{checkMethod, orVariable(`^(?:[Gg][Ee][Tt]|[Pp][Oo][Ss][Tt])$`)}
 )
 
 // checkAddress is the rule on the identities of addresses.
@@ -166,6 +169,14 @@ func checkCountry(s string) complaint {
 	return c
 }
 
+// checkMethod is the rule on the methods of webhooks.
+func checkMethod(s string) complaint {
+	if strings.EqualFold(s, "get") || strings.EqualFold(s, "post") {
+		return complaint{}
+	}
+	return complaint{yamldoc.Quote(s) + " is not one of get, post", "write get or post"}
+}
+
 // checkLabel is the rule on the names of addresses.
 func checkLabel(s string) complaint {
 	if n := utf8.RuneCountInString(s); n > longText {
@@ -179,7 +190,7 @@ func (f *Field) checkWords(words []string) complaint {
 	if len(words) == 0 {
 		return complaint{"the list is empty", "write one or more of " + strings.Join(f.Enum, ", ")}
 	}
-	i := slices.IndexFunc(words, func(w string) bool { return !slices.Contains(f.Enum, f.spelling(w)) })
+	i := slices.IndexFunc(words, func(w string) bool { return !slices.Contains(f.Enum, w) })
 	if i < 0 {
 		return complaint{}
 	}

@@ -82,7 +82,7 @@ func genFlow() *rapid.Generator[Object] {
 func genExport() *rapid.Generator[Export] {
 	return rapid.Custom(func(t *rapid.T) Export {
 		e := Export{
-			Kinds: []*Kind{Flows},
+			Kinds:  []*Kind{Flows},
 			Header: rapid.SliceOfN(genText(), 0, 2).Draw(t, "header"),
 			Names:  map[string]string{},
 		}
@@ -214,7 +214,7 @@ func TestProblems(t *testing.T) {
 func TestEncodeGolden(t *testing.T) {
 	is, fw := "IS00000000000000000000000000000001", "FW00000000000000000000000000000001"
 	e := Export{
-		Kinds: []*Kind{Flows},
+		Kinds:      []*Kind{Flows},
 		Header:     []string{"An account with everything", "", "two\nlines"},
 		AccountSID: "AC00000000000000000000000000000001",
 		Ignore:     []ExportIgnore{{"FO00000000000000000000000000000009", "\"a\x1b[31m\": the name contains a control character"}, {glob.Quote("a*b?[c]"), ""}},
@@ -307,7 +307,7 @@ func TestEncodeShared(t *testing.T) {
 	studio := ExportEntry{Object: Flows.Make(Values{"friendly_name": "C", "channel_type": "web", "chat_service_sid": sid("IS", 1), "integration_type": Studio, "integration.flow_sid": sid("FW", 1), "integration.retry_count": int64(1)})}
 	none := ExportEntry{Object: Flows.Make(Values{"friendly_name": "D", "channel_type": "web", "chat_service_sid": sid("IS", 1), "enabled": true})}
 	e := Export{
-		Kinds: []*Kind{Flows},
+		Kinds:    []*Kind{Flows},
 		Names:    map[string]string{sid("WS", 1): "Flex"},
 		Channels: true,
 		Entries:  []ExportEntry{task("A", "sms"), task("B", "sms"), studio, none},

@@ -51,6 +51,8 @@ func (t ValueType) holds(v Value) bool {
 		return t == Bool
 	case int64:
 		return t == Int
+	case WordSet:
+		return t == Words
 	}
 	return false
 }

@@ -33,14 +33,14 @@ func JSONSchema() []byte {
 		}},
 		{"account_sid", sidSchema("AC").with("description", "The only account that flexsync may write to.")},
 		{"ignore", listOf(globSchema).with("description",
-			"Flows that flexsync never changes or deletes: names, globs (* ? [a-z]) or SIDs.")},
+			"Flows and addresses that flexsync never changes or deletes: names or addresses, globs (* ? [a-z]) or SIDs.")},
 	}
 	var rules []any
 	var defs object
 	for _, k := range Kinds {
 		properties = append(properties,
 			member{k.Defaults, nullable(k.defaultsKeys()).with("description", fmt.Sprintf(
-				"Default values for every %s of this document, merged key by key, `%s` included. A %[1]s takes those that belong to its integration type.", k.Name, k.Group))},
+				"Default values for every %s of this document, merged key by key, `%s` included. Each takes those that belong to its `%s`.", k.Name, k.Group, k.Variant.Path))},
 			member{k.Plural, object{
 				{"description", fmt.Sprintf("The %s. An empty list means that the account has none.", k.Plural)},
 				{"type", []any{"array", "null"}},
@@ -53,7 +53,7 @@ func JSONSchema() []byte {
 	}
 	document := object{
 		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
-		{"description", "The Flex Flows of a Twilio account, kept by flexsync."},
+		{"description", "The Flex Flows and addresses of a Twilio account, kept by flexsync."},
 		{"type", []any{"object", "null"}},
 		{"properties", properties},
 		{"required", []any{"version"}},
@@ -153,7 +153,13 @@ func (k *Kind) valueSchema(f *Field) object {
 		o = object{{"anyOf", []any{object{{"type", "boolean"}}, withVariable, nullSchema}}}
 	case f.Type == Int:
 		o = object{{"anyOf", []any{object{{"type", "integer"}, {"minimum", f.Min}, {"maximum", f.Max}}, withVariable, nullSchema}}}
-	case f.Enum != nil:
+	case f.Type == Words:
+		words := make([]any, len(f.Enum))
+		for i, w := range f.Enum {
+			words[i] = w
+		}
+		o = listOf(object{{"anyOf", []any{object{{"enum", words}}, withVariable}}}).with("minItems", int64(1))
+	case f.Enum != nil && f.rule == nil:
 		words := make([]any, len(f.Enum))
 		for i, w := range f.Enum {
 			words[i] = w
@@ -224,7 +230,15 @@ func (k *Kind) fieldKeys(inside bool) (properties object, rules []any) {
 
 func (k *Kind) groupKeys() object {
 	properties, rules := k.fieldKeys(true)
-	return object{{"properties", properties}, {"additionalProperties", false}, {"allOf", rules}}
+	return object{{"properties", properties}, {"additionalProperties", false}}.all(rules)
+}
+
+// all adds rules, if there are any.
+func (o object) all(rules []any) object {
+	if len(rules) == 0 {
+		return o
+	}
+	return append(o, member{"allOf", rules})
 }
 
 // layerKeys are what a resource and its defaults have in common.
@@ -244,21 +258,28 @@ func (k *Kind) layerKeys() (properties object, rules []any) {
 
 func (k *Kind) keys() object {
 	properties, rules := k.layerKeys()
-	properties = append(properties,
-		member{"sid", sidSchema(k.SID).with("description", fmt.Sprintf("Pins the %s to the resource with this SID, whatever its name.", k.Name))},
-		member{"renamed_from", listOf(nameSchema).with("uniqueItems", true).
-			with("description", fmt.Sprintf("Old names of the %s: a %[1]s with one of them is renamed in place and keeps its SID.", k.Name))},
-	)
+	if !k.ByContact() {
+		properties = append(properties,
+			member{"sid", sidSchema(k.SID).with("description", fmt.Sprintf("Pins the %s to the resource with this SID, whatever its name.", k.Name))},
+			member{"renamed_from", listOf(nameSchema).with("uniqueItems", true).
+				with("description", fmt.Sprintf("Old names of the %s: a %[1]s with one of them is renamed in place and keeps its SID.", k.Name))},
+		)
+	}
+	for _, typ := range slices.Sorted(maps.Keys(k.prefixes)) {
+		rules = append(rules, object{{"if", isValue(k.Channel.Path, typ)}, {"then", object{{"properties", object{
+			{k.ID.Path, object{{"anyOf", []any{object{{"pattern", "^" + k.prefixes[typ] + "."}}, object{{"pattern", reVariable}}}}}},
+		}}}}})
+	}
 	for _, typ := range k.Variant.Enum {
 		rules = append(rules, object{{"if", k.isType(typ)}, {"then", k.onlyKeysOf(typ)}})
 	}
-	return object{{"properties", properties}, {"required", []any{k.ID.Path}}, {"additionalProperties", false}, {"allOf", rules}}
+	return object{{"properties", properties}, {"required", []any{k.ID.Path}}, {"additionalProperties", false}}.all(rules)
 }
 
 func (k *Kind) defaultsKeys() object {
 	properties, rules := k.layerKeys()
 	properties = slices.DeleteFunc(properties, func(m member) bool { return m.key == k.ID.Path })
-	return object{{"properties", properties}, {"additionalProperties", false}, {"allOf", rules}}
+	return object{{"properties", properties}, {"additionalProperties", false}}.all(rules)
 }
 
 // The conditions. A key that is null counts as omitted; `type` refuses what is not
@@ -290,8 +311,24 @@ func within(key string, condition object) object {
 func (o object) and(condition object) object { return append(slices.Clone(o), condition...) }
 
 func (k *Kind) isType(typ string) object {
-	path := k.Variant.Path
-	return object{{"required", []any{path}}, {"properties", object{{path, object{{"const", typ}}}}}}
+	is := isValue(k.Variant.Key, typ)
+	if k.Variant.Inside {
+		return within(k.Group, is)
+	}
+	return is
+}
+
+// isValue is a key with this value.
+func isValue(key, value string) object {
+	return object{{"required", []any{key}}, {"properties", object{{key, object{{"const", value}}}}}}
+}
+
+// given is a field that is given, by value or by name.
+func (k *Kind) given(f *Field) object {
+	if f.Inside {
+		return within(k.Group, hasOneOf(f.keysOf()))
+	}
+	return hasOneOf(f.keysOf())
 }
 
 func (k *Kind) each(condition object) object {
@@ -312,20 +349,22 @@ func (k *Kind) onlyKeysOf(typ string) object {
 // documentRules are the keys that a resource requires, unless defaults has them.
 func (k *Kind) documentRules() []any {
 	var rules []any
-	typePath := k.Variant.Path
 	byDefault := func(typ string) object { return within(k.Defaults, k.isType(typ)) }
-	untyped := lacks(typePath)
+	untyped := lacks(k.Variant.Key)
+	if k.Variant.Inside {
+		untyped = object{{"properties", object{{k.Group, untyped}}}}
+	}
 	for i := range k.Fields {
 		f := &k.Fields[i]
 		switch {
 		case !f.Required || f == k.ID:
 			continue
 		case f.Variants == nil:
-			given := hasOneOf(f.keysOf())
+			given := k.given(f)
 			rules = append(rules, object{{"if", within(k.Defaults, given)}, {"else", k.each(given)}})
 			continue
 		}
-		given := within(k.Group, hasOneOf(f.keysOf()))
+		given := k.given(f)
 		for _, typ := range f.Variants {
 			needed := func(of object) object { return k.each(object{{"if", of}, {"then", given}}) }
 			rules = append(rules, object{{"if", within(k.Defaults, given)}, {"else", object{{"allOf", []any{
@@ -337,6 +376,8 @@ func (k *Kind) documentRules() []any {
 	for _, typ := range k.Variant.Enum {
 		rules = append(rules, object{{"if", byDefault(typ)}, {"then", k.each(object{{"if", untyped}, {"then", k.onlyKeysOf(typ)}})}})
 	}
-	rules = append(rules, object{{"if", within(k.Defaults, has(typePath))}, {"else", k.each(object{{"if", untyped}, {"then", lacks(k.Group)}})}})
+	if !k.Variant.Required {
+		rules = append(rules, object{{"if", within(k.Defaults, k.given(k.Variant))}, {"else", k.each(object{{"if", untyped}, {"then", lacks(k.Group)}})}})
+	}
 	return rules
 }

@@ -41,6 +41,7 @@ type Kind struct {
 	lint     func(o *Object, warn func(f *Field, code, message string))
 	refuse   func(o *Object) (f *Field, why complaint) // a rule across fields; may be nil
 	settle   func(o *Object)                           // gives equal content one value; may be nil
+	prefixes map[string]string                         // by channel: what IDs begin with; may be nil
 	synonyms map[string]string                         // words that people use for a key outside the group
 	inner    map[string]string                         // likewise, for a key in the group
 
@@ -149,7 +150,7 @@ type Field struct {
 	words     map[string]string // what people write instead of a value of Enum
 	hints     map[string]string // what to tell those who write something else
 	otherwise string            // what to tell all others
-	AnyCase   bool              // the case of a value of Enum makes no difference
+	AnyCase   bool              // an answer may have a value of Enum in any case
 
 	Default  Value // the value when the key is omitted; nil: unset
 	Left     bool  // omitted, it stays as it is in the account

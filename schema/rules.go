@@ -24,7 +24,7 @@ func (f *Field) checkString(s string) complaint {
 	switch {
 	case !utf8.ValidString(s):
 		return complaint{yamldoc.Quote(s) + " is not valid UTF-8", ""}
-	case f.Enum != nil && !slices.Contains(f.Enum, f.spelling(s)):
+	case f.Enum != nil && f.rule == nil && !slices.Contains(f.Enum, s):
 		return f.wrongWord(s)
 	case f.SIDOrName && s == "":
 		return complaint{"an empty string is neither a SID nor a name", fmt.Sprintf("write a SID (%s) or a unique name, or omit the key", sidForm(f.SID))}

@@ -219,7 +219,7 @@ func (d *decoder) words(f *Field, n *yamldoc.Node, at path) (words []string, ok 
 		if c := f.checkWords([]string{s}); c.message != "" {
 			d.problem(n, at, c)
 		}
-		words = append(words, f.spelling(s))
+		words = append(words, s)
 	})
 	return words, ok && read == len(n.Content) && len(d.out.problems) == before
 }
