@@ -43,11 +43,12 @@ type world struct {
 	underWay, most int // requests at once
 	// noDelete plans with --no-delete.
 	noDelete bool
+	kinds    []*schema.Kind // that the runs manage
 }
 
 func newWorld(t *testing.T, opts emulator.Options, flows ...map[string]any) *world {
 	t.Helper()
-	w := &world{t: t}
+	w := &world{t: t, kinds: []*schema.Kind{schema.Flows}}
 	seed, err := json.Marshal(map[string]any{"flows": flows})
 	if err != nil {
 		t.Fatal(err)
@@ -168,12 +169,12 @@ func all() plan.Limit {
 }
 
 func (w *world) plan(ctx context.Context, c *flexapi.Client, flows []schema.Declared) (*plan.Plan, *state.Snapshot, error) {
-	snap, err := state.Read(ctx, c, []*schema.Kind{schema.Flows})
+	snap, err := state.Read(ctx, c, w.kinds)
 	if err != nil {
 		return nil, nil, err
 	}
 	p, err := plan.Compute(ctx, plan.Input{
-		Config: &schema.Config{Kinds: []*schema.Kind{schema.Flows}, Resources: flows}, Snapshot: snap, MaxDeletes: all(), NoDelete: w.noDelete,
+		Config: &schema.Config{Kinds: w.kinds, Resources: flows}, Snapshot: snap, MaxDeletes: all(), NoDelete: w.noDelete,
 		ExpectAccount: w.server.AccountSID(), FlexsyncVersion: "test", CreatedAt: time.Now(),
 	})
 	return p, snap, err

@@ -87,7 +87,11 @@ func Dependencies(changes []Change) [][]int {
 		c := &changes[i]
 		is := c.After.Claim()
 		for _, j := range freers[is.Route()] {
-			if o := &changes[j]; j != i && enters(o.After.Claim(), o.Before.Claim(), is) {
+			o := &changes[j]
+			if o.Kind != c.Kind && !c.TakesFrom(o) {
+				continue // it has the identity already, and the delete waits for it
+			}
+			if j != i && enters(o.After.Claim(), o.Before.Claim(), is) {
 				deps[i] = append(deps[i], j)
 			}
 		}
