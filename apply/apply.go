@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"flexsync/internal/flexapi"
@@ -263,7 +262,7 @@ func (r *run) create(ctx context.Context, o outcome) outcome {
 			return o
 		case found != nil:
 			o.Status = Failed
-			o.Err = fmt.Errorf("%s of this %s with other content, %s, was created since the plan was made; run again to update it: %w", article(c.Kind.Name), sameAs(c.Kind), found.SID, o.Err)
+			o.Err = fmt.Errorf("%s of this %s with other content, %s, was created since the plan was made; run again to update it: %w", c.Kind.One(), sameAs(c.Kind), found.SID, o.Err)
 			return o
 		case !absent || o.Attempts >= maxCreates:
 			return o
@@ -314,20 +313,12 @@ func (e *otherAccountError) Error() string {
 func (r *run) decode(k *schema.Kind, answer flexapi.Answer) (state.Resource, error) {
 	f, err := state.Decode(k, answer.Body)
 	if err != nil {
-		return f, fmt.Errorf("the response is not a %s: %w", k.Name, err)
+		return f, fmt.Errorf("the response is not %s: %w", k.One(), err)
 	}
 	if r.expect != "" && f.AccountSID != "" && f.AccountSID != r.expect {
 		return f, &otherAccountError{got: f.AccountSID, want: r.expect, created: k.Name + " " + f.SID}
 	}
 	return f, nil
-}
-
-// article puts "a" or "an" before a noun.
-func article(noun string) string {
-	if strings.ContainsRune("aeiou", rune(noun[0])) {
-		return "an " + noun
-	}
-	return "a " + noun
 }
 
 // sameAs is what two resources of one key have in common, for messages.
