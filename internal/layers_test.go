@@ -23,13 +23,14 @@ var layers = []struct {
 	path string
 	may  []string
 }{
-	{"cmd/flexsync", []string{"apply", "plan", "state", "schema", "internal/render", "internal/flexapi", "internal/emulator", "internal/migrate", "internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext", "internal/secret", "examples/ci"}},
+	{"cmd/flexsync", []string{"apply", "plan", "state", "schema", "internal/render", "internal/flexapi", "internal/emulator", "internal/migrate", "internal/fleet", "internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext", "internal/secret", "examples/ci"}},
 	{"internal/render", []string{"apply", "plan", "state", "schema", "internal/yamldoc", "internal/flexapi", "internal/safetext", "internal/secret"}},
 	{"apply", []string{"plan", "state", "schema", "internal/flexapi", "internal/jsondoc", "internal/safetext", "internal/secret"}},
 	{"plan", []string{"state", "schema", "internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext", "internal/secret"}},
 	{"state", []string{"schema", "internal/flexapi", "internal/glob", "internal/jsondoc", "internal/safetext"}},
 	{"schema", []string{"internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext", "internal/secret"}},
 	{"internal/migrate", []string{"internal/yamldoc", "internal/glob", "internal/safetext"}},
+	{"internal/fleet", []string{"internal/yamldoc", "internal/glob", "internal/nearest"}},
 	{"internal/yamldoc", []string{"internal/nearest", "internal/safetext"}},
 	// The client knows nothing of flows, and the emulator nothing of anything: a
 	// mistake in what it shared with the client would be hidden in both.

@@ -27,9 +27,12 @@ type Input struct {
 	// CheckRefs adds warnings about SIDs that the account does not have.
 	CheckRefs bool
 
-	Only     []glob.Glob // the names in scope; empty: all
-	Ignore   []glob.Glob // names and SIDs to leave out, beside those of the configuration
-	NoDelete bool
+	Only []glob.Glob // the names in scope; empty: all
+	// Unmatched, unless nil, is called with each glob of Only that matches nothing,
+	// in place of the error: the name may be in another account of the run.
+	Unmatched func(*UnmatchedError)
+	Ignore    []glob.Glob // names and SIDs to leave out, beside those of the configuration
+	NoDelete  bool
 	// MaxDeletes is the most resources of a kind that may be deleted; the zero value
 	// is the default, DefaultPercent of those in scope.
 	MaxDeletes Limit
@@ -87,7 +90,7 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 	}
 	p.Only = sorted(p.Only)
 	scope := newScope(&in)
-	if err := scope.unmatched(cfg, snap); err != nil && !in.isBase {
+	if err := scope.unmatched(cfg, snap, in.Unmatched); err != nil && !in.isBase {
 		return nil, err
 	}
 	declared := sortedDeclared(cfg)

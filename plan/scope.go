@@ -111,15 +111,19 @@ func (s *Scope) leaveOut(mt *match) {
 }
 
 // unmatched returns an *UnmatchedError for the first glob of --only that matches no
-// resource on either side, or nil.
-func (s *Scope) unmatched(cfg *schema.Config, snap *state.Snapshot) error {
+// resource on either side, or nil. Unless tell is nil, it gets all of them instead.
+func (s *Scope) unmatched(cfg *schema.Config, snap *state.Snapshot, tell func(*UnmatchedError)) error {
 	for _, g := range s.only {
 		any := func(match func(name string) bool) bool {
 			return slices.ContainsFunc(cfg.Resources, func(d schema.Declared) bool { return match(d.ID()) }) ||
 				slices.ContainsFunc(snap.Resources, func(r state.Resource) bool { return match(r.ID()) })
 		}
 		if !any(g.MatchName) {
-			return &UnmatchedError{Glob: g, Kinds: cfg.Kinds, Literally: any(func(name string) bool { return name == g.String() })}
+			err := &UnmatchedError{Glob: g, Kinds: cfg.Kinds, Literally: any(func(name string) bool { return name == g.String() })}
+			if tell == nil {
+				return err
+			}
+			tell(err)
 		}
 	}
 	return nil

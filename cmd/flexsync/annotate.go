@@ -17,6 +17,9 @@ func (a *app) annotate(level string, pos *yamldoc.Pos, title, message string) {
 	if a.env("GITHUB_ACTIONS") != "true" {
 		return
 	}
+	if a.account != "" {
+		message = a.account + ": " + message
+	}
 	var properties []string
 	property := func(name, value string) {
 		properties = append(properties, name+"="+escapeProperty(safetext.Line(value)))

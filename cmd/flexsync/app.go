@@ -23,6 +23,7 @@ type app struct {
 	lookupEnv func(string) (string, bool)
 	now       func() time.Time
 	version   string
+	account   string // of a fleet: what its messages are about; otherwise ""
 
 	status *status
 	logger *slog.Logger // nil without -v
@@ -65,7 +66,11 @@ func (a *app) interrupted(what string) {
 
 // say writes one line to stderr.
 func (a *app) say(format string, args ...any) {
-	fmt.Fprintf(a.stderr, "flexsync: "+format+"\n", args...)
+	about := ""
+	if a.account != "" {
+		about = a.account + ": "
+	}
+	fmt.Fprintf(a.stderr, "flexsync: "+about+format+"\n", args...)
 }
 
 // lines makes each line of a message safe, and indents those after the first.

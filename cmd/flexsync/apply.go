@@ -101,10 +101,16 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 		if err := c.confirm(ctx, a, s); err != nil {
 			return err
 		}
-		if c.Backup != "" {
-			if err := c.backup(ctx, a, s); err != nil {
-				return fmt.Errorf("save the backup: %w; nothing was changed", err)
-			}
+	}
+	return c.carryOut(ctx, a, s)
+}
+
+// carryOut makes the changes of a plan that is confirmed, and reports them.
+func (c *applyCmd) carryOut(ctx context.Context, a *app, s *session) error {
+	p := s.plan
+	if p.HasChanges() && c.Backup != "" {
+		if err := c.backup(ctx, a, s); err != nil {
+			return fmt.Errorf("save the backup: %w; nothing was changed", err)
 		}
 	}
 	progress := newProgress(ctx, a, len(p.Changes), c.Format == "text")
@@ -175,6 +181,11 @@ func (c *applyCmd) session(ctx context.Context, a *app) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.saved(ctx, a, p, how)
+}
+
+// saved compares a saved plan with the account.
+func (c *applyCmd) saved(ctx context.Context, a *app, p *plan.Plan, how use) (*session, error) {
 	s, err := c.accountFlags.session(a, how)
 	if err != nil {
 		return nil, err
@@ -301,7 +312,15 @@ func (c *applyCmd) confirm(ctx context.Context, a *app, s *session) error {
 			return written(err)
 		}
 	}
-	fmt.Fprint(a.stderr, "\n"+render.Question(p, s.place, a.style(a.stderr)))
+	if yes, err := a.ask(ctx, render.Question(p, s.place, a.style(a.stderr))); err != nil || yes {
+		return err
+	}
+	return c.unconfirmed(ctx, a, p, "not confirmed", "")
+}
+
+// ask asks a question until the answer is yes or no.
+func (a *app) ask(ctx context.Context, question string) (yes bool, err error) {
+	fmt.Fprint(a.stderr, "\n"+question)
 	answers := make(chan string)
 	go func() {
 		r := bufio.NewReader(a.stdin)
@@ -321,7 +340,7 @@ func (c *applyCmd) confirm(ctx context.Context, a *app, s *session) error {
 		select {
 		case <-ctx.Done():
 			fmt.Fprintln(a.stderr)
-			return errInterrupted
+			return false, errInterrupted
 		case line := <-answers:
 			answer, whole := strings.CutSuffix(line, "\n")
 			if !whole { // the input has ended without an answer
@@ -330,9 +349,9 @@ func (c *applyCmd) confirm(ctx context.Context, a *app, s *session) error {
 			}
 			switch strings.ToLower(strings.TrimSpace(answer)) {
 			case "yes", "y":
-				return nil
+				return true, nil
 			case "no", "n", "":
-				return c.unconfirmed(ctx, a, p, "not confirmed", "")
+				return false, nil
 			}
 			fmt.Fprint(a.stderr, "Answer yes or no: ")
 		}

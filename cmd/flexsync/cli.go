@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"flexsync/plan"
 )
 
 // grammar is the whole command line.
@@ -61,6 +63,8 @@ type accountFlags struct {
 	Local   string        `placeholder:"FILE" file:"account" group:"connection" help:"Use the embedded API with its account in FILE (or FLEXSYNC_LOCAL). Needs no credentials and no network."`
 	Profile string        `placeholder:"NAME" file:"profile" group:"connection" help:"Take the credentials from a twilio-cli profile."`
 	Timeout time.Duration `default:"30s" group:"connection" help:"Time limit for one request."`
+
+	prefix string // of the variables that have the credentials, as a fleet file gives it; "": none
 }
 
 // planFlags shape a plan.
@@ -80,6 +84,8 @@ type planInput struct {
 	planFlags
 	baseFlags
 	accountFlags
+
+	unmatched func(*plan.UnmatchedError) // see plan.Input
 }
 
 // run is the program: it parses args, runs the command and returns the exit code.

@@ -115,7 +115,7 @@ func (f *planInput) session(ctx context.Context, a *app, use use) (*session, err
 	if err != nil {
 		return nil, err
 	}
-	in.FlexsyncVersion, in.CreatedAt = a.version, a.now()
+	in.FlexsyncVersion, in.CreatedAt, in.Unmatched = a.version, a.now(), f.unmatched
 	s, connectErr := f.accountFlags.session(a, use)
 	if connectErr == nil {
 		if err := s.compute(ctx, in, func() (*schema.Config, error) { return f.load(ctx, a, f.Paths, false) }); err != nil || len(f.Base) == 0 {

@@ -19,6 +19,7 @@ import (
 type listCmd struct {
 	accountFlags
 	kindFlags
+	fleetFlags
 	Format string `default:"table" enum:"table,json,env" group:"output" help:"Output format: table, json or env."`
 }
 
@@ -33,6 +34,17 @@ Examples:
 }
 
 func (c *listCmd) Run(ctx context.Context, a *app) error {
+	if err := c.fleetFlags.check(); err != nil {
+		return err
+	}
+	if c.Fleet != "" {
+		return c.runFleet(ctx, a)
+	}
+	return c.run(ctx, a)
+}
+
+// run lists one account.
+func (c *listCmd) run(ctx context.Context, a *app) error {
 	s, err := c.accountFlags.session(a, use{})
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 type planCmd struct {
 	planInput
+	fleetFlags
 	outputFlags
 	Out              string `placeholder:"FILE" file:"out" group:"output" help:"Save the plan to FILE, for apply --plan."`
 	DetailedExitcode bool   `group:"output" help:"Exit with 2 if there are changes."`
@@ -35,10 +36,13 @@ Examples:
 }
 
 func (c *planCmd) Run(ctx context.Context, a *app) error {
-	if err := errors.Join(c.checkAdopt(), c.outputFlags.check(a)); err != nil {
+	if err := errors.Join(c.checkAdopt(), c.outputFlags.check(a), c.fleetFlags.check()); err != nil {
 		return err
 	}
 	c.outputFlags.compact = c.Compact
+	if c.Fleet != "" {
+		return c.runFleet(ctx, a)
+	}
 	s, err := c.planInput.session(ctx, a, use{})
 	if err != nil {
 		return err

@@ -25,6 +25,10 @@ type resultKey struct{ name, sid, step string }
 
 func newProgress(ctx context.Context, a *app, changes int, report bool) *progress {
 	p := &progress{a: a, report: report, printed: make(map[resultKey]apply.Status), said: make(chan struct{})}
+	if a.account != "" { // the fleet counts the changes of all
+		p.ignore = func() bool { return true }
+		return p
+	}
 	a.status.apply(changes)
 	p.ignore = context.AfterFunc(ctx, func() {
 		defer close(p.said)
@@ -38,7 +42,9 @@ func (p *progress) end() {
 	if !p.ignore() {
 		<-p.said // before the report
 	}
-	p.a.status.applied()
+	if p.a.account == "" {
+		p.a.status.applied()
+	}
 }
 
 // observe gets the results, one at a time.

@@ -84,9 +84,11 @@ func (f *accountFlags) target(a *app) (target, error) {
 	if t.profile = f.Profile; f.Profile != "" {
 		t.credentials, err = flexapi.CredentialsFromProfile(f.Profile, a.profilePath())
 	} else {
-		t.credentials, err = flexapi.CredentialsFromEnv(a.lookupEnv)
+		t.credentials, err = flexapi.CredentialsFromEnv(a.lookupEnv, f.prefix)
 	}
 	switch {
+	case errors.Is(err, flexapi.ErrNotSet) && f.prefix != "":
+		return t, &exitWith{code: exitError, err: err, hint: "set them; the fleet file says where this account's credentials are"}
 	case errors.Is(err, flexapi.ErrNotSet):
 		return t, &exitWith{code: exitError, err: err,
 			hint: "set them, or use --profile NAME to take them from twilio-cli; --local FILE needs none, because it uses an embedded API instead of Twilio"}

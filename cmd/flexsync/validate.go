@@ -17,6 +17,7 @@ type validateCmd struct {
 	Paths []string `arg:"" optional:"" name:"path" file:"yaml" help:"Files, directories or - (default: flows.yaml, flows.yml or flows/)."`
 
 	inputFlags
+	fleetFlags
 	Format      string `default:"text" enum:"text,json" group:"output" help:"Output format: text or json."`
 	CodeQuality string `placeholder:"FILE" file:"out" group:"output" help:"Also write the problems to FILE as a GitLab code quality report."`
 	AllowUnset  bool   `group:"selection" help:"Accept variables without a value. Values that contain one are not checked further."`
@@ -32,6 +33,17 @@ Examples:
 }
 
 func (c *validateCmd) Run(ctx context.Context, a *app) error {
+	if err := c.fleetFlags.check(); err != nil {
+		return err
+	}
+	if c.Fleet != "" {
+		return c.runFleet(ctx, a)
+	}
+	return c.run(ctx, a)
+}
+
+// run checks the YAML of one account.
+func (c *validateCmd) run(ctx context.Context, a *app) error {
 	cfg, err := c.load(ctx, a, c.Paths, c.AllowUnset)
 	if c.CodeQuality != "" {
 		if failed := c.codeQuality(ctx, a, cfg, err); !ranks(ctx, exitCode(ctx, err), failed) {

@@ -1,6 +1,7 @@
 package flexapi
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -59,38 +60,46 @@ type Credentials struct {
 // whole. TWILIO_EDGE and TWILIO_REGION are read too. An empty variable is an
 // unset one, space around a value is ignored. The error names what is missing,
 // and is [ErrNotSet] then; it holds no value.
-func CredentialsFromEnv(lookup func(string) (string, bool)) (Credentials, error) {
+//
+// The names of the variables begin with prefix, as in DEV_TWILIO_ACCOUNT_SID: a
+// run over many accounts has the variables of each side by side. An edge or a
+// region that is not set with the prefix is that without it.
+func CredentialsFromEnv(lookup func(string) (string, bool), prefix string) (Credentials, error) {
 	get := func(name string) string {
-		v, _ := lookup(name)
+		v, _ := lookup(prefix + name)
 		return strings.TrimSpace(v)
+	}
+	where := func(name string) string {
+		plain, _ := lookup(name)
+		return cmp.Or(get(name), strings.TrimSpace(plain))
 	}
 	c := Credentials{
 		AccountSID: get("TWILIO_ACCOUNT_SID"),
-		Edge:       get("TWILIO_EDGE"),
-		Region:     get("TWILIO_REGION"),
+		Edge:       where("TWILIO_EDGE"),
+		Region:     where("TWILIO_REGION"),
 	}
 	key, secret, token := get("TWILIO_API_KEY"), get("TWILIO_API_SECRET"), get("TWILIO_AUTH_TOKEN")
 
 	var missing []string
 	if c.AccountSID == "" {
-		missing = append(missing, "TWILIO_ACCOUNT_SID")
+		missing = append(missing, prefix+"TWILIO_ACCOUNT_SID")
 	}
 	switch {
 	case key != "" && secret != "":
-		c.Username, c.Password, c.Source = key, Secret(secret), "TWILIO_API_KEY"
+		c.Username, c.Password, c.Source = key, Secret(secret), prefix+"TWILIO_API_KEY"
 	case token != "":
-		c.Username, c.Password, c.Source = c.AccountSID, Secret(token), "TWILIO_AUTH_TOKEN"
+		c.Username, c.Password, c.Source = c.AccountSID, Secret(token), prefix+"TWILIO_AUTH_TOKEN"
 	case key != "":
-		missing = append(missing, "TWILIO_API_SECRET (TWILIO_API_KEY is set)")
+		missing = append(missing, fmt.Sprintf("%[1]sTWILIO_API_SECRET (%[1]sTWILIO_API_KEY is set)", prefix))
 	case secret != "":
-		missing = append(missing, "TWILIO_API_KEY (TWILIO_API_SECRET is set)")
+		missing = append(missing, fmt.Sprintf("%[1]sTWILIO_API_KEY (%[1]sTWILIO_API_SECRET is set)", prefix))
 	default:
-		missing = append(missing, "TWILIO_AUTH_TOKEN (or TWILIO_API_KEY with TWILIO_API_SECRET)")
+		missing = append(missing, fmt.Sprintf("%[1]sTWILIO_AUTH_TOKEN (or %[1]sTWILIO_API_KEY with %[1]sTWILIO_API_SECRET)", prefix))
 	}
 	if len(missing) > 0 {
 		return Credentials{}, fmt.Errorf("credentials: %w: %s", ErrNotSet, strings.Join(missing, ", "))
 	}
-	if err := c.check("TWILIO_ACCOUNT_SID", c.Source); err != nil {
+	if err := c.check(prefix+"TWILIO_ACCOUNT_SID", c.Source); err != nil {
 		return Credentials{}, fmt.Errorf("credentials: %w", err)
 	}
 	return c, nil

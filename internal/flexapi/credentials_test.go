@@ -2,6 +2,7 @@ package flexapi
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -52,7 +53,7 @@ func TestCredentialsFromEnv(t *testing.T) {
 				}
 			}
 			return "", false
-		})
+		}, "")
 		if tt.err != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.err) || strings.Contains(err.Error(), testSecret) {
 				t.Errorf("%s: %v", tt.env, err)
@@ -186,5 +187,23 @@ func TestProxy(t *testing.T) {
 				t.Errorf("proxy %q for %q: %v", value, base, err)
 			}
 		}
+	}
+}
+
+// TestCredentialsOfPrefix holds that a prefix leads to the variables of that prefix
+// and never to those without it: they belong to another account.
+func TestCredentialsOfPrefix(t *testing.T) {
+	env := map[string]string{
+		"TWILIO_ACCOUNT_SID": testAccount, "TWILIO_AUTH_TOKEN": "other", "TWILIO_REGION": "au1", "TWILIO_EDGE": "sydney",
+		"DEV_TWILIO_ACCOUNT_SID": testAccount, "DEV_TWILIO_REGION": "ie1",
+	}
+	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+	if _, err := CredentialsFromEnv(lookup, "DEV_"); !errors.Is(err, ErrNotSet) || !strings.Contains(err.Error(), ": DEV_TWILIO_AUTH_TOKEN (or DEV_TWILIO_API_KEY with DEV_TWILIO_API_SECRET)") {
+		t.Errorf("the token of another account: %v", err)
+	}
+	env["DEV_TWILIO_AUTH_TOKEN"] = "mine"
+	c, err := CredentialsFromEnv(lookup, "DEV_")
+	if err != nil || string(c.Password) != "mine" || c.Source != "DEV_TWILIO_AUTH_TOKEN" || c.Region != "ie1" || c.Edge != "sydney" {
+		t.Errorf("%+v, %v", c, err)
 	}
 }

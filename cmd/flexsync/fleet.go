@@ -1,0 +1,431 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"flexsync/internal/fleet"
+	"flexsync/internal/glob"
+	"flexsync/internal/jsondoc"
+	"flexsync/internal/render"
+	"flexsync/internal/safetext"
+	"flexsync/internal/yamldoc"
+	"flexsync/plan"
+)
+
+// fleetFlags belong to the commands that can work on many accounts.
+type fleetFlags struct {
+	Fleet   string   `placeholder:"FILE" file:"in" group:"selection" help:"Work on all accounts of a fleet file. Cannot be used with PATH or a flag that names one account."`
+	Account []string `sep:"none" placeholder:"GLOB" group:"selection" help:"With --fleet: only these accounts (repeatable)."`
+	AtOnce  int      `default:"8" group:"connection" help:"With --fleet: number of accounts under way together, 1 to 64."`
+}
+
+// member is one account of a fleet in this run. A command runs on it as it would on
+// this account alone, with streams that the fleet shows one after the other.
+type member struct {
+	fleet.Account
+	app    *app
+	out    bytes.Buffer // its stdout
+	said   bytes.Buffer // its stderr, without the log
+	flags  accountFlags
+	input  inputFlags
+	result *session // nil: none
+
+	unmatched []*plan.UnmatchedError // the globs of --only that match nothing in it
+	err       error                  // why it stopped; nil if it did not
+	code      int                    // its exit code
+	skipped   bool                   // the run did not get to it
+}
+
+// given is a flag or an argument, and whether it was given.
+type given struct {
+	what  string
+	given bool
+}
+
+// refuseWith is the error of a flag that cannot be used with some others.
+func refuseWith(flag, why, hint string, others []given) error {
+	var wrong []string
+	for _, x := range others {
+		if x.given {
+			wrong = append(wrong, x.what)
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return inputError(fmt.Errorf("%s cannot be used with %s: %s", flag, strings.Join(wrong, ", "), why), hint)
+}
+
+// check refuses the flags of a fleet without one.
+func (f *fleetFlags) check() error {
+	if f.AtOnce < 1 || f.AtOnce > 64 {
+		return inputError(errors.New("--at-once must be between 1 and 64"), "")
+	}
+	if f.Fleet == "" && len(f.Account) > 0 {
+		return inputError(errors.New("--account needs --fleet"), "pass the fleet file whose accounts are meant")
+	}
+	return nil
+}
+
+// members reads the fleet file. conflicts are the flags and arguments that say what a
+// fleet file says. outs are the files that the command writes.
+func (f *fleetFlags) members(a *app, flags *accountFlags, conflicts []given, outs ...named) ([]*member, error) {
+	_, localSet := a.lookupEnv("FLEXSYNC_LOCAL")
+	conflicts = append(conflicts, given{"--profile", flags.Profile != ""}, given{"--local", flags.Local != ""}, given{"FLEXSYNC_LOCAL", localSet})
+	if err := refuseWith("--fleet", "the fleet file says it for each account", "omit it, or run without --fleet", conflicts); err != nil {
+		return nil, err
+	}
+	globs, err := glob.CompileAll(f.Account)
+	if err != nil {
+		return nil, inputError(fmt.Errorf("--account: %w", err), "")
+	}
+	file, err := fleet.Read(f.Fleet)
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Select(globs); err != nil {
+		return nil, inputError(fmt.Errorf("--account %w", err), "")
+	}
+	var members []*member
+	for _, account := range file.Accounts {
+		m := &member{Account: account, flags: *flags}
+		m.flags.Profile, m.flags.Local = account.Profile, account.Local
+		if account.Credentials != "" {
+			m.flags.prefix = account.Credentials + "_"
+		}
+		if account.Local != "" {
+			m.flags.BaseURL = "" // an embedded account is at no URL
+		}
+		m.input.VarFile = account.VarFiles
+		for name, value := range account.Vars {
+			m.input.Var = append(m.input.Var, name+"="+value)
+		}
+		own := *a
+		own.account, own.stdout, own.stderr = account.Name, &m.out, &m.said
+		if own.color = "never"; a.style(a.stdout).Color {
+			own.color = "always"
+		}
+		if a.logger != nil {
+			own.logger = a.logger.With("account", account.Name)
+		}
+		m.app = &own
+		members = append(members, m)
+		ins := slices.Concat(account.Paths, account.VarFiles)
+		if account.Local != "" {
+			ins = append(ins, account.Local)
+		}
+		for _, out := range outs {
+			for _, path := range ins {
+				if in := nameFile(account.Name, path); out.path != "" && out.same(in) {
+					return nil, inputError(fmt.Errorf("%s %s would overwrite %s, an input of this run (account %s)", out.by, out.path, path, account.Name), "write to another file")
+				}
+			}
+		}
+	}
+	return members, nil
+}
+
+// each runs do for all members side by side, at most atOnce at a time. An error of one
+// stops none of the others.
+func each(members []*member, atOnce int, do func(*member) error) {
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for _, m := range members {
+		g.Go(func() error {
+			m.err = do(m)
+			return nil
+		})
+	}
+	_ = g.Wait()
+}
+
+// end prints what each member said and why it stopped, in the order of the fleet,
+// and returns the exit code that counts. With asJSON, an error is the document of
+// its account.
+func (a *app) end(ctx context.Context, members []*member, asJSON bool) int {
+	code := exitOK
+	for _, m := range members {
+		if m.err != nil {
+			var silent *exitWith
+			if asJSON && !(errors.As(m.err, &silent) && silent.err == nil) {
+				m.out.Reset()
+			}
+			m.code = m.app.fail(ctx, m.err, asJSON)
+		}
+		if slices.Index(ranking, m.code) < slices.Index(ranking, code) {
+			code = m.code
+		}
+		_, _ = a.stderr.Write(m.said.Bytes())
+		m.said.Reset()
+	}
+	return code
+}
+
+// writeFleet writes the document of a fleet: those of its accounts, which their
+// buffers hold.
+func (a *app) writeFleet(status string, summary any, members []*member, extra ...jsondoc.Member) error {
+	d := jsondoc.New(a.stdout)
+	d.Member("format_version", plan.FormatVersion)
+	d.Member("status", status)
+	for _, m := range extra {
+		d.Member(m.Name, m.Value)
+	}
+	d.Member("summary", summary)
+	d.Map("accounts", func(add func(string, any)) {
+		for _, m := range members {
+			add(m.Name, json.RawMessage(bytes.TrimSpace(m.out.Bytes())))
+			m.out = bytes.Buffer{}
+		}
+	})
+	return written(d.Close())
+}
+
+// fleetStatus is the status of the account whose exit code counts; otherwise if none
+// has one.
+func fleetStatus(members []*member, code int, otherwise string) string {
+	for _, m := range members {
+		var doc struct {
+			Status string `json:"status"`
+		}
+		if m.code == code && json.Unmarshal(m.out.Bytes(), &doc) == nil && doc.Status != "" {
+			return doc.Status
+		}
+	}
+	return otherwise
+}
+
+// refuseSameAccount is the code of a fleet of which two entries are one account,
+// beside those of package plan.
+const refuseSameAccount = "same-account"
+
+// sameAccount refuses a fleet of which two entries turn out to be one account.
+// Embedded accounts are told apart by their files: their SIDs mean nothing.
+func (a *app) sameAccount(members []*member, asJSON bool) error {
+	var refusals []plan.Notice
+	first := make(map[string]*member)
+	for _, m := range members {
+		if m.result == nil {
+			continue
+		}
+		key := m.result.accountSID
+		if m.Local != "" {
+			key = nameFile("", m.Local).real
+		}
+		if other := first[key]; other != nil {
+			refusals = append(refusals, plan.Notice{Code: refuseSameAccount, Source: &yamldoc.Pos{File: m.Pos.File, Line: m.Pos.Line},
+				Message: fmt.Sprintf("%s and %s are the same account: %s", other.Name, m.Name, m.result.accountSID)})
+			continue
+		}
+		first[key] = m
+	}
+	if len(refusals) == 0 {
+		return nil
+	}
+	for _, r := range refusals {
+		a.say("%s: refused (%s): %s; nothing was changed", safetext.Line(r.Source.String()), r.Code, safetext.Line(r.Message))
+	}
+	if asJSON {
+		if err := a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "refused", Refusals: refusals}); err != nil {
+			return err
+		}
+	}
+	return silent(exitRefused)
+}
+
+// nowhere returns the error of a glob of --only that matches nothing in any account;
+// an account that could not be planned may have what it matches.
+func nowhere(members []*member) error {
+	counts := make(map[string]int)
+	for _, m := range members {
+		for _, e := range m.unmatched {
+			if g := e.Glob.String(); counts[g]+1 == len(members) {
+				return e
+			} else {
+				counts[g]++
+			}
+		}
+	}
+	return nil
+}
+
+// planFleet reads and plans every account.
+func (f *planInput) planFleet(ctx context.Context, a *app, members []*member, atOnce int, use use, asJSON bool, keep bool) error {
+	each(members, atOnce, func(m *member) (err error) {
+		in := *f
+		in.Paths, in.inputFlags, in.accountFlags = m.Paths, m.input, m.flags
+		in.unmatched = func(e *plan.UnmatchedError) { m.unmatched = append(m.unmatched, e) }
+		m.result, err = in.session(ctx, m.app, use)
+		if err == nil {
+			m.app.annotatePlan(m.result.plan.Masked())
+			if m.result.config = nil; !keep { // the plan is all that is needed
+				m.result.client, m.result.snapshot, m.result.directory = nil, nil, nil
+			}
+		}
+		return err
+	})
+	if err := a.sameAccount(members, asJSON); err != nil {
+		return err
+	}
+	return nowhere(members)
+}
+
+// shown are the members as they are rendered.
+func shown(ctx context.Context, members []*member) []render.Member {
+	all := make([]render.Member, len(members))
+	for i, m := range members {
+		all[i].Name = m.Name
+		switch {
+		case m.err == nil && m.result != nil:
+			all[i].Plan, all[i].Place = m.result.plan.Masked(), m.result.place
+		case exitCode(ctx, m.err) == exitStale:
+			all[i].State = "stale"
+		default:
+			all[i].State = "failed"
+		}
+	}
+	return all
+}
+
+// showFleet prints the plans of a fleet to stdout. status is that of the documents
+// of a dry run, or "".
+func (f *outputFlags) showFleet(ctx context.Context, a *app, file string, members []*member, code int, status string) error {
+	all := shown(ctx, members)
+	switch f.Format {
+	case "json":
+		for _, m := range members {
+			if m.err == nil && m.out.Len() == 0 {
+				if err := m.result.plan.WriteJSON(&m.out, status); err != nil {
+					return err
+				}
+			}
+		}
+		otherwise := status
+		if otherwise == "" {
+			otherwise = "planned"
+		}
+		return a.writeFleet(fleetStatus(members, code, otherwise), render.SummariseFleet(all), members)
+	case "markdown":
+		return written(render.FleetMarkdown(a.stdout, file, all, f.fleetMarkdown(a)))
+	}
+	return written(render.FleetPlan(a.stdout, all, render.PlanOptions{Style: a.style(a.stdout), Compact: f.compact}))
+}
+
+func (f *outputFlags) fleetMarkdown(a *app) render.MarkdownOptions {
+	return render.MarkdownOptions{MaxBytes: f.MaxBytes, Version: a.version, Job: a.job()}
+}
+
+// conflicts are the arguments and flags for which a fleet file has keys.
+func (f *inputFlags) conflicts(paths []string) []given {
+	return []given{{"a PATH", len(paths) > 0}, {"--var", len(f.Var) > 0}, {"--var-file", len(f.VarFile) > 0}}
+}
+
+// runFleet plans a fleet.
+func (c *planCmd) runFleet(ctx context.Context, a *app) error {
+	outs := []named{}
+	if c.Out != "" {
+		outs = append(outs, nameFile("--out", c.Out))
+	}
+	members, err := c.members(a, &c.accountFlags, c.conflicts(c.Paths), outs...)
+	if err != nil {
+		return err
+	}
+	asJSON := c.Format == "json"
+	if err := c.planFleet(ctx, a, members, c.AtOnce, use{}, asJSON, false); err != nil {
+		return err
+	}
+	for _, m := range members {
+		if m.err == nil {
+			m.code = planExit(m.result.plan, c.DetailedExitcode)
+		}
+	}
+	// Errors are said after the result, as those of one account are.
+	shownErr := func(code int) error { return c.showFleet(ctx, a, c.Fleet, members, code, "") }
+	if asJSON {
+		code := a.end(ctx, members, true)
+		return a.outcome(ctx, code, shownErr(code))
+	}
+	err = shownErr(exitOK)
+	return a.outcome(ctx, a.end(ctx, members, false), err)
+}
+
+// alone runs a command on each account of a fleet, and shows what it wrote, one
+// account after the other.
+func (f *fleetFlags) alone(ctx context.Context, a *app, members []*member, asJSON bool, status string, do func(*member) error) error {
+	each(members, f.AtOnce, do)
+	code := a.end(ctx, members, asJSON)
+	if asJSON {
+		summary := struct {
+			Accounts int `json:"accounts"`
+			Failed   int `json:"failed"`
+		}{Accounts: len(members)}
+		for _, m := range members {
+			if m.code != exitOK {
+				summary.Failed++
+			}
+		}
+		return a.outcome(ctx, code, a.writeFleet(fleetStatus(members, code, status), summary, members))
+	}
+	var text bytes.Buffer
+	for i, m := range members {
+		if i > 0 {
+			text.WriteByte('\n')
+		}
+		state := ""
+		if m.code != exitOK {
+			state = " failed"
+		}
+		fmt.Fprintf(&text, "%s:%s\n", m.Name, state)
+		text.Write(m.out.Bytes())
+	}
+	_, err := a.stdout.Write(text.Bytes())
+	return a.outcome(ctx, code, written(err))
+}
+
+// runFleet checks the YAML of a fleet.
+func (c *validateCmd) runFleet(ctx context.Context, a *app) error {
+	members, err := c.members(a, &accountFlags{}, append(c.conflicts(c.Paths), given{"--code-quality", c.CodeQuality != ""}))
+	if err != nil {
+		return err
+	}
+	return c.alone(ctx, a, members, c.Format == "json", "valid", func(m *member) error {
+		one := validateCmd{Paths: m.Paths, inputFlags: m.input, Format: c.Format, AllowUnset: c.AllowUnset}
+		return one.run(ctx, m.app)
+	})
+}
+
+// runFleet lists the accounts of a fleet.
+func (c *listCmd) runFleet(ctx context.Context, a *app) error {
+	members, err := c.members(a, &c.accountFlags, nil)
+	switch {
+	case err != nil:
+		return err
+	case c.Format == "env" && len(members) > 1:
+		return inputError(fmt.Errorf("--format env is for one account, and %d are meant", len(members)), "name it with --account")
+	case c.Format == "env":
+		err := (&listCmd{accountFlags: members[0].flags, Format: c.Format}).run(ctx, members[0].app)
+		members[0].err = err
+		code := a.end(ctx, members, false)
+		_, err = a.stdout.Write(members[0].out.Bytes())
+		return a.outcome(ctx, code, written(err))
+	}
+	return c.alone(ctx, a, members, c.Format == "json", "listed", func(m *member) error {
+		return (&listCmd{accountFlags: m.flags, Format: c.Format}).run(ctx, m.app)
+	})
+}
+
+// perAccount is a directory for the files of one account below that of a fleet.
+func perAccount(dir, name string) string {
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, name) + string(filepath.Separator)
+}

@@ -1,0 +1,359 @@
+package render
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"flexsync/internal/safetext"
+	"flexsync/plan"
+)
+
+// Member is an account of a fleet as it is shown.
+type Member struct {
+	Name  string
+	Place Place
+	Plan  *plan.Plan // nil: there is none
+	State string     // why there is no plan, in a word, such as "failed"
+}
+
+// FleetSummary counts the accounts of a fleet and what is planned for them. An
+// account is in one of Changed, Unchanged and Failed. Failed are also those whose
+// plan is refused.
+type FleetSummary struct {
+	Accounts  int `json:"accounts"`
+	Changed   int `json:"changed"`
+	Unchanged int `json:"unchanged"`
+	Failed    int `json:"failed"`
+	plan.Summary
+}
+
+// SummariseFleet counts members.
+func SummariseFleet(members []Member) FleetSummary {
+	s := FleetSummary{Accounts: len(members)}
+	for _, m := range members {
+		switch {
+		case m.Plan == nil:
+			s.Failed++
+			continue
+		case len(m.Plan.Refusals) > 0:
+			s.Failed++
+		case m.Plan.HasChanges():
+			s.Changed++
+		default:
+			s.Unchanged++
+		}
+		n := m.Plan.Summary
+		s.Create += n.Create
+		s.Update += n.Update
+		s.Delete += n.Delete
+		s.Summary.Unchanged += n.Unchanged
+		s.Ignored += n.Ignored
+		s.Kept += n.Kept
+	}
+	return s
+}
+
+// FleetTotals returns the totals of a fleet: a sentence about its accounts and one
+// about its plans, on one line, without the last full stop.
+func FleetTotals(members []Member) string {
+	s := SummariseFleet(members)
+	said := totals([]total{{s.Unchanged, "unchanged"}, {s.Changed, "with changes"}, {s.Failed, "refused or failed"}})
+	return fmt.Sprintf("%s: %s. Plan: %s", count(s.Accounts, "account", "accounts"), said, PlanTotals(&plan.Plan{Summary: s.Summary}))
+}
+
+// group is accounts whose plans do the same: equal once names stand in place of SIDs.
+type group struct {
+	members []*Member
+	text    string // the plan of the first, without its account
+}
+
+// quiet reports whether there is nothing to say of a plan but that the account matches.
+func (m *Member) quiet() bool {
+	p := m.Plan
+	return p != nil && !p.HasChanges() && len(p.Refusals)+len(p.Warnings)+len(p.Kept) == 0
+}
+
+// groups puts together what is shown together, in the order of the fleet. Accounts
+// with nothing to show and those without a plan are in none.
+func groups(members []Member, o PlanOptions) (found []*group, err error) {
+	byText := make(map[string]*group)
+	for i := range members {
+		m := &members[i]
+		if m.Plan == nil || m.quiet() {
+			continue
+		}
+		text, err := planText(m.Plan, o)
+		if err != nil {
+			return nil, err
+		}
+		key := named(m.Plan).Replace(text)
+		g := byText[key]
+		if g == nil {
+			g = &group{text: text}
+			byText[key] = g
+			found = append(found, g)
+		} else {
+			g.text = key
+		}
+		g.members = append(g.members, m)
+	}
+	return found, nil
+}
+
+// planText is a plan as text without the account that it is for.
+func planText(p *plan.Plan, o PlanOptions) (string, error) {
+	nameless := *p
+	nameless.AccountSID, o.Place = "", Place{}
+	var b bytes.Buffer
+	err := Plan(&b, &nameless, o)
+	return b.String(), err
+}
+
+// named puts names in place of the SIDs in a text about a plan, and one word in
+// place of the SIDs of the flows that it changes.
+func named(p *plan.Plan) *strings.Replacer {
+	var pairs []string
+	for sid, name := range p.Names {
+		name = safetext.Line(name)
+		pairs = append(pairs, sid+" ("+name+")", name, sid, name)
+	}
+	const each = "(a SID for each account)"
+	for i := range p.Changes {
+		if sid := p.Changes[i].SID; sid != "" {
+			pairs = append(pairs, sid, each)
+		}
+	}
+	for i := range p.Kept {
+		pairs = append(pairs, p.Kept[i].SID, each)
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+func (g *group) names() string {
+	names := make([]string, len(g.members))
+	for i, m := range g.members {
+		names[i] = m.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+// FleetHeading is the line above what is about one account of a fleet.
+func FleetHeading(name, sid string, place Place, style Style) string {
+	return style.fill(0, 4, span{Name, safetext.Line(name)}, plain(": "+place.account(sid, safetext.Line)))
+}
+
+// FleetPlan writes the plans of a fleet as text. Accounts with equal plans share one.
+// The plan of an account stands as [Plan] writes it, below a heading. o.Place is
+// not used.
+func FleetPlan(w io.Writer, members []Member, o PlanOptions) error {
+	found, err := groups(members, o)
+	if err != nil {
+		return err
+	}
+	b := bufio.NewWriter(w)
+	for _, g := range found {
+		if len(g.members) == 1 {
+			m := g.members[0]
+			fmt.Fprintf(b, "%s\n\n%s\n", FleetHeading(m.Name, m.Plan.AccountSID, m.Place, o.Style), g.text)
+			continue
+		}
+		fmt.Fprintf(b, "%s\n\n%s\n", o.fill(0, 4, span{Name, safetext.Line(g.names())}, plain(": "+count(len(g.members), "account", "accounts"))), g.text)
+	}
+	var unchanged, without []string
+	for i := range members {
+		switch m := &members[i]; {
+		case m.Plan == nil:
+			without = append(without, m.Name+" ("+m.State+")")
+		case m.quiet():
+			unchanged = append(unchanged, m.Name)
+		}
+	}
+	if len(unchanged) > 0 {
+		fmt.Fprintf(b, "%s\n", o.fill(0, 4, span{Success, "No changes"}, plain(": "+safetext.Line(strings.Join(unchanged, ", "))+".")))
+	}
+	if len(without) > 0 {
+		fmt.Fprintf(b, "%s\n", o.fill(0, 4, span{Error, "No plan"}, plain(": "+safetext.Line(strings.Join(without, ", "))+".")))
+	}
+	fmt.Fprintf(b, "%s.\n", o.fill(0, 4, plain("Fleet: "+FleetTotals(members))))
+	return b.Flush()
+}
+
+// FleetQuestion is what a person is asked before the plans of a fleet are applied:
+// how many flows they delete and disable, if any, and in how many accounts.
+func FleetQuestion(members []Member, style Style) string {
+	all := &plan.Plan{}
+	accounts := 0
+	for _, m := range members {
+		if m.Plan != nil && m.Plan.HasChanges() {
+			accounts++
+			all.Changes = append(all.Changes, m.Plan.Changes...)
+			all.Summary.Delete += m.Plan.Summary.Delete
+		}
+	}
+	asked := style.fill(0, 0, plain("Apply these changes to "+count(accounts, "account", "accounts")+"? [yes/no]")) + " "
+	if harm := harmDone(all, "DELETES", "DISABLES", " and "); harm != "" {
+		return style.Paint(Error, "This "+harm+".") + "\n" + asked
+	}
+	return asked
+}
+
+// FleetMarkdown writes the plans of a fleet as one comment: a marker with the name of
+// the fleet file, the totals, a table of all accounts, and the changes, those of
+// equal plans once. What does not fit in the limit is counted: first the diffs go,
+// then the tables of changes, then the accounts without changes.
+func FleetMarkdown(w io.Writer, file string, members []Member, o MarkdownOptions) error {
+	var b bytes.Buffer
+	file = clip(file, maxPlace)
+	s := SummariseFleet(members)
+	said := "no changes"
+	if s.Changed > 0 {
+		said = count(s.Changed, "account", "accounts") + " with changes"
+	}
+	if s.Failed > 0 {
+		said += fmt.Sprintf(", %d refused or failed", s.Failed)
+	}
+	fmt.Fprintf(&b, "<!-- flexsync:plan fleet %s -->\n### flexsync plan of a fleet: %s\n\n%s.\n", safetext.Comment(file), said, FleetTotals(members))
+	limit := max(o.MaxBytes, MinMarkdownBytes)
+	footer := o.footer("", limit/6)
+	const trailer = 190
+	budget := limit - len(footer) - trailer
+	var cut omitted
+
+	order := make([]*Member, len(members))
+	for i := range members {
+		order[i] = &members[i]
+	}
+	slices.SortStableFunc(order, func(a, b *Member) int { return urgency(a) - urgency(b) })
+	const header = "\n| Account | SID | Create | Update | Delete | State |\n| --- | --- | --- | --- | --- | --- |\n"
+	rows := 0
+	for ; rows < len(order); rows++ {
+		text := memberRow(order[rows])
+		if rows == 0 {
+			text = header + text
+		}
+		if b.Len()+len(text) > budget {
+			break
+		}
+		b.WriteString(text)
+	}
+	cut.add(len(order)-rows, len(order), "accounts")
+
+	found, err := groups(members, PlanOptions{})
+	if err != nil {
+		return err
+	}
+	sections := 0
+	for ; sections < len(found) && rows == len(order); sections++ {
+		text := found[sections].section()
+		if b.Len()+len(text) > budget {
+			break
+		}
+		b.WriteString(text)
+	}
+	cut.add(len(found)-sections, len(found), "lists of changes")
+	if sections == len(found) {
+		folded := 0
+		for _, g := range found {
+			text := g.folded()
+			if text == "" || b.Len()+len(text) <= budget {
+				b.WriteString(text)
+				continue
+			}
+			folded++
+		}
+		cut.add(folded, len(found), "lists of diffs")
+	}
+	b.WriteString(cut.line(limit))
+	b.WriteString(footer)
+	_, err = w.Write(b.Bytes())
+	return err
+}
+
+// urgency orders the rows of accounts: what needs a person first.
+func urgency(m *Member) int {
+	switch {
+	case m.Plan == nil || len(m.Plan.Refusals) > 0:
+		return 0
+	case m.Plan.HasChanges():
+		return 1
+	}
+	return 2
+}
+
+func memberRow(m *Member) string {
+	if m.Plan == nil {
+		return row(safetext.Code(clip(m.Name, maxPlace)), "", "", "", "", "❌ "+safetext.Prose(m.State))
+	}
+	state, n := "✅ unchanged", m.Plan.Summary
+	switch {
+	case len(m.Plan.Refusals) > 0:
+		state = "❌ refused"
+	case m.Plan.HasChanges():
+		state = "📝 changes"
+	}
+	sid := clip(m.Plan.AccountSID, maxAccount)
+	if sid != "" {
+		sid = safetext.Code(sid)
+	}
+	return row(safetext.Code(clip(m.Name, maxPlace)), sid, fmt.Sprint(n.Create), fmt.Sprint(n.Update), fmt.Sprint(n.Delete), state)
+}
+
+// section is what a group does, as a heading, its notices and a table.
+func (g *group) section() string {
+	var b strings.Builder
+	p := g.members[0].Plan
+	fmt.Fprintf(&b, "\n#### %s\n", safetext.Prose(g.names()))
+	for _, notices := range []struct {
+		icon string
+		of   []plan.Notice
+	}{{"❌", p.Refusals}, {"⚠️", p.Warnings}} {
+		for i := range notices.of {
+			n := &notices.of[i]
+			at, message := noticeText(n)
+			if at != "" {
+				at = " " + safetext.Code(at) + ":"
+			}
+			fmt.Fprintf(&b, "\n- %s %s:%s %s", notices.icon, safetext.Code(n.Code), at, safetext.Prose(message))
+		}
+	}
+	if len(p.Refusals)+len(p.Warnings) > 0 {
+		b.WriteString("\n")
+	}
+	if len(p.Changes)+len(p.Kept) > 0 {
+		b.WriteString("\n| | Flow | Channel | Change |\n| --- | --- | --- | --- |\n")
+	}
+	for _, c := range byHarm(p) {
+		b.WriteString(changeRow(p, c))
+	}
+	for i := range p.Kept {
+		b.WriteString(keptRow(&p.Kept[i]))
+	}
+	return g.shared(b.String())
+}
+
+// folded is the diffs of a group, or "".
+func (g *group) folded() string {
+	p := g.members[0].Plan
+	if !p.HasChanges() {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n<details><summary>Field by field: %s</summary>\n", safetext.Prose(g.names()))
+	for _, c := range byHarm(p) {
+		b.WriteString(block(p, c))
+	}
+	b.WriteString("\n</details>\n")
+	return g.shared(b.String())
+}
+
+// shared is a text about the first account of a group that holds for all of them.
+func (g *group) shared(text string) string {
+	if len(g.members) == 1 {
+		return text
+	}
+	return named(g.members[0].Plan).Replace(text)
+}
