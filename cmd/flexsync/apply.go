@@ -24,6 +24,8 @@ type applyCmd struct {
 	Parallelism int    `default:"4" group:"connection" help:"Number of concurrent writes, 1 to 64."`
 
 	planInput
+	fleetFlags
+	KeepGoing bool `group:"safety" help:"With --fleet: leave out accounts that are refused or cannot be planned, and apply the others."`
 	outputFlags
 	DetailedExitcode bool `group:"output" help:"With --dry-run, exit with 2 if there are changes."`
 }
@@ -35,6 +37,8 @@ func (c *applyCmd) check() error {
 	switch {
 	case c.Parallelism < 1 || c.Parallelism > 64:
 		return inputError(errors.New("--parallelism must be between 1 and 64"), "")
+	case c.KeepGoing && c.Fleet == "":
+		return inputError(errors.New("--keep-going needs --fleet"), "")
 	case c.DetailedExitcode && !c.DryRun:
 		return inputError(errors.New("--detailed-exitcode needs --dry-run"), "without --dry-run, an apply that succeeds exits with 0")
 	case len(c.Base) > 0 && !c.DryRun:
@@ -77,8 +81,11 @@ Examples:
 }
 
 func (c *applyCmd) Run(ctx context.Context, a *app) error {
-	if err := errors.Join(c.check(), c.outputFlags.check(a)); err != nil {
+	if err := errors.Join(c.check(), c.fleetFlags.check(), c.outputFlags.check(a)); err != nil {
 		return err
+	}
+	if c.Fleet != "" {
+		return c.runFleet(ctx, a)
 	}
 	s, err := c.session(ctx, a)
 	if err != nil {

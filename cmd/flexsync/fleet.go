@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -42,6 +43,7 @@ type member struct {
 	unmatched []*plan.UnmatchedError // the globs of --only that match nothing in it
 	err       error                  // why it stopped; nil if it did not
 	code      int                    // its exit code
+	ended     bool                   // what it said is printed
 	skipped   bool                   // the run did not get to it
 }
 
@@ -154,12 +156,15 @@ func each(members []*member, atOnce int, do func(*member) error) {
 func (a *app) end(ctx context.Context, members []*member, asJSON bool) int {
 	code := exitOK
 	for _, m := range members {
-		if m.err != nil {
+		if m.err != nil && !m.ended {
+			m.ended = true
 			var silent *exitWith
 			if asJSON && !(errors.As(m.err, &silent) && silent.err == nil) {
 				m.out.Reset()
 			}
-			m.code = m.app.fail(ctx, m.err, asJSON)
+			if m.code = m.app.fail(ctx, m.err, asJSON); m.code == exitInterrupted && code == exitInterrupted {
+				m.said.Reset() // once is enough
+			}
 		}
 		if slices.Index(ranking, m.code) < slices.Index(ranking, code) {
 			code = m.code
@@ -319,6 +324,13 @@ func (f *outputFlags) showFleet(ctx context.Context, a *app, file string, member
 	return written(render.FleetPlan(a.stdout, all, render.PlanOptions{Style: a.style(a.stdout), Compact: f.compact}))
 }
 
+// summariseFleet appends the plans of a fleet to the job summary.
+func (f *outputFlags) summariseFleet(ctx context.Context, a *app, file string, members []*member) error {
+	return f.summarise(ctx, a, func(w io.Writer) error {
+		return render.FleetMarkdown(w, file, shown(ctx, members), f.fleetMarkdown(a))
+	})
+}
+
 func (f *outputFlags) fleetMarkdown(a *app) render.MarkdownOptions {
 	return render.MarkdownOptions{MaxBytes: f.MaxBytes, Version: a.version, Job: a.job()}
 }
@@ -348,7 +360,19 @@ func (c *planCmd) runFleet(ctx context.Context, a *app) error {
 		}
 	}
 	// Errors are said after the result, as those of one account are.
-	shownErr := func(code int) error { return c.showFleet(ctx, a, c.Fleet, members, code, "") }
+	var unsaved error
+	if c.Out != "" {
+		if unsaved = c.saveFleet(ctx, members); unsaved == nil {
+			defer func() {
+				a.say("saved the plan to %s", safetext.Line(c.Out))
+				a.hint("apply it with: flexsync apply --fleet " + shellWord(c.Fleet) + " --plan " + shellWord(c.Out))
+			}()
+		}
+	}
+	unsaved = errors.Join(unsaved, c.summariseFleet(ctx, a, c.Fleet, members))
+	shownErr := func(code int) error {
+		return errors.Join(unsaved, c.showFleet(ctx, a, c.Fleet, members, code, ""))
+	}
 	if asJSON {
 		code := a.end(ctx, members, true)
 		return a.outcome(ctx, code, shownErr(code))

@@ -236,7 +236,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	p := &process{Cmd: exec.Command(path, args[1:]...), args: args[1:]}
 	p.Dir = ts.MkAbs(".")
-	for _, name := range []string{"HOME", "TMPDIR", "PATH", "GORACE", "FLEXSYNC_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"} {
+	for _, name := range []string{"HOME", "TMPDIR", "PATH", "GORACE", "FLEXSYNC_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "DEV_TWILIO_ACCOUNT_SID", "DEV_TWILIO_AUTH_TOKEN"} {
 		if v := ts.Getenv(name); v != "" {
 			p.Env = append(p.Env, name+"="+v)
 		}

@@ -1,0 +1,343 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"flexsync/internal/jsondoc"
+	"flexsync/internal/render"
+	"flexsync/internal/safetext"
+	"flexsync/plan"
+)
+
+// fleetPlans is the document of the saved plans of a fleet. Each plan is as it is
+// saved alone.
+type fleetPlans struct {
+	FormatVersion int                        `json:"format_version"`
+	Digest        string                     `json:"fleet_digest"` // of the names and the plans
+	Accounts      map[string]json.RawMessage `json:"accounts"`
+}
+
+// digestOf is of the names of the accounts and the digests of their plans: none can
+// be left out of the file, or be exchanged with another.
+func digestOf(plans map[string]json.RawMessage) string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(plans)) {
+		var doc struct {
+			PlanDigest string `json:"plan_digest"`
+		}
+		_ = json.Unmarshal(plans[name], &doc) // plan.Read finds what is wrong with it
+		fmt.Fprintf(h, "%s %s\n", name, doc.PlanDigest)
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+// saveFleet writes the plans of a fleet for apply --plan: all or none.
+func (c *planCmd) saveFleet(ctx context.Context, members []*member) error {
+	plans := make(map[string]json.RawMessage)
+	for _, m := range members {
+		if m.err != nil {
+			return fmt.Errorf("save the plan: account %s has none", m.Name)
+		}
+		var doc strings.Builder
+		if err := m.result.plan.WriteJSON(&doc, ""); err != nil {
+			return err
+		}
+		plans[m.Name] = json.RawMessage(strings.TrimSpace(doc.String()))
+	}
+	var text strings.Builder
+	d := jsondoc.New(&text)
+	d.Member("format_version", plan.FormatVersion)
+	d.Member("fleet_digest", digestOf(plans))
+	d.Map("accounts", func(add func(string, any)) {
+		for _, m := range members {
+			add(m.Name, plans[m.Name])
+		}
+	})
+	if err := d.Close(); err != nil {
+		return err
+	}
+	if err := writeFile(ctx, c.Out, []byte(text.String())); err != nil {
+		return fmt.Errorf("save the plan: %w", err)
+	}
+	return nil
+}
+
+// readFleet reads the saved plans of the members.
+func (c *applyCmd) readFleet(ctx context.Context, members []*member) (map[string]*plan.Plan, error) {
+	data, err := readFile(ctx, c.Plan, maxPlanBytes)
+	if err != nil {
+		return nil, inputError(fmt.Errorf("read the saved plan: %w", err), "create one with `flexsync plan --fleet FILE --out FILE`")
+	}
+	var doc fleetPlans
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return nil, &plan.DamagedError{Reason: "it is not a complete JSON document"}
+	}
+	switch {
+	case doc.FormatVersion != plan.FormatVersion:
+		return nil, &plan.DamagedError{Reason: fmt.Sprintf("it does not have format_version %d", plan.FormatVersion)}
+	case doc.Digest == "":
+		return nil, &plan.DamagedError{Reason: "it is not the plan of a fleet"}
+	case doc.Digest != digestOf(doc.Accounts):
+		return nil, &plan.DamagedError{Reason: "its digest does not match its contents"}
+	}
+	plans := make(map[string]*plan.Plan)
+	for _, m := range members {
+		saved, ok := doc.Accounts[m.Name]
+		if !ok {
+			return nil, inputError(fmt.Errorf("the saved plan has no account %s", m.Name), "choose accounts with --account, or make a new plan of the fleet")
+		}
+		p, err := plan.Read(saved)
+		if err != nil {
+			return nil, fmt.Errorf("account %s: %w", m.Name, err)
+		}
+		plans[m.Name] = p
+	}
+	for _, name := range slices.Sorted(maps.Keys(doc.Accounts)) {
+		if plans[name] == nil && len(c.Account) == 0 {
+			return nil, inputError(fmt.Errorf("the fleet file has no account %s, which the saved plan has", safetext.Quote(name)), "make a new plan of the fleet")
+		}
+	}
+	return plans, nil
+}
+
+// runFleet applies a fleet: every account is planned and every guard is checked before
+// the first write in any.
+func (c *applyCmd) runFleet(ctx context.Context, a *app) error {
+	if c.Backup != "" && !isDir(c.Backup) {
+		return inputError(fmt.Errorf("--backup %s: with --fleet it must be a directory", safetext.Line(c.Backup)), "end it with /; each account gets a directory in it")
+	}
+	if !c.DryRun && (c.Format == "markdown" || c.StepSummary) {
+		return inputError(errors.New("apply --fleet writes Markdown only with --dry-run"), "use --format text or json for the report")
+	}
+	members, err := c.members(a, &c.accountFlags, c.conflicts(c.Paths))
+	if err != nil {
+		return err
+	}
+	asJSON := c.Format == "json"
+	how := use{mayMake: !c.DryRun, parallelism: c.Parallelism}
+	if c.Plan == "" {
+		err = c.planFleet(ctx, a, members, c.AtOnce, how, asJSON, true)
+	} else {
+		err = c.compareFleet(ctx, a, members, how)
+	}
+	if err != nil {
+		return err
+	}
+	stopped := false
+	for _, m := range members {
+		switch {
+		case m.err != nil:
+			m.code = exitCode(ctx, m.err)
+			stopped = stopped || !c.KeepGoing || m.code == exitInterrupted
+		default:
+			m.code = planExit(m.result.plan, c.DryRun && c.DetailedExitcode)
+			stopped = stopped || !c.KeepGoing && len(m.result.plan.Refusals) > 0
+		}
+	}
+	if c.DryRun {
+		if !asJSON {
+			err = c.showFleet(ctx, a, c.Fleet, members, exitOK, "dry-run")
+		}
+		err = errors.Join(err, c.summariseFleet(ctx, a, c.Fleet, members))
+		code := a.end(ctx, members, asJSON)
+		if asJSON {
+			err = errors.Join(err, c.showFleet(ctx, a, c.Fleet, members, code, "dry-run"))
+		}
+		return a.outcome(ctx, code, err)
+	}
+	if c.Format == "text" {
+		if err := c.showFleet(ctx, a, c.Fleet, members, exitOK, ""); err != nil {
+			return err
+		}
+	}
+	for _, m := range members {
+		if m.err == nil && len(m.result.plan.Refusals) > 0 {
+			m.err = c.refuseMember(m, asJSON)
+		}
+	}
+	a.end(ctx, members, asJSON) // what is left out is known before the question
+	if stopped {
+		return c.endFleet(ctx, a, members, "nothing was changed in any account")
+	}
+	if err := c.confirmFleet(ctx, a, members); err != nil {
+		return err
+	}
+	c.waves(ctx, a, members)
+	return c.endFleet(ctx, a, members, "")
+}
+
+// compareFleet reads the saved plans and compares each with its account.
+func (c *applyCmd) compareFleet(ctx context.Context, a *app, members []*member, how use) error {
+	plans, err := c.readFleet(ctx, members)
+	if err != nil {
+		return err
+	}
+	each(members, c.AtOnce, func(m *member) (err error) {
+		m.result, err = c.of(m).saved(ctx, m.app, plans[m.Name], how)
+		return err
+	})
+	return a.sameAccount(members, c.Format == "json")
+}
+
+// of is the command for one account alone.
+func (c *applyCmd) of(m *member) *applyCmd {
+	one := *c
+	one.accountFlags, one.StepSummary = m.flags, false
+	one.Backup = perAccount(c.Backup, m.Name)
+	return &one
+}
+
+// refuseMember says that an account is refused, as an apply of it alone would.
+func (c *applyCmd) refuseMember(m *member, asJSON bool) error {
+	p := m.result.plan
+	for _, r := range p.Refusals {
+		m.app.say("refused (%s): %s; nothing was changed", safetext.Line(r.Code), safetext.Line(r.Message))
+	}
+	if asJSON {
+		if err := m.app.writeRefused(p, p.Refusals); err != nil {
+			return err
+		}
+	}
+	return silent(exitRefused)
+}
+
+// confirmFleet asks once for all accounts.
+func (c *applyCmd) confirmFleet(ctx context.Context, a *app, members []*member) error {
+	all := make([]render.Member, 0, len(members))
+	changes := false
+	for i, m := range shown(ctx, members) {
+		if members[i].err == nil {
+			all = append(all, m)
+			changes = changes || m.Plan.HasChanges()
+		}
+	}
+	if c.Yes || !changes {
+		return nil
+	}
+	what, hint := "cannot ask for confirmation without a terminal", "pass --yes to apply without confirmation"
+	if isTerminal(a.stdin) {
+		if c.Format != "text" {
+			if err := render.FleetPlan(a.stderr, all, render.PlanOptions{Style: a.style(a.stderr)}); err != nil {
+				return written(err)
+			}
+		}
+		if yes, err := a.ask(ctx, render.FleetQuestion(all, a.style(a.stderr))); err != nil || yes {
+			return err
+		}
+		what, hint = "not confirmed", ""
+	}
+	var err error
+	if c.Format == "json" {
+		err = a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "refused",
+			Refusals: []plan.Notice{{Code: refuseNotConfirmed, Message: what}}})
+	}
+	a.say("%s; nothing was changed", what)
+	a.hint(hint)
+	return a.outcome(ctx, exitRefused, err)
+}
+
+// waves applies the accounts, wave after wave. A failure lets the others of its wave
+// finish, and the later waves are skipped. Accounts that are left out hold nothing
+// back.
+func (c *applyCmd) waves(ctx context.Context, a *app, members []*member) {
+	changes := 0
+	waves := make(map[int][]*member)
+	for _, m := range members {
+		if m.err == nil {
+			changes += len(m.result.plan.Changes)
+			waves[m.Wave] = append(waves[m.Wave], m)
+		}
+	}
+	progress := newProgress(ctx, a, changes, false)
+	defer progress.end()
+	var printing sync.Mutex
+	failed := false
+	for _, number := range slices.Sorted(maps.Keys(waves)) {
+		wave := waves[number]
+		if failed || ctx.Err() != nil {
+			for _, m := range wave {
+				m.skipped = true
+			}
+			continue
+		}
+		each(wave, c.AtOnce, func(m *member) error {
+			err := c.of(m).carryOut(ctx, m.app, m.result)
+			m.result.client, m.result.snapshot, m.result.directory = nil, nil, nil
+			if c.Format == "text" && m.out.Len() > 0 {
+				printing.Lock()
+				defer printing.Unlock()
+				_, werr := fmt.Fprintf(a.stdout, "\n%s\n\n%s", render.FleetHeading(m.Name, m.result.plan.AccountSID, m.result.place, a.style(a.stdout)), m.out.Bytes())
+				if m.out.Reset(); err == nil {
+					err = written(werr)
+				}
+			}
+			return err
+		})
+		failed = slices.ContainsFunc(wave, func(m *member) bool { return m.err != nil })
+	}
+}
+
+// fleetCounts counts the accounts of a fleet that was to be applied.
+type fleetCounts struct {
+	Accounts  int `json:"accounts"`
+	Changed   int `json:"changed"`
+	Unchanged int `json:"unchanged"`
+	Failed    int `json:"failed"`
+	Skipped   int `json:"skipped"`
+}
+
+// endFleet ends an apply of a fleet with its report. stopped says why nothing was
+// begun, if so.
+func (c *applyCmd) endFleet(ctx context.Context, a *app, members []*member, stopped string) error {
+	counts := fleetCounts{Accounts: len(members)}
+	asJSON := c.Format == "json"
+	for _, m := range members {
+		switch {
+		case m.err != nil:
+			counts.Failed++
+		case m.skipped || stopped != "":
+			counts.Skipped++
+			if asJSON {
+				if err := m.app.writeDocument(skippedDocument{plan.FormatVersion, "skipped", m.result.plan.AccountSID}); err != nil {
+					return err
+				}
+			}
+		case m.result.plan.HasChanges():
+			counts.Changed++
+		default:
+			counts.Unchanged++
+		}
+	}
+	code := a.end(ctx, members, asJSON)
+	if ctx.Err() != nil && counts.Skipped > 0 && stopped == "" {
+		code = exitInterrupted
+	}
+	said := fmt.Sprintf("%s: %d applied, %d unchanged, %d failed, %d skipped", count(counts.Accounts, "account"), counts.Changed, counts.Unchanged, counts.Failed, counts.Skipped)
+	if stopped != "" {
+		a.say("%s", stopped)
+	}
+	var err error
+	switch {
+	case asJSON:
+		err = a.writeFleet(fleetStatus(members, code, "applied"), counts, members)
+	case stopped == "":
+		_, err = fmt.Fprintf(a.stdout, "\nFleet: %s.\n", said)
+		err = written(err)
+	}
+	return a.outcome(ctx, code, err)
+}
+
+type skippedDocument struct {
+	FormatVersion int    `json:"format_version"`
+	Status        string `json:"status"`
+	AccountSID    string `json:"account_sid"`
+}
