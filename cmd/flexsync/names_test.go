@@ -573,8 +573,8 @@ func TestFleetREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 	scripts := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(data), -1)
-	if len(scripts) != 4 {
-		t.Errorf("the page has %d blocks of commands, want 4", len(scripts))
+	if len(scripts) != 5 {
+		t.Errorf("the page has %d blocks of commands, want 5", len(scripts))
 	}
 	for _, s := range scripts {
 		fleetShell(t, dir, s[1])

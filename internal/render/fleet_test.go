@@ -1,0 +1,95 @@
+package render
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"flexsync/plan"
+	"flexsync/schema"
+)
+
+// fleetOf is n accounts: each has a SID of its own for one flow that is deleted, and
+// every tenth has nothing to do.
+func fleetOf(n int) []Member {
+	members := make([]Member, n)
+	for i := range members {
+		p := &plan.Plan{AccountSID: fmt.Sprintf("AC%032d", i), Summary: plan.Summary{Unchanged: 3}}
+		if i%10 != 0 {
+			p.Summary.Delete = 1
+			o := &schema.Object{Kind: schema.Flows}
+			o.Set(schema.Flows.ID, "Old")
+			p.Changes = []plan.Change{{Action: plan.Delete, Key: o.Key(), SID: fmt.Sprintf("FO%032d", i), Before: o}}
+		}
+		members[i] = Member{Name: fmt.Sprintf("account-%d", i), Plan: p}
+	}
+	return members
+}
+
+// TestFleetPlanOfOne holds that an account stands in a fleet as it stands alone.
+func TestFleetPlanOfOne(t *testing.T) {
+	t.Parallel()
+	m := fleetOf(2)[1]
+	var alone, fleet bytes.Buffer
+	if err := Plan(&alone, m.Plan, PlanOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := FleetPlan(&fleet, []Member{m}, PlanOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := strings.Cut(alone.String(), "\n\n") // below the account
+	want := "account-1: account " + m.Plan.AccountSID + "\n\n" + body + "\nFleet: 1 account: 1 with changes. Plan: 1 to delete, 3 unchanged.\n"
+	if fleet.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", fleet.String(), want)
+	}
+}
+
+// TestFleetGroups holds that equal plans are shown once, whatever their SIDs.
+func TestFleetGroups(t *testing.T) {
+	t.Parallel()
+	members := append(fleetOf(11), Member{Name: "lost", State: "failed"})
+	var text bytes.Buffer
+	if err := FleetPlan(&text, members, PlanOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(text.String(), "- delete"); n != 1 || strings.Contains(text.String(), "FO00") {
+		t.Errorf("%d deletes are shown:\n%s", n, text.String())
+	}
+	for _, want := range []string{
+		"account-9: 9 accounts\n", "No changes: account-0, account-10.\n", "No plan: lost (failed).\n",
+		"Fleet: 12 accounts: 2 unchanged, 9 with changes, 1 refused or failed. Plan: 9 to delete, 33 unchanged.\n",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
+		}
+	}
+}
+
+// TestFleetMarkdownLimit holds that the table of 100 accounts is whole within the
+// limit of a comment, and that a smaller limit is kept.
+func TestFleetMarkdownLimit(t *testing.T) {
+	t.Parallel()
+	members := fleetOf(100)
+	for i := range members { // every plan is of its own
+		if p := members[i].Plan; p.HasChanges() {
+			p.Changes[0].ID = fmt.Sprintf("%d %s", i, strings.Repeat("x", 700))
+		}
+	}
+	for _, limit := range []int{65000, 20000, 5000, MinMarkdownBytes} {
+		var text bytes.Buffer
+		if err := FleetMarkdown(&text, "fleet.yaml", members, MarkdownOptions{MaxBytes: limit}); err != nil {
+			t.Fatal(err)
+		}
+		if text.Len() > limit || !strings.Contains(text.String(), "**Not shown**") {
+			t.Errorf("%d bytes of %d", text.Len(), limit)
+		}
+		rows := strings.Count(text.String(), "\n| `account-")
+		if whole := limit >= 20000; (rows == 100) != whole {
+			t.Errorf("limit %d: %d accounts", limit, rows)
+		}
+		if !strings.HasPrefix(text.String(), "<!-- flexsync:plan fleet fleet.yaml -->\n") {
+			t.Errorf("no marker: %.80s", text.String())
+		}
+	}
+}
