@@ -148,7 +148,7 @@ func (x *fixture) fault(r *http.Request, _ int) emutest.Fault {
 	x.mu.Lock()
 	var hit *fault
 	for _, f := range x.faults {
-		if f.method != "*" && f.method != r.Method || !strings.Contains(r.URL.Path+" "+r.PostForm.Get("FriendlyName"), f.text) {
+		if f.method != "*" && f.method != r.Method || !strings.Contains(r.URL.Path+" "+r.PostForm.Get("FriendlyName")+" "+r.PostForm.Get("Address"), f.text) {
 			continue
 		}
 		if f.matched++; hit == nil && f.from <= f.matched && f.matched <= f.to {

@@ -149,7 +149,7 @@ func compact(b *bufio.Writer, p *plan.Plan, c *shownChange, style Style) {
 		}
 	default:
 		for _, n := range notes(c) {
-			n.text, _, _ = strings.Cut(safetext.Line(n.text), ":")
+			n.text, _, _ = strings.Cut(safetext.Line(n.text), ": ")
 			line = append(line, n, plain(", "))
 		}
 		if fields := brief(p, c, func(v schema.Value) string { return show(p, v) }); fields != "" {
