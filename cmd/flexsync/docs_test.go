@@ -276,41 +276,44 @@ func TestDocsYAML(t *testing.T) {
 	}
 	rewrite(t, "docs/yaml.md", "<!-- generated: document keys -->\n", "<!-- end -->", keys.String())
 
-	keys = table("Key", "Value", "Meaning", "If omitted")
-	for i := range schema.Flows.Fields {
-		f := &schema.Flows.Fields[i]
-		key, value := "`"+f.Path+"`", valueOf(f)
-		if f.Name != "" {
-			key += ", or `" + f.Name + "`"
+	for _, k := range schema.Kinds {
+		keys = table("Key", "Value", "Meaning", "If omitted")
+		for i := range k.Fields {
+			f := &k.Fields[i]
+			key, value := "`"+f.Path+"`", valueOf(f)
+			if f.Name != "" {
+				key += ", or `" + f.Name + "`"
+			}
+			doc := f.Doc
+			if f.Variants != nil {
+				doc = "For `" + strings.Join(f.Variants, "` and `") + "`. " + doc
+			}
+			row(keys, key, value, doc, omitted(f))
 		}
-		doc := f.Doc
-		if f.Variants != nil {
-			doc = "For `" + strings.Join(f.Variants, "` and `") + "`. " + doc
+		// The keys that are no fields.
+		about := map[string]struct{ value, omitted string }{
+			"sid":            {sidForm("FO"), "matched by name"},
+			"renamed_from":   {"list of names", "none"},
+			"ignore_changes": {"list of keys", "none"},
+			"integration":    {"the keys above that begin with `integration.`", "see `integration_type`"},
+			"auto_creation":  {"the keys above that begin with `auto_creation.`", "error"},
 		}
-		row(keys, key, value, doc, omitted(f))
+		for _, key := range knownKeys(t, "version: 1\n"+k.Plural+": [{zzzzzzzz: 1}]\n") {
+			if k.Field(key) != nil || isName(key) {
+				continue
+			}
+			a, ok := about[key]
+			if !ok {
+				t.Errorf("the table says nothing of the key %s", key)
+			}
+			d := document.Defs[k.Name].Properties[key]
+			if d.Ref != "" {
+				d.Description = document.Defs[key].Description
+			}
+			row(keys, "`"+key+"`", a.value, meaning(key, d.Description), a.omitted)
+		}
+		rewrite(t, "docs/yaml.md", "<!-- generated: "+k.Name+" keys -->\n", "<!-- end -->", keys.String())
 	}
-	// The keys that are no fields.
-	about := map[string]struct{ value, omitted string }{
-		"sid":            {sidForm("FO"), "matched by name"},
-		"renamed_from":   {"list of names", "none"},
-		"ignore_changes": {"list of keys", "none"},
-		"integration":    {"the keys above that begin with `integration.`", "see `integration_type`"},
-	}
-	for _, key := range knownKeys(t, "version: 1\nflows: [{zzzzzzzz: 1}]\n") {
-		if schema.Flows.Field(key) != nil || isName(key) {
-			continue
-		}
-		a, ok := about[key]
-		if !ok {
-			t.Errorf("the table says nothing of the key %s", key)
-		}
-		d := document.Defs["flow"].Properties[key]
-		if d.Ref != "" {
-			d.Description = document.Defs[key].Description
-		}
-		row(keys, "`"+key+"`", a.value, meaning(key, d.Description), a.omitted)
-	}
-	rewrite(t, "docs/yaml.md", "<!-- generated: flow keys -->\n", "<!-- end -->", keys.String())
 }
 
 // described is what the tables take from a key's JSON Schema.
@@ -328,6 +331,8 @@ func sidForm(prefix string) string { return "`" + prefix + "` and 32 hex digits"
 
 func valueOf(f *schema.Field) string {
 	switch {
+	case f.Type == schema.Words:
+		return "list of `" + strings.Join(f.Enum, "`, `") + "`"
 	case f.Enum != nil:
 		return "`" + strings.Join(f.Enum, "`, `") + "`"
 	case f.SIDOrName:

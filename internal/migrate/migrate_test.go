@@ -106,10 +106,13 @@ func cases(t testing.TB) map[string][]string {
 func TestGolden(t *testing.T) {
 	for name, texts := range cases(t) {
 		t.Run(name, func(t *testing.T) {
-			if !strings.Contains(strings.Join(texts, ""), "\naddresses:") && !valid(strings.Join(texts, "\n---\n")) {
+			if !valid(strings.Join(texts, "\n---\n")) {
 				t.Error("the input is not valid")
 			}
 			got := run(t, nil, texts...)
+			if !valid(string(got.Text)) {
+				t.Error("the output is not valid")
+			}
 			path := filepath.Join("testdata/golden", name+".yaml")
 			if *update {
 				if err := os.WriteFile(path, got.Text, 0o600); err != nil {
@@ -318,6 +321,9 @@ func FuzzRun(f *testing.F) {
 			t.Fatal(err)
 		}
 		again := run(t, nil, string(got.Text))
+		if !valid(string(got.Text)) {
+			t.Errorf("the output is not valid:\n%s\nof\n%s", got.Text, text)
+		}
 		if diff := cmp.Diff(string(got.Text), string(again.Text)); diff != "" {
 			t.Errorf("a second run changes the output (-first +second):\n%s\nof\n%s", diff, text)
 		}
