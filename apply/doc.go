@@ -48,6 +48,17 @@
 // With plan.Plan.NoDelete, copies are kept and reported instead, and the flow that
 // would stay has the name.
 //
+// A move disables the flow, creates or enables the address, and deletes the flow only
+// when the response to the second was right. Otherwise the flow is enabled again, also
+// after an interruption; after a kill, the next plan finds the flow off and finishes
+// the move. An address whose creation is in doubt counts as not there: Twilio routes
+// messages to the flow as long as it is enabled, so to enable it is never wrong. Each
+// move is a chain of its own.
+//
+// A create is answered with 409: the account has this address already. The run lists
+// the account, and adopts an address of this identity and content that did not exist
+// when the plan was made. With other content, the change fails.
+//
 // A write fails for good: the changes that need the identity it was to free are
 // skipped. A flow that was disabled to break a cycle is enabled again.
 //
