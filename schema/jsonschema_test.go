@@ -41,9 +41,10 @@ func compiledSchema(t *testing.T) *jsonschema.Schema {
 // any document of, and why. A file that the YAML parser refuses is not among
 // them: an editor says so without a schema.
 var beyondSchema = map[string]string{
-	"accounts":  "two documents name different accounts",
-	"collision": "two flows are enabled for one identity",
-	"no-flows":  "other documents might have the flows",
+	"accounts":            "two documents name different accounts",
+	"address-beside-flow": "a flow and an address are enabled for one identity",
+	"collision":           "two flows are enabled for one identity",
+	"no-flows":            "other documents might have the flows",
 }
 
 // beyondDocument are the problems of one document with one flow that its JSON
@@ -53,6 +54,7 @@ var beyondDocument = regexp.MustCompile(strings.Join([]string{
 	`duplicate key`,               // so is the first of two keys
 	`expected a whole number, found "[-+]?[0-9][-+0-9_a-fox.]*"`, // a number, spelled in another way
 	`is declared, but ignore lists`,                              // one value against another
+	`are both enabled for one identity`,                          // the same
 	`renamed_from lists .*, the flow's own`,                      // the same
 	`has an invalid \[class\]`,                                   // [z-a]
 	`is not an absolute http or https URL .*[%\\^|<]`,            // the inside of a URL

@@ -478,3 +478,34 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+// TestDecodeAddress is what answers of the API say of an address, and what they leave
+// open.
+func TestDecodeAddress(t *testing.T) {
+	webhook := schema.Addresses.Make(schema.Values{"address": "+1", "type": "sms", "auto_creation.type": "webhook", "auto_creation.enabled": true,
+		"auto_creation.webhook_url": "https://example.com/", "auto_creation.webhook_method": "get", "auto_creation.webhook_filters": schema.NewWordSet([]string{"onMessageAdded", "onMessageRemoved"})})
+	for _, test := range []struct {
+		name, json string
+		want       schema.Object
+	}{
+		{"nothing said", `"address": "+1", "type": "sms"`, schema.Addresses.Make(schema.Values{"address": "+1", "type": "sms"})},
+		{"case, order and repetition", `"address": "+1", "type": "SMS", "address_country": null, "auto_creation": {"enabled": "True", "type": "WebHook", "webhook_url": "https://example.com/",
+			"webhook_method": "GET", "webhook_filters": ["ONMESSAGEREMOVED", "onMessageAdded", "onMessageRemoved"], "binding_name": null, "studio_retry_count": "2"}`, webhook},
+		{"a bare number under whatsapp", `"address": "+1", "type": "whatsapp"`, schema.Addresses.Make(schema.Values{"address": "whatsapp:+1", "type": "whatsapp"})},
+		{"a number as text", `"address": "+1", "type": "sms", "auto_creation": {"type": "studio", "studio_retry_count": "2", "webhook_url": null}`,
+			schema.Addresses.Make(schema.Values{"address": "+1", "type": "sms", "auto_creation.type": "studio", "auto_creation.studio_retry_count": int64(2)})},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, err := Decode(schema.Addresses, json.RawMessage(`{"sid": "`+sidOf("IG", 1)+`", `+test.json+`}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Object != test.want {
+				t.Errorf("%v, want %v", r.Object, test.want)
+			}
+		})
+	}
+	if r, err := Decode(schema.Addresses, json.RawMessage(`{"sid": "`+sidOf("IG", 1)+`", "auto_creation": {"type": "webhook", "webhook_filters": "onMessageAdded"}}`)); err == nil {
+		t.Errorf("filters that are no list are %v", r.Object)
+	}
+}

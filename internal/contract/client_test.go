@@ -125,7 +125,7 @@ addresses:
   - address: "+15550001111"
     type: sms
     friendly_name: SMS DIGIT
-    auto_creation: {enabled: BOOL, type: studio, conversation_service_sid: ISSID, studio_flow_sid: FWSID, studio_retry_count: DIGIT}
+    auto_creation: {enabled: BOOL, type: studio, conversation_service_sid: ISSID, studio_flow_sid: FW00000000000000000000000000000a23, studio_retry_count: DIGIT}
   - address: "12345"
     type: sms
     address_country: US
