@@ -19,7 +19,7 @@ type baseFlags struct {
 }
 
 // warnBase is the code of the warning about a base that is of no use.
-const warnBase = "base"
+const warnBase = "base-unusable"
 
 // attribute tells of each difference in the plan whose it is. load reads the base; in
 // is what the plan was made from. A base that is of no use costs a warning and the

@@ -591,6 +591,9 @@ func TestActionEmptyInputs(t *testing.T) {
 			t.Errorf("plan-file %q: exit %d, outputs %v\n%s", value, exit, outputs, &a.log)
 		}
 	}
+	if outputs, exit := a.flexsync(map[string]string{"base": ""}); exit != exitInput || outputs["plan-file"] != "" {
+		t.Errorf("base: exit %d, outputs %v\n%s", exit, outputs, &a.log)
+	}
 	if requests := a.account.Requests(); len(requests) > 0 {
 		t.Errorf("%d requests were sent", len(requests))
 	}

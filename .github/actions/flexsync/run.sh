@@ -100,8 +100,42 @@ if given paths "$INPUT_PATHS"; then
 	paths=(-- "${values[@]}")
 fi
 
+# add_base adds the YAML of the base, as far as it has these paths.
+add_base() {
+	local prefix name found=
+	local -a names=(${values[@]+"${values[@]}"})
+	bash "${BASH_SOURCE[0]%/*}/base.sh" "$1" "$dir/base" || return 0
+	prefix=$(git rev-parse --show-prefix)
+	if [ "${#names[@]}" = 0 ]; then # as flexsync looks for them
+		for name in flows.yaml flows.yml flows; do
+			if [ -e "$name" ]; then
+				names=("$name")
+				break
+			fi
+		done
+	fi
+	for name in ${names[@]+"${names[@]}"}; do
+		case $name in
+		/* | [A-Za-z]:[/\\]*) continue ;;
+		esac
+		if [ -e "$dir/base/$prefix$name" ]; then
+			args+=("--base=$dir/base/$prefix$name")
+			found=1
+		fi
+	done
+	[ -n "$found" ] || printf 'flexsync: drift is not told from the pull request: the base has none of the paths\n' >&2
+}
+
 case $INPUT_COMMAND in
 plan)
+	values=()
+	if given paths "$INPUT_PATHS"; then lines "$INPUT_PATHS"; fi
+	if given base "$INPUT_BASE"; then
+		case $INPUT_BASE in
+		auto) if [ -n "${GITHUB_BASE_REF-}" ]; then add_base auto; fi ;;
+		*) add_base "$INPUT_BASE" ;;
+		esac
+	fi
 	plan=${plan:-$dir/plan.json}
 	# A plan left by an earlier run must not pass for the plan of this run. Any other
 	# file may be an input, named here by mistake: flexsync refuses to overwrite it.

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"flexsync/plan"
+)
+
+// baseRepository makes the repository "$BASE.git": main has a commit that the pull
+// request does not know, branch is the pull request, and merge is what GitHub makes
+// of both.
+const baseRepository = `git init -q -b main "$BASE.git"
+cd "$BASE.git"
+git config user.name x; git config user.email x@example.com
+git config uploadpack.allowAnySHA1InWant true
+mkdir -p sub hooks
+printf %s "$OLD" >flows.yaml
+printf %s "$OLD" >sub/flows.yaml
+git add . && git commit -q -m old
+git checkout -q -b branch
+printf %s "$NEW" >flows.yaml
+printf %s "$NEW" >sub/flows.yaml
+git commit -q -a -m new
+git checkout -q main
+echo x >other && git add . && git commit -q -m other
+git checkout -q -b merge && git merge -q --no-ff -m merge branch
+git rev-parse main >"$BASE.main"
+`
+
+// ciNew is ciUpdate with a change of its own: another flow.
+var ciNew = ciUpdate + `  - friendly_name: Under review
+    channel_type: web
+    chat_service_sid: IS00000000000000000000000000000001
+    integration_type: studio
+    integration: {flow_sid: FW00000000000000000000000000000002}
+`
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// TestActionBase has the action find the base of a pull request with git, in clones
+// of all depths, without running a hook.
+func TestActionBase(t *testing.T) {
+	t.Parallel()
+	needs(t, "git")
+	const (
+		hook  = "mkdir -p clone/.git/hooks\nfor h in post-checkout post-index-change reference-transaction; do printf '#!/bin/sh\\ntouch \"$HOOKED\"\\n' >clone/.git/hooks/$h; chmod +x clone/.git/hooks/$h; done\n"
+		alone = "git -C clone remote remove origin\n"
+	)
+	mixed := plan.Origins{Config: 1, Drift: 2}
+	for name, test := range map[string]struct {
+		clone string
+		with  map[string]string
+		env   []string
+		want  *plan.Origins
+		says  string
+	}{
+		"the merge":                   {"git clone -q --depth 2 -b merge \"file://$BASE.git\" clone\n" + alone + hook, nil, nil, &mixed, ""},
+		"the merge, in a directory":   {"git clone -q --depth 2 -b merge \"file://$BASE.git\" clone\n" + alone + hook, map[string]string{"working-directory": "clone/sub", "paths": "(none)"}, nil, &mixed, ""},
+		"the merge, fetched":          {"git clone -q --depth 1 -b merge \"file://$BASE.git\" clone\n" + hook, nil, nil, &mixed, ""},
+		"the merge, out of reach":     {"git clone -q --depth 1 -b merge \"file://$BASE.git\" clone\n" + alone, nil, nil, nil, "is not in the clone; set fetch-depth: 2"},
+		"the branch":                  {"git clone -q -b branch \"file://$BASE.git\" clone\n" + hook, nil, nil, &mixed, ""},
+		"the branch, shallow":         {"git clone -q --depth 1 -b branch \"file://$BASE.git\" clone\n", nil, nil, nil, "too shallow to have the merge base; set fetch-depth: 0"},
+		"no pull request":             {"git clone -q -b branch \"file://$BASE.git\" clone\n", nil, []string{"GITHUB_BASE_REF="}, nil, ""},
+		"no base":                     {"git clone -q -b merge \"file://$BASE.git\" clone\n", map[string]string{"base": "(none)"}, nil, nil, ""},
+		"itself":                      {"git clone -q --depth 1 -b merge \"file://$BASE.git\" clone\n" + hook, map[string]string{"base": "HEAD"}, []string{"GITHUB_BASE_REF="}, &plan.Origins{Drift: 3}, ""},
+		"a flag in place of a commit": {"git clone -q -b merge \"file://$BASE.git\" clone\n", map[string]string{"base": "--upload-pack=touch pwned"}, nil, nil, "is not a commit"},
+		"no repository":               {"mkdir clone && printf %s \"$NEW\" >clone/flows.yaml\n", nil, []string{"GIT_CEILING_DIRECTORIES=/"}, nil, "no git repository"},
+		"the file is new":             {"git clone -q -b merge \"file://$BASE.git\" clone\ncp clone/flows.yaml clone/new.yaml\n", map[string]string{"paths": "new.yaml"}, nil, nil, "the base has none of the paths"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAction(t, nil)
+			base := filepath.Join(t.TempDir(), "base")
+			hooked := a.path("hooked")
+			if said, exit := a.run(baseRepository, "BASE="+base, "OLD="+ciUpdate, "NEW="+ciNew); exit != 0 {
+				t.Fatal(said)
+			}
+			if said, exit := a.run(test.clone, "BASE="+base, "NEW="+ciNew, "HOOKED="+hooked); exit != 0 {
+				t.Fatal(said)
+			}
+			a.write("event.json", `{"pull_request": {"base": {"sha": "`+strings.TrimSpace(readText(t, base+".main"))+`"}}}`)
+			a.env = append(a.env, "GITHUB_BASE_REF=main", "GITHUB_EVENT_PATH="+a.path("event.json"), "HOOKED="+hooked)
+			a.env = append(a.env, test.env...)
+			with := map[string]string{"working-directory": "clone", "paths": "flows.yaml"}
+			for k, v := range test.with {
+				with[k] = v
+			}
+			a.log.Reset()
+			outputs, exit := a.flexsync(with)
+			if exit != 0 || outputs["plan-file"] == "" {
+				t.Fatalf("exit %d\n%s", exit, &a.log)
+			}
+			var p struct{ Origins *plan.Origins }
+			if err := json.Unmarshal([]byte(readText(t, outputs["plan-file"])), &p); err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case (p.Origins == nil) != (test.want == nil), p.Origins != nil && *p.Origins != *test.want:
+				t.Errorf("the origins are %+v, want %+v\n%s", p.Origins, test.want, &a.log)
+			case !strings.Contains(a.log.String(), test.says), test.says == "" && strings.Contains(a.log.String(), "drift is not told"):
+				t.Errorf("it does not say %q:\n%s", test.says, &a.log)
+			}
+			if _, err := os.Stat(hooked); err == nil {
+				t.Error("a hook was run")
+			}
+		})
+	}
+}
+
+// TestGitLabBase has the job of a merge request find its base, and go on without.
+func TestGitLabBase(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		clone string
+		says  string
+	}{
+		"all of it": {"git clone -q -b branch \"file://$BASE.git\" clone\n", "#### Drift: "},
+		"shallow":   {"git clone -q --depth 1 -b branch \"file://$BASE.git\" clone\n", "drift is not told from the merge request: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newGitLab(t)
+			base := filepath.Join(t.TempDir(), "base")
+			if said, exit := g.run(baseRepository+"cd \"$HOME\"\n"+test.clone, "BASE="+base, "OLD="+ciUpdate, "NEW="+ciNew); exit != 0 {
+				t.Fatal(said)
+			}
+			// There is no API of GitLab, so the job fails once the plan is there.
+			said, exit := g.run("cd clone; ln -s ../bin bin\n"+g.jobs["plan"].script(), "CI_MERGE_REQUEST_DIFF_BASE_SHA="+strings.TrimSpace(readText(t, base+".main")),
+				"CI_API_V4_URL=file:///nowhere", "CI_MERGE_REQUEST_PROJECT_ID=9", "CI_MERGE_REQUEST_IID=5", "FLEXFLOWS_NOTE_TOKEN=x")
+			if exit == 0 || !strings.Contains(said, test.says) || !strings.Contains(said, "2 to create, 1 to update") {
+				t.Errorf("exit %d, and it does not say %q:\n%s", exit, test.says, said)
+			}
+		})
+	}
+}
