@@ -60,14 +60,18 @@ func (n named) same(m named) bool {
 // or become an input of the next run. It opens no file.
 func (a *app) checkOutputs(command *kong.Node) error {
 	var ins, outs []named
-	var paths, varFiles []string
+	var paths, bases, varFiles []string
 	reads := false // the command reads YAML
 	for _, v := range slices.Concat(command.Positional, valuesOf(command)) {
 		texts := textsOf(v)
 		kind := v.Tag.Get("file")
 		switch kind {
 		case "yaml":
-			paths, reads = texts, true
+			if v.Flag != nil { // --base
+				bases = texts
+			} else {
+				paths, reads = texts, true
+			}
 			continue
 		case "profile":
 			if len(texts) > 0 {
@@ -108,6 +112,9 @@ func (a *app) checkOutputs(command *kong.Node) error {
 	if reads {
 		files := schema.Files(paths, schema.Options{VarFiles: varFiles})
 		dirs = dirsOf(paths, files)
+		if len(bases) > 0 {
+			files = append(files, schema.Files(bases, schema.Options{VarFiles: varFiles})...)
+		}
 		for _, path := range files {
 			if path != "-" {
 				ins = append(ins, nameFile("the YAML", path))
