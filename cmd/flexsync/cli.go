@@ -26,7 +26,7 @@ type grammar struct {
 	Whoami   whoamiCmd   `cmd:"" help:"Show the account, the credentials in use and what answers."`
 	Init     initCmd     `cmd:"" help:"Start a repository for the flows."`
 	Schema   schemaCmd   `cmd:"" help:"Print the JSON Schema of the YAML, for editors."`
-	Emulate  emulateCmd  `cmd:"" help:"Serve the embedded FlexFlows API on this machine."`
+	Emulate  emulateCmd  `cmd:"" help:"Serve the embedded API on this machine."`
 
 	Completion completionCmd `cmd:"" help:"Print a shell completion script."`
 	Complete   completeCmd   `cmd:"" hidden:"" help:"Answer a completion script."`

@@ -38,8 +38,8 @@ func readme(t *testing.T, path string) string {
 // A block of a Markdown file that a test looks at: commands in a fence that
 // begins with "sh run", commands that stand for what the reader does in an
 // editor, in a comment that begins so, and the output of the commands above, in
-// a fence that begins with "text output". A word behind "run" names the place.
-var blockRE = regexp.MustCompile("(?ms)^(?:```|<!-- )(sh run|text output) ?(\\w*)\n(.*?)^(?:```|-->)$")
+// a fence that begins with "text output" or "diff output". A word behind "run" names the place.
+var blockRE = regexp.MustCompile("(?ms)^(?:```|<!-- )(sh run|(?:text|diff) output) ?(\\w*)\n(.*?)^(?:```|-->)$")
 
 type block struct {
 	place  string // "", or "account"
@@ -128,8 +128,7 @@ func TestREADMERuns(t *testing.T) {
 			switch {
 			case strings.Contains(printed[i], want):
 			case *update:
-				const fence = "```text output\n"
-				text := strings.Replace(readme(t, file), fence+want+"```", fence+printed[i]+"```", 1)
+				text := strings.Replace(readme(t, file), " output\n"+want+"```", " output\n"+printed[i]+"```", 1)
 				writeText(t, filepath.Join(repository, file), text)
 			default:
 				t.Errorf("%s says that a command prints\n%s\nand it prints\n%s", file, want, printed[i])
