@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -32,15 +33,35 @@ func (p *Plan) hide(want *schema.Declared, have *state.Resource) {
 	}
 }
 
-// secretsOf is the secrets of a declaration that a change to after sends.
+// secretsOf is the secrets of a declaration that a change to after sends, without those
+// beside a password that is written out: see [Plan.Saveable].
 func secretsOf(want *schema.Declared, after *schema.Object) []Secret {
 	var secrets []Secret
 	for _, s := range want.Secrets {
-		if after.Get(s.Field) == want.Get(s.Field) {
+		if after.Get(s.Field) == want.Get(s.Field) && !hasPassword(s.Template) {
 			secrets = append(secrets, Secret{s.Field.Path, s.Template})
 		}
 	}
 	return secrets
+}
+
+var (
+	userinfoRE  = regexp.MustCompile(`://([^/?#]*)@`)
+	referenceRE = regexp.MustCompile(`\$\{\w+\}`)
+)
+
+// hasPassword reports whether a template has a password written out: userinfo in which
+// more than the user name is no variable.
+func hasPassword(template string) bool {
+	m := userinfoRE.FindStringSubmatch(template)
+	if m == nil {
+		return false
+	}
+	user, password, found := strings.Cut(m[1], ":")
+	if !found {
+		password = user
+	}
+	return referenceRE.ReplaceAllString(password, "") != ""
 }
 
 // Mask hides what no output of the plan, and of what becomes of it, may show.
@@ -50,8 +71,8 @@ func (p *Plan) Mask() *secret.Mask { return &p.mask }
 // userinfo of URLs.
 func (p *Plan) Masked() *Plan {
 	m := *p
-	value := func(v schema.Value) schema.Value {
-		if s, ok := v.(string); ok {
+	value := func(f *schema.Field, v schema.Value) schema.Value {
+		if s, ok := v.(string); ok && f.Enum == nil {
 			return p.mask.Value(s)
 		}
 		return v
@@ -70,7 +91,8 @@ func (p *Plan) Masked() *Plan {
 		c.Fields = slices.Clone(c.Fields)
 		for j := range c.Fields {
 			f := &c.Fields[j]
-			f.Before, f.After = value(f.Before), value(f.After)
+			row := c.Kind.Field(f.Path)
+			f.Before, f.After = value(row, f.Before), value(row, f.After)
 		}
 	}
 	m.Kept = slices.Clone(p.Kept)
@@ -91,7 +113,8 @@ func MaskObject(m *secret.Mask, o *schema.Object) *schema.Object {
 	}
 	masked := *o
 	for f := range o.Kind.In(o.Kind.All() &^ o.Kind.ID.Bit()) {
-		if s := o.Text(f); m.Hides(s) {
+		// A secret may be a word that the API uses, too.
+		if s := o.Text(f); f.Enum == nil && m.Hides(s) {
 			masked.Set(f, m.Value(s))
 		}
 	}

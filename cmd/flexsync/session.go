@@ -141,6 +141,7 @@ func (s *session) compute(ctx context.Context, in plan.Input, load func() (*sche
 	if err != nil { // wrong input is reported before an account that cannot be reached
 		return err
 	}
+	s.mask.Store(cfg.Mask)
 	// Requests that are still open end with this function, however it returns.
 	requests, cancel := context.WithCancel(ctx)
 	defer cancel()

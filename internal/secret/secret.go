@@ -8,6 +8,9 @@ package secret
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"html"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -48,12 +51,25 @@ func (m *Mask) Join(other *Mask) {
 // Hides reports whether a value is shown as something else.
 func (m *Mask) Hides(value string) bool { return m.Value(value) != value }
 
-// Value returns a value as outputs show it.
+// Value returns a value as outputs show it: one that is hidden, or has a hidden one in
+// it, as the URL before a change often has the token of the one after it.
 func (m *Mask) Value(value string) string {
-	if m != nil && m.values[value] {
+	if m.holds(value) {
 		return Shown(value)
 	}
 	return safetext.MaskUserinfo(value)
+}
+
+func (m *Mask) holds(value string) bool {
+	if m == nil || m.values[value] {
+		return m != nil
+	}
+	for part := range m.values {
+		if len(part) >= shortest && strings.Contains(value, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // Text returns a text with every hidden value in it as outputs show it.
@@ -72,14 +88,38 @@ func (m *Mask) Text(text string) string {
 			}
 			return strings.Compare(a, b)
 		})
+		text = safetext.MaskUserinfo(text) // no space stands in it yet
 		for _, value := range values {
-			text = strings.ReplaceAll(text, value, Shown(value))
-			if quoted := strconv.Quote(value); quoted != `"`+value+`"` {
-				text = strings.ReplaceAll(text, quoted[1:len(quoted)-1], Shown(value))
+			for _, form := range forms(value) {
+				text = strings.ReplaceAll(text, form, Shown(value))
 			}
+			text = hideCut(text, value)
 		}
 	}
 	return safetext.MaskUserinfo(text)
+}
+
+// forms is how a value may stand in a text: as it is, quoted, and escaped for JSON,
+// HTML and URLs.
+func forms(value string) []string {
+	quoted := strconv.Quote(value)
+	inJSON, _ := json.Marshal(value) // a string always encodes
+	return []string{value, quoted[1 : len(quoted)-1], string(inJSON[1 : len(inJSON)-1]),
+		html.EscapeString(value), url.QueryEscape(value), url.PathEscape(value)}
+}
+
+// leftOver is how much of the beginning of a value gives it away, in bytes.
+const leftOver = 8
+
+// hideCut hides the beginning of a value at the end of a text that was cut there.
+func hideCut(text, value string) string {
+	end := strings.TrimRight(text, `….")' `)
+	for n := min(len(value), len(end)); n >= leftOver; n-- {
+		if rest, ok := strings.CutSuffix(end, value[:n]); ok {
+			return rest + Shown(value) + text[len(end):]
+		}
+	}
+	return text
 }
 
 // Shown is what outputs show in place of a value: "(secret, sha256:1a2b3c4d)", the

@@ -5,6 +5,26 @@ import (
 	"testing"
 )
 
+// A value is found wherever it is a part, in every form, and where it is cut.
+func TestParts(t *testing.T) {
+	var m Mask
+	m.Add("open sesame")
+	m.Add("abc")
+	for _, value := range []string{"open sesame", "https://elsewhere.example.com/?open sesame"} {
+		if got := m.Value(value); got != Shown(value) {
+			t.Errorf("%s is shown as %s", value, got)
+		}
+	}
+	if got := m.Value("abcd"); got != "abcd" {
+		t.Errorf("a short secret hides %s", got)
+	}
+	for _, text := range []string{"no open sesame here", "no open+sesame", "no open%20sesame", "it was cut: open sesa…", `it was cut: "open ses"...`} {
+		if got := m.Text(text); strings.Contains(got, "ses") && !strings.Contains(got, "(secret, ") || strings.Contains(got, "open") {
+			t.Errorf("%s is shown as %s", text, got)
+		}
+	}
+}
+
 func TestMask(t *testing.T) {
 	const token, url = "tok\"en-1234", "https://hooks.example.com/?t=tok\"en-1234"
 	var m Mask
