@@ -237,7 +237,7 @@ func (c *applyCmd) saved(ctx context.Context, a *app, p *plan.Plan, how use) (*s
 // secret reads a variable that a saved plan needs again.
 func (a *app) secret(name string) (string, bool) {
 	if value, ok := a.lookupEnv(schema.SecretPrefix + name); ok {
-		return value, true
+		return value, value != ""
 	}
 	return a.lookupEnv(schema.EnvPrefix + name)
 }

@@ -52,7 +52,7 @@ func (v *Variables) lookup(name string) (value string, secret, set bool) {
 		}
 	}
 	if fromEnv {
-		return hidden, true, true
+		return hidden, true, hidden != "" // a CI system sets a secret that it does not have to ""
 	}
 	if v.LookupEnv != nil {
 		value, set = v.LookupEnv(v.EnvPrefix + name)
@@ -71,6 +71,11 @@ func (v *Variables) unset(name string) complaint {
 	c := complaint{
 		fmt.Sprintf("variable %q is not set: none of %s, %s%s has it", name, strings.Join(places, ", "), v.EnvPrefix, name),
 		fmt.Sprintf("set it with --var %s=VALUE, in a --var-file, or in %s%s; write $${ for a literal ${", name, v.EnvPrefix, name),
+	}
+	if v.LookupEnv != nil && v.SecretPrefix != "" {
+		if value, ok := v.LookupEnv(v.SecretPrefix + name); ok && value == "" {
+			return complaint{fmt.Sprintf("variable %q is not set: %s%s is empty", name, v.SecretPrefix, name), "check that the job has the secret"}
+		}
 	}
 	slices.Sort(known)
 	if near := nearest.Word(name, known); near != "" {
