@@ -30,8 +30,8 @@ Examples:
 	flexsync plan                                # flows.yaml, flows.yml or flows/
 	flexsync plan flows/ --var-file prod.yaml --out prod.plan
 	flexsync plan --format markdown > comment.md
-	flexsync plan flows/ --base main/flows/      # main/ has the target branch: what is drift?
-	flexsync plan flows/ --base flows/ --adopt   # the YAML of what was changed by hand
+	flexsync plan flows/ --base main/flows/      # what is drift?
+	flexsync plan flows/ --base flows/ --adopt   # the YAML of drift
 	flexsync plan --detailed-exitcode            # exits with 2 on changes`
 }
 
