@@ -123,6 +123,9 @@ var notRun = map[string]string{
 	"go test ":                "would run this test again",
 	"bash .ci/run":            "would run this test again",
 	"go run ./internal/bench": "takes 20 minutes",
+	"git worktree add ":       "the copy in which commands run is no repository",
+
+	"flexsync plan flows.yaml --base ../main/": "needs the worktree",
 
 	"gh release download ":  "needs a published release",
 	"cosign verify":         "needs a published release",

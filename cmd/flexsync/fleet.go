@@ -435,14 +435,14 @@ func (c *listCmd) runFleet(ctx context.Context, a *app) error {
 	case c.Format == "env" && len(members) > 1:
 		return inputError(fmt.Errorf("--format env is for one account, and %d are meant", len(members)), "name it with --account")
 	case c.Format == "env":
-		err := (&listCmd{accountFlags: members[0].flags, Format: c.Format}).run(ctx, members[0].app)
+		err := (&listCmd{accountFlags: members[0].flags, kindFlags: c.kindFlags, Format: c.Format}).run(ctx, members[0].app)
 		members[0].err = err
 		code := a.end(ctx, members, false)
 		_, err = a.stdout.Write(members[0].out.Bytes())
 		return a.outcome(ctx, code, written(err))
 	}
 	return c.alone(ctx, a, members, c.Format == "json", "listed", func(m *member) error {
-		return (&listCmd{accountFlags: m.flags, Format: c.Format}).run(ctx, m.app)
+		return (&listCmd{accountFlags: m.flags, kindFlags: c.kindFlags, Format: c.Format}).run(ctx, m.app)
 	})
 }
 

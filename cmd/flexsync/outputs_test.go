@@ -16,7 +16,7 @@ func TestFileTags(t *testing.T) {
 	kinds := []string{"in", "out", "plan", "yaml", "vars", "account"}
 	for _, command := range model(t).Children {
 		for _, v := range slices.Concat(command.Positional, valuesOf(command)) {
-			names := v.Name == "path" || v.Flag != nil && (v.Flag.PlaceHolder == "FILE" || strings.HasPrefix(v.Flag.PlaceHolder, "FILE|") || v.Flag.PlaceHolder == "DIR")
+			names := v.Name == "path" || v.Flag != nil && (v.Flag.PlaceHolder == "FILE" || strings.HasPrefix(v.Flag.PlaceHolder, "FILE|") || v.Flag.PlaceHolder == "DIR" || v.Flag.PlaceHolder == "PATH")
 			if kind := v.Tag.Get("file"); names != slices.Contains(kinds, kind) {
 				t.Errorf("%s: %s has the tag file:%q", command.Name, v.Summary(), kind)
 			}

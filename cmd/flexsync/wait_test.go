@@ -50,10 +50,7 @@ func interruptedRun(t *testing.T, env map[string]string, stdout, stderr io.Write
 func TestInterruptedFIFO(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	fifo, file, account := filepath.Join(dir, "fifo"), filepath.Join(dir, "flows.yaml"), filepath.Join(dir, "account.json")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file, account := filepath.Join(dir, "flows.yaml"), filepath.Join(dir, "account.json")
 	writeText(t, file, "version: 1\nflows: [{friendly_name: A, chat_service_sid: IS00000000000000000000000000000001, channel_type: web}]\n")
 	writeText(t, account, "{}")
 	for _, line := range []string{
@@ -71,6 +68,10 @@ func TestInterruptedFIFO(t *testing.T) {
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
+			fifo := filepath.Join(t.TempDir(), "fifo") // of its own: another would be its other end
+			if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+				t.Fatal(err)
+			}
 			args := strings.Fields(strings.NewReplacer("FIFO", fifo, "FILE", file, "ACCOUNT", account).Replace(line))
 			var stdout, stderr bytes.Buffer
 			code := interruptedRun(t, map[string]string{"GITHUB_STEP_SUMMARY": fifo}, &stdout, &stderr, func(cancel context.CancelFunc) { cancel() }, args...)
