@@ -177,3 +177,21 @@ func TestManyFiles(t *testing.T) {
 		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+// TestFlowsOnly: the flows of an account may be listed early only where nothing else
+// can be meant.
+func TestFlowsOnly(t *testing.T) {
+	for text, want := range map[string]int{
+		"version: 1\nflows: []\n":                1,
+		"version: 1\nflows: wrong\n":             1, // the files are read; that they are wrong comes later
+		"version: 1\naddresses: []\n":            0,
+		"version: 1\nflows: []\naddresses: []\n": 0,
+		"version: 1\nflows: \x00\n":              0,
+	} {
+		calls := 0
+		_, _ = loadText(text, Options{FlowsOnly: func() { calls++ }}) // the error is another test's
+		if calls != want {
+			t.Errorf("%q: %d calls, want %d", text, calls, want)
+		}
+	}
+}

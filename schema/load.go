@@ -40,6 +40,11 @@ type Options struct {
 	// not checked, so the Config is only good for counting its resources.
 	AllowUnset bool
 
+	// FlowsOnly is called as soon as the files are read, and before they are parsed, if
+	// no file mentions another kind: the account's flows can be listed meanwhile. It
+	// may be nil.
+	FlowsOnly func()
+
 	Stdin io.Reader // read for the path "-"
 	Dir   string    // searched when no path is given; "" is the current directory
 }
@@ -69,25 +74,35 @@ func Load(paths []string, opts Options) (*Config, error) {
 	problems = append(problems, found...)
 
 	parts := make([]contents, len(inputs))
+	sources := make([]*yamldoc.Source, len(inputs))
+	flowsOnly := len(inputs) > 0
+	for i, in := range inputs {
+		src, problem, err := yamldoc.ReadSource(in, opts.Stdin)
+		switch {
+		case err != nil:
+			return nil, err
+		case problem != nil:
+			parts[i].problems = yamldoc.Problems{*problem}
+			flowsOnly = false
+		default:
+			sources[i] = src
+			flowsOnly = flowsOnly && !slices.ContainsFunc(Kinds, func(k *Kind) bool { return k != Flows && src.Mentions(k.Plural) })
+		}
+	}
+	if flowsOnly && opts.FlowsOnly != nil {
+		opts.FlowsOnly()
+	}
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, in := range inputs {
-		g.Go(func() error {
-			src, problem, err := yamldoc.ReadSource(in, opts.Stdin)
-			switch {
-			case err != nil:
-				return err
-			case problem != nil:
-				parts[i].problems = yamldoc.Problems{*problem}
-			default:
+	for i, src := range sources {
+		if src != nil {
+			g.Go(func() error {
 				parts[i] = newDecoder(src, vars).file()
-			}
-			return nil
-		})
+				return nil
+			})
+		}
 	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
+	_ = g.Wait() // problems are in the parts
 
 	whole := join(parts)
 	whole.problems = append(problems, whole.problems...)

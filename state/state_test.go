@@ -33,7 +33,9 @@ func (p pages) List(_ context.Context, _ flexapi.Collection, visit func([]json.R
 	return nil
 }
 
-func read(p pages) (*Snapshot, error) { return Read(context.Background(), p, []*schema.Kind{schema.Flows}) }
+func read(p pages) (*Snapshot, error) {
+	return Read(context.Background(), p, []*schema.Kind{schema.Flows})
+}
 
 func sidOf(prefix string, n int) string { return fmt.Sprintf("%s%032x", prefix, n) }
 

@@ -253,7 +253,7 @@ func (l *commandLine) names(ctx context.Context, a *app) (patterns []string) {
 	input := inputFlags{Var: l.flags["var"], VarFile: l.flags["var-file"]}
 	offline := *a
 	offline.stdin = nil // it belongs to the shell
-	cfg, err := input.load(ctx, &offline, l.args, true)
+	cfg, err := input.load(ctx, &offline, l.args, true, nil)
 	if err != nil {
 		return nil
 	}

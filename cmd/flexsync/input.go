@@ -17,8 +17,8 @@ import (
 	"flexsync/schema"
 )
 
-// load reads the YAML.
-func (f *inputFlags) load(ctx context.Context, a *app, paths []string, allowUnset bool) (*schema.Config, error) {
+// load reads the YAML. flowsOnly may be nil; see [schema.Options].
+func (f *inputFlags) load(ctx context.Context, a *app, paths []string, allowUnset bool, flowsOnly func()) (*schema.Config, error) {
 	vars := make(map[string]string, len(f.Var))
 	for _, v := range f.Var {
 		name, value, ok := strings.Cut(v, "=")
@@ -27,7 +27,7 @@ func (f *inputFlags) load(ctx context.Context, a *app, paths []string, allowUnse
 		}
 		vars[name] = value
 	}
-	opts := schema.Options{Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, Secrets: f.SecretVar, AllowUnset: allowUnset, Stdin: a.stdin}
+	opts := schema.Options{Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, Secrets: f.SecretVar, FlowsOnly: flowsOnly, AllowUnset: allowUnset, Stdin: a.stdin}
 	typed := slices.Contains(paths, "-") && isTerminal(a.stdin)
 	if typed {
 		defer a.status.hide()()
@@ -118,12 +118,12 @@ func (f *planInput) session(ctx context.Context, a *app, use use) (*session, err
 	in.FlexsyncVersion, in.CreatedAt, in.Unmatched = a.version, a.now(), f.unmatched
 	s, connectErr := f.accountFlags.session(a, use)
 	if connectErr == nil {
-		if err := s.compute(ctx, in, func() (*schema.Config, error) { return f.load(ctx, a, f.Paths, false) }); err != nil || len(f.Base) == 0 {
+		if err := s.compute(ctx, in, func(flowsOnly func()) (*schema.Config, error) { return f.load(ctx, a, f.Paths, false, flowsOnly) }); err != nil || len(f.Base) == 0 {
 			return s, err
 		}
-		return s, s.attribute(ctx, in, func() (*schema.Config, error) { return f.load(ctx, a, f.Base, false) })
+		return s, s.attribute(ctx, in, func() (*schema.Config, error) { return f.load(ctx, a, f.Base, false, nil) })
 	}
-	cfg, err := f.load(ctx, a, f.Paths, false)
+	cfg, err := f.load(ctx, a, f.Paths, false, nil)
 	switch {
 	case err != nil: // wrong input is reported before an account that cannot be reached
 		return nil, err

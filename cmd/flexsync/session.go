@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -35,7 +36,29 @@ type session struct {
 	plan      *plan.Plan       // nil: none was made or read
 	adopted   []byte           // the YAML that adopts drift; see adopt
 
-	mask *atomic.Pointer[secret.Mask] // of the plan; hides what the API repeats
+	mask *mask
+}
+
+// mask is of the plan, or, before there is one, of its YAML. It hides what the API
+// repeats.
+type mask struct {
+	atomic.Pointer[secret.Mask]
+	known atomic.Pointer[chan struct{}] // closed when the YAML is read; nil: there is none
+}
+
+// wait lets texts of the API wait until the function that it returns is called.
+func (m *mask) wait() (known func()) {
+	c := make(chan struct{})
+	m.known.Store(&c)
+	return func() { close(c) }
+}
+
+// text is what outputs show of a text of the API.
+func (m *mask) text(text string) string {
+	if c := m.known.Load(); c != nil {
+		<-*c
+	}
+	return m.Load().Text(text)
 }
 
 // localURL is where the embedded API thinks it is; nothing is ever sent there.
@@ -59,11 +82,11 @@ type use struct {
 
 // session makes the client of a target.
 func (t target) session(a *app, parallelism int) (*session, error) {
-	mask := &atomic.Pointer[secret.Mask]{}
+	mask := &mask{}
 	cfg := flexapi.Config{
 		BaseURL: t.baseURL, Edge: t.edge, Credentials: t.credentials,
 		Timeout: t.timeout, UserAgent: userAgent(a.version), Parallelism: parallelism, Logger: a.logger, Observe: a.status.observe,
-		Hide: func(text string) string { return mask.Load().Text(text) },
+		Hide: mask.text,
 	}
 	if t.local != "" {
 		if _, err := os.Stat(t.local); errors.Is(err, fs.ErrNotExist) && !t.mayMake {
@@ -136,22 +159,39 @@ func (s *session) foreign(what, sid string) string {
 
 // compute plans what in asks for. It lists the kinds that the YAML manages, and looks
 // up what the YAML gives by name at the same time.
-func (s *session) compute(ctx context.Context, in plan.Input, load func() (*schema.Config, error)) error {
-	cfg, err := load()
-	if err != nil { // wrong input is reported before an account that cannot be reached
-		return err
-	}
-	s.mask.Store(cfg.Mask)
+//
+// What the YAML manages is known when it is read. Only where no file mentions another
+// kind are the flows listed meanwhile.
+func (s *session) compute(ctx context.Context, in plan.Input, load func(flowsOnly func()) (*schema.Config, error)) error {
 	// Requests that are still open end with this function, however it returns.
 	requests, cancel := context.WithCancel(ctx)
 	defer cancel()
 	listings, listing := errgroup.WithContext(requests)
 	dir := &state.Directory{}
 	var snap *state.Snapshot
-	listings.Go(func() (err error) {
-		snap, err = state.Read(listing, s.client, cfg.Kinds)
+	var listed []*schema.Kind
+	read := func(kinds []*schema.Kind) {
+		listed = kinds
+		listings.Go(func() (err error) {
+			snap, err = state.Read(listing, s.client, kinds)
+			return err
+		})
+	}
+	known := s.mask.wait()
+	cfg, err := load(func() { read([]*schema.Kind{schema.Flows}) })
+	if err != nil { // wrong input is reported before an account that cannot be reached
+		known()
 		return err
-	})
+	}
+	s.mask.Store(cfg.Mask)
+	known()
+	if !slices.Equal(listed, cfg.Kinds) {
+		if err := listings.Wait(); err != nil {
+			return err
+		}
+		listings, listing = errgroup.WithContext(requests)
+		read(cfg.Kinds)
+	}
 	in.Config = cfg
 	if wanted := plan.References(in); !wanted.Empty() {
 		listings.Go(func() error { return dir.Extend(listing, s.client, wanted) })

@@ -32,7 +32,9 @@ func TestSessions(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			load := func() (*schema.Config, error) { return (&inputFlags{}).load(t.Context(), a, []string{file}, false) }
+			load := func(flowsOnly func()) (*schema.Config, error) {
+				return (&inputFlags{}).load(t.Context(), a, []string{file}, false, flowsOnly)
+			}
 			for _, changes := range []int{1, 0} {
 				if err := s.compute(t.Context(), plan.Input{}, load); err != nil {
 					return err

@@ -44,7 +44,7 @@ func (c *validateCmd) Run(ctx context.Context, a *app) error {
 
 // run checks the YAML of one account.
 func (c *validateCmd) run(ctx context.Context, a *app) error {
-	cfg, err := c.load(ctx, a, c.Paths, c.AllowUnset)
+	cfg, err := c.load(ctx, a, c.Paths, c.AllowUnset, nil)
 	if c.CodeQuality != "" {
 		if failed := c.codeQuality(ctx, a, cfg, err); !ranks(ctx, exitCode(ctx, err), failed) {
 			return failed

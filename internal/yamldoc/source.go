@@ -17,6 +17,10 @@ type Source struct {
 	lines []int // offset of each line's start, see index
 }
 
+// Mentions reports whether a word is anywhere in the file. One that is not can still
+// be the value of a quoted scalar with escapes.
+func (src *Source) Mentions(word string) bool { return bytes.Contains(src.data, []byte(word)) }
+
 // NewSource checks that data can be YAML at all: UTF-8 of at most 64 MiB, without
 // control characters. A byte order mark is removed, so that columns are those that
 // an editor shows. name is the file's name in positions.
