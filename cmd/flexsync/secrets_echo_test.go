@@ -91,7 +91,7 @@ flows:
 					"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": filepath.Join(dir, "summary.md"),
 				}
 				lookup := func(name string) (string, bool) { value, ok := env[name]; return value, ok }
-				var out bytes.Buffer
+				var out output // of two streams
 				do := func(command string) {
 					args := strings.Fields(command)
 					for i, arg := range args {
@@ -108,10 +108,10 @@ flows:
 					do("plan --out plan.json")
 				}
 				do(command + " -v --log-format json")
-				if out.Len() == 0 || name == "none" && command == "plan" && !strings.Contains(out.String(), "sha256:") {
+				if len(out.String()) == 0 || name == "none" && command == "plan" && !strings.Contains(out.String(), "sha256:") {
 					t.Errorf("%s says nothing of a secret:\n%s", command, &out)
 				}
-				texts := [][]byte{out.Bytes()}
+				texts := [][]byte{[]byte(out.String())}
 				for _, file := range []string{"plan.json", "summary.md", "quality.json"} {
 					if data, err := os.ReadFile(filepath.Join(dir, file)); err == nil {
 						texts = append(texts, data)

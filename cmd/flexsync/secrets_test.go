@@ -65,12 +65,12 @@ func TestSecrets(t *testing.T) {
 					if args[0] == "plan" || args[0] == "apply" || args[0] == "validate" {
 						args = append(args, flows)
 					}
-					var out bytes.Buffer
+					var out output // of two streams
 					run(t.Context(), args, strings.NewReader(""), &out, &out, func(name string) (string, bool) {
 						value, ok := env[name]
 						return value, ok
 					})
-					leaked(t, command+loud, out.Bytes())
+					leaked(t, command+loud, []byte(out.String()))
 				}
 			}
 			files, err := filepath.Glob(filepath.Join(dir, "*"))
@@ -138,12 +138,12 @@ func TestSecretVariables(t *testing.T) {
 				{"apply", "--plan", saved, "--yes", "--format", "json", "-v"}, {"apply", flows, "--yes", "-v"}, {"apply", flows, "--yes", "--format", "markdown"},
 				{"apply", "--plan", saved, "--yes"},
 			} {
-				var out bytes.Buffer
+				var out output // of two streams
 				run(t.Context(), args, strings.NewReader(""), &out, &out, func(name string) (string, bool) {
 					value, ok := env[name]
 					return value, ok
 				})
-				leaked(t, strings.Join(args, " "), out.Bytes())
+				leaked(t, strings.Join(args, " "), []byte(out.String()))
 			}
 			data, err := os.ReadFile(saved)
 			if err != nil {
