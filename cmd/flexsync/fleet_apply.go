@@ -321,7 +321,8 @@ func (c *applyCmd) endFleet(ctx context.Context, a *app, members []*member, stop
 	if ctx.Err() != nil && counts.Skipped > 0 && stopped == "" {
 		code = exitInterrupted
 	}
-	said := fmt.Sprintf("%s: %d applied, %d unchanged, %d failed, %d skipped", count(counts.Accounts, "account"), counts.Changed, counts.Unchanged, counts.Failed, counts.Skipped)
+	said := count(counts.Accounts, "account") + ": " + render.Totals(
+		[]int{counts.Changed, counts.Unchanged, counts.Failed, counts.Skipped}, []string{"applied", "unchanged", "failed", "skipped"})
 	if stopped != "" {
 		a.say("%s", stopped)
 	}

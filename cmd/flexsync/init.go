@@ -82,7 +82,7 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 	for _, f := range files {
 		a.say("created %s", safetext.Line(filepath.Join(c.Dir, f.path)))
 	}
-	a.hint("next: cd " + shellWord(c.Dir) + " && flexsync plan")
+	a.hint("next: flexsync plan " + shellWord(filepath.Join(c.Dir, "flows.yaml")) + c.again())
 	switch c.CI {
 	case "github":
 		a.hint("in the workflows, replace your-organisation; their first lines say what they need")
@@ -110,18 +110,18 @@ func (c *initCmd) check(files []started) error {
 		}
 	}
 	if len(taken) > 0 {
-		return inputError(fmt.Errorf("init does not overwrite files: %s already there", isAre(taken)),
+		return inputError(fmt.Errorf("init does not overwrite files: %s", strings.Join(taken, ", ")+" already "+exist(len(taken))),
 			"name another directory; --ci none leaves out the files for CI")
 	}
 	return nil
 }
 
-// isAre is "a is" or "a, b are".
-func isAre(names []string) string {
-	if len(names) == 1 {
-		return names[0] + " is"
+// exist is the verb for so many files.
+func exist(n int) string {
+	if n == 1 {
+		return "exists"
 	}
-	return strings.Join(names, ", ") + " are"
+	return "exist"
 }
 
 // flows is the text of flows.yaml: an example, or what the account has.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"flexsync/internal/glob"
 	"flexsync/internal/migrate"
+	"flexsync/internal/render"
 	"flexsync/internal/safetext"
 	"flexsync/internal/yamldoc"
 	"flexsync/schema"
@@ -61,7 +63,8 @@ func (c *migrateCmd) Run(ctx context.Context, a *app) error {
 		a.say("no flow moves; the comments say why")
 		return nil
 	}
-	a.say("%s moved to addresses, %d dropped, %d cannot move; the comments say why", count(result.Moved, "flow"), result.Dropped, result.Stayed)
+	a.say("%s; the comments say why", cmp.Or(render.Totals([]int{result.Moved, result.Dropped, result.Stayed},
+		[]string{"moved to addresses", "dropped", "not moved"}), "no flows"))
 	return nil
 }
 

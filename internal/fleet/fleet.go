@@ -198,7 +198,7 @@ func (r *reader) account(e entry) {
 		case "wave":
 			wave, err := strconv.Atoi(e.value.Value)
 			if a.Wave = wave; err != nil || wave < 1 || !yamldoc.IsScalar(e.value) || !yamldoc.IsPlain(e.value) {
-				r.problem(e.value, at, "expected a number from 1 on", "accounts of wave 1 are applied first")
+				r.problem(e.value, at, "expected a whole number, 1 or more", "accounts of wave 1 are applied first")
 			}
 		default:
 			if sources = append(sources, e.name); len(sources) > 1 {

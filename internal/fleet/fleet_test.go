@@ -100,14 +100,14 @@ accounts:
 6:3: accounts.a: duplicate key "a"; the first is at 4:3
 7:14: accounts.c.paths: paths is empty
 7:31: accounts.c.credentials: credentials is what the names of the environment variables begin with: letters, digits and _
-7:47: accounts.c.wave: expected a number from 1 on
+7:47: accounts.c.wave: expected a whole number, 1 or more
 8:3: accounts.d: paths is missing
 8:19: accounts.d.var_files[1]: expected a path, found a list
 8:24: accounts.d.var_files[2]: a fleet does not read standard input
 8:35: accounts.d.local: the value is empty
 9:3: accounts: "e f" is not a name of an account
 9:17: accounts.e f.paths[1]: a fleet does not read standard input
-9:39: accounts.e f.wave: expected a number from 1 on
+9:39: accounts.e f.wave: expected a whole number, 1 or more
 9:54: accounts.e f.vars.a: expected a string, a number or a bool, found a list
 9:64: accounts.e f.vars.b: duplicate key "b"; the first is at 9:58
 10:3: accounts: << is not supported in a fleet file`},

@@ -393,10 +393,25 @@ func isPlain(s string) bool {
 // full stop.
 func PlanTotals(p *plan.Plan) string {
 	s := p.Summary
+	none := "no flows"
+	if _, flows := p.Managed[schema.Flows]; !flows {
+		for k := range p.Managed { // one other kind, as yet
+			none = "no " + k.Plural
+		}
+	}
 	return cmp.Or(totals([]total{
 		{s.Create, "to create"}, {s.Update, "to update"}, {s.Delete, "to delete"},
 		{s.Unchanged, "unchanged"}, {s.Ignored, "ignored"}, {s.Kept, "kept"},
-	}), "no flows")
+	}), none)
+}
+
+// Totals lists what is not 0, as in "2 applied, 1 failed"; "" if all is.
+func Totals(counts []int, words []string) string {
+	list := make([]total, len(counts))
+	for i, n := range counts {
+		list[i] = total{n, words[i]}
+	}
+	return totals(list)
 }
 
 type total struct {

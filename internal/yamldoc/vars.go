@@ -70,7 +70,7 @@ func (v *Variables) unset(name string) complaint {
 	}
 	c := complaint{
 		fmt.Sprintf("variable %q is not set: none of %s, %s%s has it", name, strings.Join(places, ", "), v.EnvPrefix, name),
-		fmt.Sprintf("set it with --var %s=VALUE, in a --var-file, or in %s%s; write $${ for a literal ${", name, v.EnvPrefix, name),
+		v.howToSet(name) + "; write $${ for a literal ${",
 	}
 	if v.LookupEnv != nil && v.SecretPrefix != "" {
 		if value, ok := v.LookupEnv(v.SecretPrefix + name); ok && value == "" {
@@ -82,6 +82,15 @@ func (v *Variables) unset(name string) complaint {
 		c.message += "; did you mean ${" + near + "}?"
 	}
 	return c
+}
+
+// howToSet is what to do about a variable that is not set.
+func (v *Variables) howToSet(name string) string {
+	how := fmt.Sprintf("set it with --var %s=VALUE, in a --var-file, or in %s%s", name, v.EnvPrefix, name)
+	if v.SecretPrefix != "" {
+		how += fmt.Sprintf(" (a secret: in %s%s, not empty)", v.SecretPrefix, name)
+	}
+	return how
 }
 
 // Expanded is a scalar whose variables are replaced.
