@@ -230,7 +230,7 @@ func (c *planCmd) checkAdopt() error {
 	switch {
 	case !c.Adopt:
 	case len(c.Base) == 0:
-		return inputError(errors.New("--adopt needs --base"), "without a base, drift is not told from the change under review")
+		return inputError(errors.New("--adopt needs --base"), "without a base, flexsync cannot tell drift from the change under review")
 	case c.Format == "json":
 		return inputError(errors.New("--adopt cannot be used with --format json"), "it prints YAML")
 	}

@@ -30,7 +30,7 @@ func (s *session) attribute(ctx context.Context, in plan.Input, load func() (*sc
 	case ctx.Err() != nil:
 		return errInterrupted
 	case err != nil:
-		s.plan.Warnings = append(s.plan.Warnings, plan.Notice{Code: warnBase, Message: "drift is not told from the change under review, because --base cannot be used: " + firstOf(err)})
+		s.plan.Warnings = append(s.plan.Warnings, plan.Notice{Code: warnBase, Message: "cannot tell drift from the change under review, because --base cannot be used: " + firstOf(err)})
 	default:
 		s.plan.SetOrigins(base)
 	}

@@ -108,7 +108,7 @@ func TestActionBase(t *testing.T) {
 			switch {
 			case (p.Origins == nil) != (test.want == nil), p.Origins != nil && *p.Origins != *test.want:
 				t.Errorf("the origins are %+v, want %+v\n%s", p.Origins, test.want, &a.log)
-			case !strings.Contains(a.log.String(), test.says), test.says == "" && strings.Contains(a.log.String(), "drift is not told"):
+			case !strings.Contains(a.log.String(), test.says), test.says == "" && strings.Contains(a.log.String(), "cannot tell drift"):
 				t.Errorf("it does not say %q:\n%s", test.says, &a.log)
 			}
 			if _, err := os.Stat(hooked); err == nil {
@@ -126,7 +126,7 @@ func TestGitLabBase(t *testing.T) {
 		says  string
 	}{
 		"all of it": {"git clone -q -b branch \"file://$BASE.git\" clone\n", "#### Drift: "},
-		"shallow":   {"git clone -q --depth 1 -b branch \"file://$BASE.git\" clone\n", "drift is not told from the merge request: "},
+		"shallow":   {"git clone -q --depth 1 -b branch \"file://$BASE.git\" clone\n", "cannot tell drift from the merge request: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

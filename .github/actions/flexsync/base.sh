@@ -15,7 +15,7 @@ commit=$1
 dir=$2
 
 no() {
-	printf 'flexsync: drift is not told from the pull request: %s\n' "$1" >&2
+	printf 'flexsync: cannot tell drift from the pull request: %s\n' "$1" >&2
 	exit 1
 }
 

@@ -123,7 +123,7 @@ add_base() {
 			found=1
 		fi
 	done
-	[ -n "$found" ] || printf 'flexsync: drift is not told from the pull request: the base has none of the paths\n' >&2
+	[ -n "$found" ] || printf 'flexsync: cannot tell drift from the pull request: the base has none of the paths\n' >&2
 }
 
 case $INPUT_COMMAND in
