@@ -135,9 +135,9 @@ func config(flows ...schema.Declared) *schema.Config {
 
 // account makes a snapshot as the program does: of pages in any order.
 func account(flows ...state.Resource) *state.Snapshot {
-	items := make([]json.RawMessage, len(flows))
+	items := make([]any, len(flows))
 	for i := range flows {
-		items[i] = apiJSON(&flows[i])
+		items[i] = listed(&flows[i])
 	}
 	snap, err := state.Read(context.Background(), pages{items}, []*schema.Kind{schema.Flows})
 	if err != nil {
@@ -146,9 +146,9 @@ func account(flows ...state.Resource) *state.Snapshot {
 	return snap
 }
 
-type pages [][]json.RawMessage
+type pages [][]any
 
-func (p pages) List(_ context.Context, _ flexapi.Collection, visit func([]json.RawMessage) error) error {
+func (p pages) List(_ context.Context, _ flexapi.Collection, visit func([]any) error) error {
 	for _, items := range p {
 		if err := visit(items); err != nil {
 			return err
@@ -157,8 +157,8 @@ func (p pages) List(_ context.Context, _ flexapi.Collection, visit func([]json.R
 	return nil
 }
 
-// apiJSON is a flow as the API lists it.
-func apiJSON(f *state.Resource) json.RawMessage {
+// listed is a flow as the API lists it.
+func listed(f *state.Resource) (item any) {
 	doc := map[string]any{
 		"sid": f.SID, "account_sid": f.AccountSID, "date_created": nil, "date_updated": "2026-02-03T04:05:06Z",
 		"contact_identity": nil, "integration": nil, "integration_type": nil, "url": "https://flex-api.twilio.com/v1/FlexFlows/" + f.SID,
@@ -181,10 +181,13 @@ func apiJSON(f *state.Resource) json.RawMessage {
 		}
 	}
 	b, err := json.Marshal(doc)
+	if err == nil {
+		err = json.Unmarshal(b, &item)
+	}
 	if err != nil {
 		panic(err)
 	}
-	return b
+	return item
 }
 
 var someTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -501,7 +501,7 @@ func TestLawOrderDoesNotMatter(t *testing.T) {
 				listing = append(listing, nil)
 			}
 			last := len(listing) - 1
-			listing[last] = append(listing[last], apiJSON(&f))
+			listing[last] = append(listing[last], listed(&f))
 		}
 		if shuffled.Snapshot, _ = state.Read(context.Background(), listing, []*schema.Kind{schema.Flows}); shuffled.Snapshot == nil {
 			t.Fatal("the listing is not read")

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -39,7 +38,7 @@ type listings struct {
 	asked []string
 }
 
-func (l *listings) List(_ context.Context, of flexapi.Collection, visit func([]json.RawMessage) error) error {
+func (l *listings) List(_ context.Context, of flexapi.Collection, visit func([]any) error) error {
 	path := of.Path
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,15 +51,14 @@ func (l *listings) List(_ context.Context, of flexapi.Collection, visit func([]j
 	if path == l.foreign {
 		owner = sid("AC", 8)
 	}
-	var page []json.RawMessage
+	var page []any
 	for _, item := range list {
 		id, name, _ := strings.Cut(item, "=")
 		status := "published"
 		if n, draft := strings.CutSuffix(name, " DRAFT"); draft {
 			name, status = n, "draft"
 		}
-		page = append(page, json.RawMessage(fmt.Sprintf(`{"sid": %q, "account_sid": %q, "friendly_name": %q, "unique_name": %[3]q, "status": %[4]q}`,
-			id, owner, name, status)))
+		page = append(page, map[string]any{"sid": id, "account_sid": owner, "friendly_name": name, "unique_name": name, "status": status})
 	}
 	return visit(page)
 }

@@ -3,7 +3,6 @@ package state
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -216,7 +215,7 @@ func (l *lookup) list(ctx context.Context, prefix, parent, why string) error {
 	}
 	var t tally
 	var found []Named
-	err := l.from.List(ctx, c.Collection, func(items []json.RawMessage) error {
+	err := l.from.List(ctx, c.Collection, func(items []any) error {
 		for _, item := range items {
 			n, account, err := decodeNamed(prefix, parent, item)
 			if err != nil {
@@ -243,18 +242,18 @@ func (l *lookup) list(ctx context.Context, prefix, parent, why string) error {
 
 // decodeNamed reads one item of a listing: its SID, which is required, its name,
 // which may be null, and its account.
-func decodeNamed(prefix, parent string, item json.RawMessage) (n Named, account string, err error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(item, &fields); err != nil || fields == nil {
-		return n, "", errors.New("not a JSON object")
+func decodeNamed(prefix, parent string, item any) (n Named, account string, err error) {
+	members, ok := item.(map[string]any)
+	if !ok {
+		return n, "", errNoObject
 	}
 	var workspace string
 	for _, field := range [...]struct {
 		key string
 		to  *string
 	}{{"sid", &n.SID}, {"account_sid", &account}, {"workspace_sid", &workspace}, {"status", &n.Status}, {collections[prefix].name, &n.Name}} {
-		if raw := fields[field.key]; !isNull(raw) && json.Unmarshal(raw, field.to) != nil {
-			return n, "", fmt.Errorf("%s: expected a string, found %s", field.key, safetext.Line(string(raw)))
+		if *field.to, err = text(members, field.key); err != nil {
+			return n, "", err
 		}
 	}
 	switch {

@@ -35,7 +35,7 @@ type catalog struct {
 	asked []string
 }
 
-func (c *catalog) List(ctx context.Context, of flexapi.Collection, visit func([]json.RawMessage) error) error {
+func (c *catalog) List(ctx context.Context, of flexapi.Collection, visit func([]any) error) error {
 	path := of.Path
 	c.mu.Lock()
 	c.asked = append(c.asked, path)
@@ -49,7 +49,7 @@ func (c *catalog) List(ctx context.Context, of flexapi.Collection, visit func([]
 		return &flexapi.Error{Method: http.MethodGet, Path: path, Status: http.StatusNotFound}
 	}
 	for _, page := range pages {
-		var items []json.RawMessage
+		var items []any
 		if err := json.Unmarshal([]byte(page), &items); err != nil {
 			return err
 		}

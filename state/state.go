@@ -80,10 +80,10 @@ func (s *Snapshot) listed() []*schema.Kind {
 // Lister lists collections of Twilio's products. It must be safe for concurrent
 // use.
 type Lister interface {
-	// List calls visit with each page's items in order, each of them valid JSON, and
-	// returns nil only after the last page. The error for a collection that does not
+	// List calls visit with each page's items in order, as encoding/json decodes them,
+	// and returns nil only after the last page. The error for a collection that does not
 	// exist is a *flexapi.Error with Status 404.
-	List(ctx context.Context, of flexapi.Collection, visit func(items []json.RawMessage) error) error
+	List(ctx context.Context, of flexapi.Collection, visit func(items []any) error) error
 }
 
 // kinds is where the resources of each kind are. The page sizes are the maxima of
@@ -109,13 +109,13 @@ func Read(ctx context.Context, l Lister, kinds []*schema.Kind) (*Snapshot, error
 	for _, k := range kinds {
 		g.Go(func() error {
 			n := 0
-			err := l.List(ctx, Collection(k), func(items []json.RawMessage) error {
+			err := l.List(ctx, Collection(k), func(items []any) error {
 				mu.Lock()
 				defer mu.Unlock()
 				s.Resources = slices.Grow(s.Resources, len(items))
 				for _, item := range items {
 					n++
-					r, err := Decode(k, item)
+					r, err := decode(k, item)
 					if err != nil {
 						return fmt.Errorf("%s %d of the listing: %w", k.Name, n, err)
 					}
@@ -172,45 +172,51 @@ func (t *tally) add(noun, plural, sid, account string) error {
 	return nil
 }
 
-// Decode reads one resource as the API lists it. Numbers and bools may come as
+// Decode reads one resource from an answer of the API. Numbers and bools may come as
 // strings; null and missing are [schema.Field.Absent]; keys of other variants and
 // unknown keys are skipped. A missing SID or a value of another type is an error.
-func Decode(k *schema.Kind, item json.RawMessage) (Resource, error) {
-	var r Resource
-	members, err := object(item)
-	if err != nil {
+func Decode(k *schema.Kind, body json.RawMessage) (Resource, error) {
+	var item any
+	if err := json.Unmarshal(body, &item); err != nil {
+		return Resource{}, err
+	}
+	return decode(k, item)
+}
+
+// decode is Decode for an item of a listing.
+func decode(k *schema.Kind, item any) (r Resource, err error) {
+	members, ok := item.(map[string]any)
+	if !ok {
+		return r, errNoObject
+	}
+	if r.SID, err = text(members, "sid"); err != nil {
 		return r, err
 	}
-	if r.SID, err = text(members["sid"]); err != nil {
-		return r, fmt.Errorf("sid: %w", err)
+	if r.AccountSID, err = text(members, "account_sid"); err != nil {
+		return r, err
 	}
-	if r.AccountSID, err = text(members["account_sid"]); err != nil {
-		return r, fmt.Errorf("account_sid: %w", err)
-	}
-	if r.DateCreated, err = text(members["date_created"]); err != nil {
-		return r, fmt.Errorf("date_created: %w", err)
+	if r.DateCreated, err = text(members, "date_created"); err != nil {
+		return r, err
 	}
 	if !schema.IsSID(k.SID, r.SID) {
 		return r, fmt.Errorf("sid: %s is not the SID of %s", safetext.Quote(r.SID), k.One())
 	}
-	var group map[string]json.RawMessage
-	if raw := members[k.Group]; !isNull(raw) {
-		if group, err = object(raw); err != nil {
-			return r, fmt.Errorf("%s %s: %s: %w", k.Name, r.SID, k.Group, err)
-		}
+	group, ok := members[k.Group].(map[string]any)
+	if !ok && members[k.Group] != nil {
+		return r, fmt.Errorf("%s %s: %s: %w", k.Name, r.SID, k.Group, errNoObject)
 	}
 	r.Object = k.Make(nil)
 	read := func(f *schema.Field) error {
-		raw := members[f.Key]
+		v := members[f.Key]
 		if f.Inside {
-			raw = group[f.Key]
+			v = group[f.Key]
 		}
-		if !f.AppliesTo(r.Variant()) || isNull(raw) || string(raw) == `""` {
+		if !f.AppliesTo(r.Variant()) || v == nil || v == "" {
 			return nil
 		}
-		v, err := lenient(f, raw)
-		if err != nil {
-			return fmt.Errorf("%s %s: %s: %w", k.Name, r.SID, f.Path, err)
+		v, ok := lenient(f, v)
+		if !ok {
+			return fmt.Errorf("%s %s: %s: %w", k.Name, r.SID, f.Path, unexpected(f.Type.String(), v))
 		}
 		r.Set(f, v)
 		return nil
@@ -228,55 +234,63 @@ func Decode(k *schema.Kind, item json.RawMessage) (Resource, error) {
 	return r, nil
 }
 
-// object returns the members of a JSON object.
-func object(raw json.RawMessage) (members map[string]json.RawMessage, err error) {
-	if json.Unmarshal(raw, &members) != nil || members == nil {
-		return nil, errors.New("not a JSON object")
-	}
-	return members, nil
+var errNoObject = errors.New("not a JSON object")
+
+// unexpected is the error for a value of another type.
+func unexpected(expected string, v any) error {
+	found, _ := json.Marshal(v) // it was decoded from JSON
+	return fmt.Errorf("expected %s, found %s", expected, safetext.Line(string(found)))
 }
 
-// lenient reads a value of the field's type.
-func lenient(field *schema.Field, raw json.RawMessage) (schema.Value, error) {
+// lenient turns a value of an answer into one of the field's type, or returns it as
+// it is.
+func lenient(field *schema.Field, v any) (schema.Value, bool) {
+	text, isText := v.(string)
 	switch field.Type {
 	case schema.String:
-		return text(raw)
+		return v, isText
 	case schema.Words:
-		var words []string
-		if err := json.Unmarshal(raw, &words); err == nil {
-			return schema.NewWordSet(words), nil
+		list, ok := v.([]any)
+		words := make([]string, len(list))
+		for i := range list {
+			word, isText := list[i].(string)
+			words[i], ok = word, ok && isText
+		}
+		if ok {
+			return schema.NewWordSet(words), true
 		}
 	case schema.Bool:
-		switch strings.ToLower(strings.Trim(string(raw), `"`)) {
-		case "true":
-			return true, nil
-		case "false":
-			return false, nil
+		switch {
+		case strings.EqualFold(text, "true"):
+			return true, true
+		case strings.EqualFold(text, "false"):
+			return false, true
 		}
+		_, ok := v.(bool)
+		return v, ok
 	case schema.Int:
-		text := strings.Trim(string(raw), `"`)
-		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-			return n, nil
+		x, ok := v.(float64)
+		if isText {
+			var err error
+			x, err = strconv.ParseFloat(text, 64)
+			ok = err == nil
 		}
-		if x, err := strconv.ParseFloat(text, 64); err == nil && x == math.Trunc(x) && math.Abs(x) < 1<<53 {
-			return int64(x), nil
+		if ok && x == math.Trunc(x) && math.Abs(x) < 1<<53 {
+			return int64(x), true
 		}
 	}
-	return nil, fmt.Errorf("expected %s, found %s", field.Type, safetext.Line(string(raw)))
+	return v, false
 }
 
-// text reads a JSON string; null and missing are "".
-func text(raw json.RawMessage) (s string, err error) {
-	if isNull(raw) {
-		return "", nil
-	}
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return "", fmt.Errorf("expected a string, found %s", safetext.Line(string(raw)))
+// text reads a member that is a string; null and missing are "".
+func text(members map[string]any, key string) (string, error) {
+	v := members[key]
+	s, ok := v.(string)
+	if !ok && v != nil {
+		return "", fmt.Errorf("%s: %w", key, unexpected("a string", v))
 	}
 	return s, nil
 }
-
-func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
 // Count returns how many resources of a kind there are.
 func (s *Snapshot) Count(k *schema.Kind) (n int) {

@@ -82,7 +82,11 @@ func (d *Directory) StudioFlow(sid string) (f StudioFlow, ok bool) {
 // decodeStudioFlow reads a Studio flow with its definition; one without has no
 // triggers.
 func decodeStudioFlow(body json.RawMessage) (f StudioFlow, account string, err error) {
-	if f.Named, account, err = decodeNamed(prefixStudioFlow, "", body); err != nil {
+	var item any
+	if err := json.Unmarshal(body, &item); err != nil {
+		return f, "", err
+	}
+	if f.Named, account, err = decodeNamed(prefixStudioFlow, "", item); err != nil {
 		return f, "", err
 	}
 	var flow struct {

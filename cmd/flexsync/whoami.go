@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -92,7 +91,7 @@ func (c *whoamiCmd) Run(ctx context.Context, a *app) error {
 		wait.Go(func() {
 			me.Products[1+i] = stateOf(p.name, ask(ctx, t.timeout, func(ctx context.Context) error {
 				enough := errors.New("the first page is enough")
-				err := s.client.List(ctx, p.Collection, func([]json.RawMessage) error { return enough })
+				err := s.client.List(ctx, p.Collection, func([]any) error { return enough })
 				if errors.Is(err, enough) {
 					return nil
 				}

@@ -432,7 +432,7 @@ func TestNoSecrets(t *testing.T) {
 			c := newTestClient(t, roundTripper(step), func(cfg *Config) { cfg.Logger = slog.New(slog.NewJSONHandler(&out, nil)) })
 			_, err1 := c.Create(t.Context(), testFlows, url.Values{"FriendlyName": {"personal"}})
 			_, err2 := c.Fetch(t.Context(), testFlows, testSID)
-			err3 := c.List(t.Context(), testFlows, func([]json.RawMessage) error { return nil })
+			err3 := c.List(t.Context(), testFlows, func([]any) error { return nil })
 			_, err4 := c.Delete(t.Context(), testFlows, testSID)
 			for _, err := range []error{err1, err2, err3, err4} {
 				fmt.Fprintf(&out, "%v %+v %#v\n", err, err, err)

@@ -2,7 +2,6 @@ package flexapi
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -14,13 +13,13 @@ const (
 )
 
 // List reads a collection to its end, in pages of its PageSize, and hands each
-// page's items to visit, in the API's order and as valid JSON. A page is a
-// request of its own, with its own budget of tries.
+// page's items to visit, in the API's order and as encoding/json decodes them. A page is
+// a request of its own, with its own budget of tries.
 //
 // An error means that the collection was not read to its end: discard what visit got.
 // An error of visit ends the listing and is returned unchanged. List does not look
 // into items, and does not notice one that comes twice.
-func (c *Client) List(ctx context.Context, of Collection, visit func(items []json.RawMessage) error) error {
+func (c *Client) List(ctx context.Context, of Collection, visit func(items []any) error) error {
 	next := c.hosts.url(of.Product, of.Path)
 	next.RawQuery = "PageSize=" + strconv.Itoa(of.PageSize)
 	seen := map[string]bool{}

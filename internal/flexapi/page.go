@@ -9,7 +9,7 @@ import (
 
 // page is one page of a collection.
 type page struct {
-	items []json.RawMessage
+	items []any  // as encoding/json decodes them
 	next  string // meta.next_page_url; empty at the end
 }
 
@@ -19,19 +19,19 @@ type page struct {
 // https://www.twilio.com/docs/usage/twilios-response#pagination
 func decodePage(body []byte, key string) (page, error) {
 	var p page
-	top, err := members(body, "meta", key)
-	if err != nil {
+	var meta, next json.RawMessage
+	var items any
+	if err := members(body, map[string]any{"meta": &meta, key: &items}); err != nil {
 		return p, err
 	}
-	if !beginsWith(top["meta"], '{') {
+	if len(meta) == 0 || meta[0] != '{' {
 		return p, errors.New("no meta in the page")
 	}
-	meta, err := members(top["meta"], "next_page_url")
-	if err != nil {
+	if err := members(meta, map[string]any{"next_page_url": &next}); err != nil {
 		return p, fmt.Errorf("meta: %w", err)
 	}
-	switch next, ok := meta["next_page_url"]; {
-	case !ok:
+	switch {
+	case len(next) == 0:
 		return p, errors.New("meta has no next_page_url, so whether more pages follow is unknown")
 	case string(next) == "null":
 	case json.Unmarshal(next, &p.next) != nil:
@@ -39,41 +39,38 @@ func decodePage(body []byte, key string) (page, error) {
 	case p.next == "":
 		return p, errors.New("meta.next_page_url is empty, so whether more pages follow is unknown")
 	}
-	if !beginsWith(top[key], '[') {
+	var ok bool
+	if p.items, ok = items.([]any); !ok {
 		return p, fmt.Errorf("no array %q in the page", key)
 	}
-	return p, json.Unmarshal(top[key], &p.items)
+	return p, nil
 }
 
-// members reads an object. It refuses one that has one of the keys twice, because
-// encoding/json would silently take the last.
-func members(object []byte, keys ...string) (map[string]json.RawMessage, error) {
+// members reads members of an object, by name, to where the pointers lead. It refuses
+// an object that has one of them twice, because encoding/json would silently take the
+// last.
+func members(object []byte, to map[string]any) error {
 	d := json.NewDecoder(bytes.NewReader(object))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.New("not a JSON object")
+		return errors.New("not a JSON object")
 	}
-	found := make(map[string]json.RawMessage)
+	seen := make(map[string]bool, len(to))
 	for d.More() {
-		t, err := d.Token()
+		name, err := d.Token()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		name, ok := t.(string)
-		if !ok {
-			return nil, errors.New("not a JSON object")
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, err
-		}
-		for _, key := range keys {
-			if _, twice := found[key]; twice && name == key {
-				return nil, fmt.Errorf("duplicate key %q", key)
+		var skipped json.RawMessage
+		var value any = &skipped
+		if s, _ := name.(string); to[s] != nil {
+			if value = to[s]; seen[s] {
+				return fmt.Errorf("duplicate key %q", s)
 			}
+			seen[s] = true
 		}
-		found[name] = value
+		if err := d.Decode(value); err != nil {
+			return err
+		}
 	}
-	return found, nil
+	return nil
 }
-
-func beginsWith(value json.RawMessage, first byte) bool { return len(value) > 0 && value[0] == first }
