@@ -116,7 +116,9 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 			p.Managed[want.Kind] = append(p.Managed[want.Kind], want.ID())
 			var ok bool
 			mt.want, ok = r.resolve(mt.want, mt.have)
-			mt.fault = !ok
+			if mt.fault = !ok; ok && mt.refuse == nil {
+				mt.after = desired(mt.want, mt.have)
+			}
 			p.hide(mt.want, mt.have)
 			for _, other := range mt.also {
 				p.hide(mt.want, other)
@@ -143,6 +145,8 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 		p.Managed[k] = sorted(ids)
 	}
 	p.Names = r.names
+	places := placesOf(matches)
+	p.move(places)
 	p.order(matches)
 	p.name(in.Directory)
 	wrong := wrongAccount(in)
@@ -152,7 +156,7 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 	}
 	p.guard(in, wrong, inScope)
 	p.warn(in)
-	p.warnHeld(in, matches)
+	p.warnHeld(in, matches, places)
 	p.checkTriggers(in, matches)
 	if wrong == "" { // another account has other names, of course
 		p.warnNames(problems)
@@ -234,30 +238,30 @@ func (p *Plan) remove(r *state.Resource, reason, copyOf string) {
 // replacement.
 func (p *Plan) reconcile(mt *match) (replaced bool) {
 	source := mt.want.Pos
-	create := func(after schema.Object, replaces string) {
+	after := mt.after
+	create := func(replaces string) {
 		p.Summary.Create++
 		p.Changes = append(p.Changes, Change{
 			Action: Create, Key: after.Key(), Source: &source, Replaces: replaces,
-			Fields: diff(nil, &after), Secrets: secretsOf(mt.want, &after), After: &after,
+			Fields: diff(nil, after), Secrets: secretsOf(mt.want, after), After: after,
 		})
 	}
 	if mt.have == nil {
-		create(mt.want.Object, "")
+		create("")
 		return false
 	}
-	after := desired(mt.want, mt.have)
-	if after == mt.have.Object {
+	if *after == mt.have.Object {
 		p.Summary.Unchanged++
 		return false
 	}
-	if fixed := schema.Differ(&mt.have.Object, &after) & after.Kind.Immutable; fixed != 0 {
+	if fixed := schema.Differ(&mt.have.Object, after) & after.Kind.Immutable; fixed != 0 {
 		var paths []string
 		for f := range after.Kind.In(fixed) {
 			paths = append(paths, f.Path)
 		}
 		which := strings.Join(paths, " and ")
 		if p.remove(mt.have, "the API cannot change its "+which+": it is deleted, and created again with a new SID", ""); !p.NoDelete {
-			create(after, mt.have.SID)
+			create(mt.have.SID)
 			return true
 		}
 		p.Warnings = append(p.Warnings, Notice{Code: warnReplaceKept, Source: &source, Message: fmt.Sprintf(
@@ -268,7 +272,7 @@ func (p *Plan) reconcile(mt *match) (replaced bool) {
 	p.Summary.Update++
 	c := Change{
 		Action: Update, Key: after.Key(), SID: mt.have.SID, Source: &source,
-		Fields: diff(&mt.have.Object, &after), Secrets: secretsOf(mt.want, &after), Before: &mt.have.Object, After: &after,
+		Fields: diff(&mt.have.Object, after), Secrets: secretsOf(mt.want, after), Before: &mt.have.Object, After: after,
 	}
 	if old := mt.have.ID(); old != c.ID {
 		c.RenamedFrom = old
@@ -279,10 +283,14 @@ func (p *Plan) reconcile(mt *match) (replaced bool) {
 
 // desired is the whole resource that the account should have: what is declared, and
 // the account's value of each field that the declaration leaves alone.
-func desired(want *schema.Declared, have *state.Resource) schema.Object {
+func desired(want *schema.Declared, have *state.Resource) *schema.Object {
+	left := leftAlone(want, have)
+	if left == 0 {
+		return &want.Object
+	}
 	o := want.Object
-	o.Copy(&have.Object, leftAlone(want, have))
-	return o
+	o.Copy(&have.Object, left)
+	return &o
 }
 
 // leftAlone is the fields that stay as the account has them; none when the account

@@ -22,6 +22,10 @@ type match struct {
 	refuse *Notice
 	reason string // why an undeclared resource is left over; "" when nothing explains it
 	fault  bool   // want has a name that the account does not have exactly once
+
+	// after is the whole resource that the account should have; nil with refuse or
+	// fault, or if nothing is declared.
+	after *schema.Object
 }
 
 // matcher pairs what is declared with what the account has: by pins first, then by
@@ -111,7 +115,7 @@ func (m *matcher) leftOver(here []*state.Resource, matches []match) []match {
 	reasons := make(map[*state.Resource]string)
 	for i := range matches {
 		mt := &matches[i]
-		if mt.have == nil {
+		if mt.have == nil || mt.want.SID == "" && mt.want.RenamedFrom == nil {
 			continue
 		}
 		name := safetext.Quote(mt.want.ID())

@@ -14,8 +14,7 @@ import (
 // is there, so the order is: disable the flow, create or enable the address, and only
 // when the answer was right, delete the flow. With --no-delete, the flow is disabled
 // and kept.
-func (p *Plan) move(matches []match) {
-	places := placesOf(matches)
+func (p *Plan) move(places places) {
 	to := func(o *schema.Object) (key schema.Key, ok bool) {
 		i := slices.IndexFunc(places[o.Route()], func(at place) bool { return at.key.Kind != o.Kind })
 		if i < 0 {
@@ -52,34 +51,30 @@ func (p *Plan) move(matches []match) {
 	}
 }
 
-// place is a declared resource that is or will be enabled.
+// places are the declared resources that are or will be enabled, by what Twilio
+// routes to them.
+type places map[schema.Claim][]place
+
 type place struct {
 	key schema.Key
 	pos yamldoc.Pos
 }
 
-// placesOf returns the places of the matches by what Twilio routes to them.
-func placesOf(matches []match) map[schema.Claim][]place {
-	places := make(map[schema.Claim][]place)
+func placesOf(matches []match) places {
+	found := make(places)
 	for i := range matches {
 		mt := &matches[i]
-		if mt.want == nil || mt.refuse != nil || mt.fault {
-			continue
-		}
-		after := mt.want.Object
-		if mt.have != nil {
-			after = desired(mt.want, mt.have)
-		}
-		if after.Claim() != (schema.TypedClaim{}) {
-			places[after.Route()] = append(places[after.Route()], place{after.Key(), mt.want.Pos})
+		if mt.after.Claim() != (schema.TypedClaim{}) {
+			route := mt.after.Route()
+			found[route] = append(found[route], place{mt.after.Key(), mt.want.Pos})
 		}
 	}
-	return places
+	return found
 }
 
 // warnHeld warns of declared resources whose identity an enabled resource of another
 // kind has that no file declares and the run leaves as it is: it is ignored, say.
-func (p *Plan) warnHeld(in Input, matches []match) {
+func (p *Plan) warnHeld(in Input, matches []match, places places) {
 	changed := make(map[string]bool, len(p.Changes))
 	for i := range p.Changes {
 		changed[p.Changes[i].SID] = true
@@ -89,7 +84,6 @@ func (p *Plan) warnHeld(in Input, matches []match) {
 			changed[mt.have.SID] = true // the rules of package schema look at two declarations
 		}
 	}
-	places := placesOf(matches)
 	for i := range in.Snapshot.Resources {
 		r := &in.Snapshot.Resources[i]
 		if !r.Enabled() || changed[r.SID] {

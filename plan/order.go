@@ -270,7 +270,6 @@ func sortChanges(changes []Change, severed []bool) []Change {
 // order puts the plan's changes in the order of execution, and refuses those that have
 // none.
 func (p *Plan) order(matches []match) {
-	p.move(matches)
 	unmanaged := make(map[string]bool)
 	for i := range matches {
 		if mt := &matches[i]; mt.want != nil && mt.have != nil && mt.want.IgnoreChanges.Has(mt.want.Kind.Enabled) {

@@ -141,6 +141,7 @@ func Triggers(in Input) []string {
 		if mt.want, _ = r.resolve(mt.want, mt.have); mt.want == nil {
 			continue
 		}
+		mt.after = desired(mt.want, mt.have)
 		for _, sid := range mt.triggers() {
 			sids = append(sids, sid)
 		}
@@ -152,13 +153,8 @@ func Triggers(in Input) []string {
 // checked, with its SID.
 func (mt *match) triggers() iter.Seq2[*schema.Field, string] {
 	return func(yield func(*schema.Field, string) bool) {
-		after := mt.want.Object
-		replaced := false
-		if mt.have != nil {
-			after = desired(mt.want, mt.have)
-			replaced = schema.Differ(&mt.have.Object, &after)&after.Kind.Immutable != 0
-		}
-		for f, sid := range after.References() {
+		replaced := mt.have != nil && schema.Differ(&mt.have.Object, mt.after)&mt.after.Kind.Immutable != 0
+		for f, sid := range mt.after.References() {
 			if f.Event == "" || !schema.IsSID(f.SID, sid) || mt.have != nil && !replaced && mt.have.Text(f) == sid {
 				continue
 			}
@@ -175,7 +171,7 @@ func (p *Plan) checkTriggers(in Input, matches []match) {
 	found := make(findings)
 	for i := range matches {
 		mt := &matches[i]
-		if mt.want == nil || mt.refuse != nil || mt.fault {
+		if mt.after == nil {
 			continue
 		}
 		for f, sid := range mt.triggers() {
