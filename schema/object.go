@@ -205,7 +205,8 @@ func Differ(a, b *Object) (set FieldSet) {
 // JSON returns the resource as JSON in the YAML's own keys, in the order of
 // Fields, unset fields left out.
 func (o *Object) JSON() jsondoc.Object {
-	var top, group jsondoc.Object
+	top := make(jsondoc.Object, 0, len(o.Kind.Fields))
+	var group jsondoc.Object
 	at := 0 // of the group in top
 	for i := range o.Kind.Fields {
 		f, v := &o.Kind.Fields[i], o.values[i]

@@ -12,7 +12,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,8 +54,8 @@ func (r *Resource) Older(other *Resource) bool {
 // Digest returns "sha256:" and 64 hex digits that identify a resource's content:
 // two resources have one Digest if they are equal.
 func Digest(o *schema.Object) string {
-	sum := sha256.Sum256([]byte(o.String()))
-	return "sha256:" + hex.EncodeToString(sum[:])
+	text, _ := o.MarshalJSON() // as in String
+	return fmt.Sprintf("sha256:%x", sha256.Sum256(text))
 }
 
 // Snapshot is an account's resources at one moment, of the kinds that were listed:

@@ -20,8 +20,8 @@ import (
 // white space and without escapes for HTML.
 type Object []Member
 
-// Member is a member of an [Object]. Value is anything that encoding/json encodes,
-// another Object included.
+// Member is a member of an [Object]. Name needs no escapes. Value is anything that
+// encoding/json encodes, another Object included.
 type Member struct {
 	Name  string
 	Value any
@@ -44,10 +44,7 @@ func (o Object) encode(b *bytes.Buffer, enc *json.Encoder) error {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		if err := enc.Encode(m.Name); err != nil {
-			return err
-		}
-		b.Bytes()[b.Len()-1] = ':' // in place of the encoder's line break
+		b.WriteString(`"` + m.Name + `":`)
 		if inner, ok := m.Value.(Object); ok {
 			if err := inner.encode(b, enc); err != nil {
 				return err
@@ -57,7 +54,7 @@ func (o Object) encode(b *bytes.Buffer, enc *json.Encoder) error {
 		if err := enc.Encode(m.Value); err != nil {
 			return err
 		}
-		b.Truncate(b.Len() - 1)
+		b.Truncate(b.Len() - 1) // the encoder's line break
 	}
 	b.WriteByte('}')
 	return nil
