@@ -65,7 +65,7 @@ type layer struct {
 	values [maxFields]Value
 	given  FieldSet // written out, by value or by name
 	unsure FieldSet
-	at     map[*Field]entry // where each field is given
+	at     [maxFields]entry // where each field is given
 	names  []NameRef
 	// templates are, of the values that hold a secret, those with the variables in them.
 	templates map[*Field]string
@@ -161,6 +161,8 @@ func (d *decoder) list(base *layer, list *yamldoc.Node) {
 		d.tagged(list, at)
 		return
 	}
+	d.out.declared = slices.Grow(d.out.declared, len(list.Content))
+	d.out.facts = slices.Grow(d.out.facts, len(list.Content))
 	for i, item := range list.Content {
 		at.entry = i + 1
 		d.declare(base, item, at)
@@ -272,7 +274,6 @@ func (d *decoder) layer(l *layer, n *yamldoc.Node, at path) bool {
 	if !ok {
 		return false
 	}
-	l.at = make(map[*Field]entry, len(entries))
 	if at.root == k.Defaults {
 		for _, name := range []string{k.ID.Path, "sid", "renamed_from"} {
 			if e, ok := entries[name]; ok {
@@ -331,13 +332,13 @@ func (d *decoder) fields(l *layer, entries map[string]entry, at path, s *shape) 
 		}
 		at, f := at.at(k.name), k.field
 		if l.given.Has(f) {
-			other := l.at[f].key
+			other := l.at[f.index].key
 			d.problem(e.key, at, complaint{fmt.Sprintf("%s and %s cannot both be given", yamldoc.Resolved(other).Value, k.name), "remove one"})
 			l.unsure |= f.Bit()
 			continue
 		}
 		l.given |= f.Bit()
-		l.at[f] = e
+		l.at[f.index] = e
 		if !d.field(l, f, k.byName, e.value, at) {
 			l.unsure |= f.Bit()
 		}
@@ -448,7 +449,7 @@ func (d *decoder) declare(base *layer, item *yamldoc.Node, at path) {
 			written.values[f.index] = from(f)
 		}
 		if wrong, c := k.refuse(&written); wrong != nil {
-			d.problem(own.at[wrong].value, at.at(wrong.Path), c)
+			d.problem(own.at[wrong.index].value, at.at(wrong.Path), c)
 			f.unsure |= wrong.Bit()
 		}
 	}
@@ -464,7 +465,7 @@ func (d *decoder) declare(base *layer, item *yamldoc.Node, at path) {
 	}
 	// Where the name is written tells more than where the resource begins, unless
 	// it stands in what an alias refers to.
-	if key := own.at[k.ID].key; key != nil && item == yamldoc.Resolved(item) && key.Line >= item.Line {
+	if key := own.at[k.ID.index].key; key != nil && item == yamldoc.Resolved(item) && key.Line >= item.Line {
 		f.name = d.src.Pos(key)
 	}
 	if typeKnown {
@@ -500,7 +501,7 @@ func (d *decoder) checkType(own *layer, typ string, at path) {
 	}
 	at.group = k.Group
 	for f := range k.In(own.given &^ k.of(typ)) {
-		key := own.at[f].key
+		key := own.at[f.index].key
 		name := yamldoc.Resolved(key).Value
 		d.problem(key, at.at(name), complaint{
 			fmt.Sprintf("%s belongs to %s %s, but this %s's is %s", name, k.Variant.Path, strings.Join(f.Variants, " or "), k.Name, typ),
@@ -540,7 +541,7 @@ func (d *decoder) lint(o *Declared, own *layer) {
 			message = f.Path + " holds a secret, and does not look right: check the value of the variable"
 		}
 		pos := o.Pos // of the resource, when defaults has the value
-		if e := own.at[f]; e.value != nil {
+		if e := own.at[f.index]; e.value != nil {
 			pos = d.src.Pos(e.value)
 		}
 		d.out.warnings = append(d.out.warnings, Warning{Code: code, Message: fmt.Sprintf("%s %s: %s", o.Kind.Name, yamldoc.Quote(o.ID()), message), Pos: pos})

@@ -33,8 +33,8 @@ type Object struct {
 // is left out.
 func (k *Kind) Make(values Values) Object {
 	o := Object{Kind: k}
-	for i := range k.Fields {
-		o.Set(&k.Fields[i], k.Fields[i].Absent())
+	for f := range k.In(k.of("")) {
+		o.values[f.index] = f.Absent()
 	}
 	o.Set(k.Variant, values[k.Variant.Path])
 	for path, v := range values {
