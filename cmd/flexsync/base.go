@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"flexsync/internal/fleet"
 	"flexsync/internal/safetext"
 	"flexsync/internal/yamldoc"
 	"flexsync/plan"
@@ -15,7 +16,42 @@ import (
 // baseFlags belong to the commands that tell whose difference is whose. The base is
 // the YAML as it was before the change under review.
 type baseFlags struct {
-	Base []string `sep:"none" placeholder:"PATH" file:"yaml" group:"selection" help:"The YAML before the change under review, to tell it from drift: a file or directory of the target branch (repeatable)."`
+	Base []string `sep:"none" placeholder:"PATH" file:"yaml" group:"selection" help:"The YAML before the change under review, to tell it from drift: a file or directory of the target branch (repeatable). With --fleet: the fleet file before it."`
+}
+
+// baseFleet reads the fleet file of --base. It returns what loads the base of an
+// account: the YAML of the account of the same name. outs are the files that the
+// command writes. Only a wrong command line is an error: a file that is of no use is
+// one to each account.
+func (f *planInput) baseFleet(ctx context.Context, outs []named) (func(*member) (*schema.Config, error), error) {
+	switch {
+	case len(f.Base) == 0:
+		return nil, nil
+	case len(f.Base) > 1:
+		return nil, inputError(errors.New("--fleet takes only one --base"), "pass the fleet file before the change under review")
+	}
+	path := f.Base[0]
+	accounts := make(map[string]fleet.Account)
+	file, err := fleet.Read(path)
+	if err == nil {
+		for _, account := range file.Accounts {
+			if err := spareInputs(outs, account); err != nil {
+				return nil, err
+			}
+			accounts[account.Name] = account
+		}
+	}
+	return func(m *member) (*schema.Config, error) {
+		account, ok := accounts[m.Name]
+		switch {
+		case err != nil:
+			return nil, err
+		case !ok:
+			return nil, fmt.Errorf("%s has no account %s", path, m.Name)
+		}
+		input := inputOf(account)
+		return input.load(ctx, m.app, account.Paths, false, nil)
+	}, nil
 }
 
 // warnBase is the code of the warning about a base that is of no use.

@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"flexsync/plan"
+	"flexsync/schema"
 )
 
 // grammar is the whole command line.
@@ -85,7 +86,8 @@ type planInput struct {
 	baseFlags
 	accountFlags
 
-	unmatched func(*plan.UnmatchedError) // see plan.Input
+	unmatched func(*plan.UnmatchedError)     // see plan.Input
+	loadBase  func() (*schema.Config, error) // in a fleet, whose base is no YAML; nil: Base is
 }
 
 // run is the program: it parses args, runs the command and returns the exit code.

@@ -125,7 +125,8 @@ var notRun = map[string]string{
 	"go run ./internal/bench": "takes 20 minutes",
 	"git worktree add ":       "the copy in which commands run is no repository",
 
-	"flexsync plan flows.yaml --base ../main/": "needs the worktree",
+	"flexsync plan flows.yaml --base ../main/":         "needs the worktree",
+	"flexsync plan --fleet fleet.yaml --base ../main/": "needs the worktree",
 
 	"gh release download ":  "needs a published release",
 	"cosign verify":         "needs a published release",

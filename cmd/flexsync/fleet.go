@@ -20,6 +20,7 @@ import (
 	"flexsync/internal/safetext"
 	"flexsync/internal/yamldoc"
 	"flexsync/plan"
+	"flexsync/schema"
 )
 
 // fleetFlags belong to the commands that can work on many accounts.
@@ -107,10 +108,7 @@ func (f *fleetFlags) members(a *app, flags *accountFlags, conflicts []given, out
 		if account.Local != "" {
 			m.flags.BaseURL = "" // an embedded account is at no URL
 		}
-		m.input.VarFile = account.VarFiles
-		for name, value := range account.Vars {
-			m.input.Var = append(m.input.Var, name+"="+value)
-		}
+		m.input = inputOf(account)
 		own := *a
 		own.account, own.stdout, own.stderr = account.Name, &m.out, &m.said
 		if own.color = "never"; a.style(a.stdout).Color {
@@ -121,19 +119,36 @@ func (f *fleetFlags) members(a *app, flags *accountFlags, conflicts []given, out
 		}
 		m.app = &own
 		members = append(members, m)
-		ins := slices.Concat(account.Paths, account.VarFiles)
-		if account.Local != "" {
-			ins = append(ins, account.Local)
-		}
-		for _, out := range outs {
-			for _, path := range ins {
-				if in := nameFile(account.Name, path); out.path != "" && out.same(in) {
-					return nil, inputError(fmt.Errorf("%s %s would overwrite %s, an input of this run (account %s)", out.by, out.path, path, account.Name), "write to another file")
-				}
-			}
+		if err := spareInputs(outs, account); err != nil {
+			return nil, err
 		}
 	}
 	return members, nil
+}
+
+// inputOf says what the YAML of an account is read with.
+func inputOf(account fleet.Account) (f inputFlags) {
+	f.VarFile = account.VarFiles
+	for name, value := range account.Vars {
+		f.Var = append(f.Var, name+"="+value)
+	}
+	return f
+}
+
+// spareInputs refuses outputs that would replace an input of an account.
+func spareInputs(outs []named, account fleet.Account) error {
+	ins := slices.Concat(account.Paths, account.VarFiles)
+	if account.Local != "" {
+		ins = append(ins, account.Local)
+	}
+	for _, out := range outs {
+		for _, path := range ins {
+			if out.path != "" && out.same(nameFile(account.Name, path)) {
+				return inputError(fmt.Errorf("%s %s would overwrite %s, an input of this run (account %s)", out.by, out.path, path, account.Name), "write to another file")
+			}
+		}
+	}
+	return nil
 }
 
 // each runs do for all members side by side, at most atOnce at a time. An error of one
@@ -181,10 +196,10 @@ func (a *app) writeFleet(status string, summary any, members []*member, extra ..
 	d := jsondoc.New(a.stdout)
 	d.Member("format_version", plan.FormatVersion)
 	d.Member("status", status)
+	d.Member("summary", summary)
 	for _, m := range extra {
 		d.Member(m.Name, m.Value)
 	}
-	d.Member("summary", summary)
 	d.Map("accounts", func(add func(string, any)) {
 		for _, m := range members {
 			add(m.Name, json.RawMessage(bytes.TrimSpace(m.out.Bytes())))
@@ -262,11 +277,17 @@ func nowhere(members []*member) error {
 	return nil
 }
 
-// planFleet reads and plans every account.
-func (f *planInput) planFleet(ctx context.Context, a *app, members []*member, atOnce int, use use, asJSON bool, keep bool) error {
+// planFleet reads and plans every account. outs are the files that the command
+// writes.
+func (f *planInput) planFleet(ctx context.Context, a *app, members []*member, atOnce int, use use, asJSON, keep bool, outs ...named) error {
+	base, err := f.baseFleet(ctx, outs)
+	if err != nil {
+		return err
+	}
 	each(members, atOnce, func(m *member) (err error) {
 		in := *f
 		in.Paths, in.inputFlags, in.accountFlags = m.Paths, m.input, m.flags
+		in.loadBase = func() (*schema.Config, error) { return base(m) }
 		in.unmatched = func(e *plan.UnmatchedError) { m.unmatched = append(m.unmatched, e) }
 		m.result, err = in.session(ctx, m.app, use)
 		if err == nil {
@@ -317,7 +338,12 @@ func (f *outputFlags) showFleet(ctx context.Context, a *app, file string, member
 		if otherwise == "" {
 			otherwise = "planned"
 		}
-		return a.writeFleet(fleetStatus(members, code, otherwise), render.SummariseFleet(all), members)
+		summary := render.SummariseFleet(all)
+		var extra []jsondoc.Member
+		if summary.Origins != nil {
+			extra = append(extra, jsondoc.Member{Name: "origins", Value: summary.Origins})
+		}
+		return a.writeFleet(fleetStatus(members, code, otherwise), summary, members, extra...)
 	case "markdown":
 		return written(render.FleetMarkdown(a.stdout, file, all, f.fleetMarkdown(a)))
 	}
@@ -351,7 +377,7 @@ func (c *planCmd) runFleet(ctx context.Context, a *app) error {
 		return err
 	}
 	asJSON := c.Format == "json"
-	if err := c.planFleet(ctx, a, members, c.AtOnce, use{}, asJSON, false); err != nil {
+	if err := c.planFleet(ctx, a, members, c.AtOnce, use{}, asJSON, false, outs...); err != nil {
 		return err
 	}
 	for _, m := range members {

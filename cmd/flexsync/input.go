@@ -121,7 +121,11 @@ func (f *planInput) session(ctx context.Context, a *app, use use) (*session, err
 		if err := s.compute(ctx, in, func(flowsOnly func()) (*schema.Config, error) { return f.load(ctx, a, f.Paths, false, flowsOnly) }); err != nil || len(f.Base) == 0 {
 			return s, err
 		}
-		return s, s.attribute(ctx, in, func() (*schema.Config, error) { return f.load(ctx, a, f.Base, false, nil) })
+		load := f.loadBase
+		if load == nil {
+			load = func() (*schema.Config, error) { return f.load(ctx, a, f.Base, false, nil) }
+		}
+		return s, s.attribute(ctx, in, load)
 	}
 	cfg, err := f.load(ctx, a, f.Paths, false, nil)
 	switch {

@@ -3,6 +3,7 @@ package render
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -29,6 +30,7 @@ type FleetSummary struct {
 	Unchanged int `json:"unchanged"`
 	Failed    int `json:"failed"`
 	plan.Summary
+	Origins *plan.Origins `json:"-"` // nil: no plan was made with a base
 }
 
 // SummariseFleet counts members.
@@ -45,6 +47,14 @@ func SummariseFleet(members []Member) FleetSummary {
 			s.Changed++
 		default:
 			s.Unchanged++
+		}
+		if o := m.Plan.Origins; o != nil {
+			if s.Origins == nil {
+				s.Origins = &plan.Origins{}
+			}
+			s.Origins.Config += o.Config
+			s.Origins.Drift += o.Drift
+			s.Origins.Both += o.Both
 		}
 		n := m.Plan.Summary
 		s.Create += n.Create
@@ -77,8 +87,17 @@ func (m *Member) quiet() bool {
 	return p != nil && !p.HasChanges() && len(p.Refusals)+len(p.Warnings)+len(p.Kept) == 0
 }
 
-// groups puts together what is shown together, in the order of the fleet. Accounts
-// with nothing to show and those without a plan are in none.
+// part is 1 for accounts that have only drifted, which come after the others.
+func (g *group) part() int {
+	if o := g.members[0].Plan.Origins; o != nil && o.Config+o.Both == 0 && o.Drift > 0 {
+		return 1
+	}
+	return 0
+}
+
+// groups puts together what is shown together, in the order of the fleet: first the
+// accounts in which the change under review has a part. Accounts with nothing to show
+// and those without a plan are in none.
 func groups(members []Member, o PlanOptions) (found []*group, err error) {
 	byText := make(map[string]*group)
 	for i := range members {
@@ -101,6 +120,7 @@ func groups(members []Member, o PlanOptions) (found []*group, err error) {
 		}
 		g.members = append(g.members, m)
 	}
+	slices.SortStableFunc(found, func(a, b *group) int { return cmp.Compare(a.part(), b.part()) })
 	return found, nil
 }
 
@@ -178,6 +198,9 @@ func FleetPlan(w io.Writer, members []Member, o PlanOptions) error {
 	if len(without) > 0 {
 		fmt.Fprintf(b, "%s\n", o.fill(0, 4, span{Error, "No plan"}, plain(": "+safetext.Line(strings.Join(without, ", "))+".")))
 	}
+	if whose := originTotals(SummariseFleet(members).Origins); whose != "" {
+		fmt.Fprintf(b, "Origin: %s.\n", whose)
+	}
 	fmt.Fprintf(b, "%s.\n", o.fill(0, 4, plain("Fleet: "+FleetTotals(members))))
 	return b.Flush()
 }
@@ -217,6 +240,9 @@ func FleetMarkdown(w io.Writer, file string, members []Member, o MarkdownOptions
 		said += fmt.Sprintf(", %d refused or failed", s.Failed)
 	}
 	fmt.Fprintf(&b, "<!-- flexsync:plan fleet %s -->\n### flexsync plan of a fleet: %s\n\n%s.\n", safetext.Comment(file), said, FleetTotals(members))
+	if whose := originTotals(s.Origins); whose != "" {
+		fmt.Fprintf(&b, "Origin: %s.\n", whose)
+	}
 	limit := max(o.MaxBytes, MinMarkdownBytes)
 	footer := o.footer("", limit/6)
 	const trailer = 190
@@ -323,14 +349,20 @@ func (g *group) section() string {
 	if len(p.Refusals)+len(p.Warnings) > 0 {
 		b.WriteString("\n")
 	}
-	if len(p.Changes)+len(p.Kept) > 0 {
-		b.WriteString("\n| | Flow | Channel | Change |\n| --- | --- | --- | --- |\n")
-	}
-	for _, c := range byHarm(p) {
-		b.WriteString(changeRow(p, c))
-	}
-	for i := range p.Kept {
-		b.WriteString(keptRow(&p.Kept[i]))
+	for i, part := range split(p) {
+		if part.len() == 0 {
+			continue
+		}
+		if i == 1 {
+			fmt.Fprintf(&b, "\n##### %s\n", driftHeading)
+		}
+		b.WriteString(changesHeader)
+		for _, c := range part.changes {
+			b.WriteString(changeRow(p, c))
+		}
+		for _, k := range part.kept {
+			b.WriteString(keptRow(k))
+		}
 	}
 	return g.shared(b.String())
 }
@@ -343,8 +375,10 @@ func (g *group) folded() string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n<details><summary>Field by field: %s</summary>\n", safetext.Prose(g.names()))
-	for _, c := range byHarm(p) {
-		b.WriteString(block(p, c))
+	for _, part := range split(p) {
+		for _, c := range part.changes {
+			b.WriteString(block(p, c))
+		}
 	}
 	b.WriteString("\n</details>\n")
 	return g.shared(b.String())

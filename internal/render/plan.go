@@ -145,11 +145,10 @@ func origin(c *shownChange, f *plan.FieldChange) string {
 }
 
 // originTotals says how many changes are whose, "" without a base.
-func originTotals(p *plan.Plan) string {
-	if p.Origins == nil {
+func originTotals(o *plan.Origins) string {
+	if o == nil {
 		return ""
 	}
-	o := p.Origins
 	return totals([]total{{o.Config, "from the change under review"}, {o.Drift, "drift"}, {o.Both, "of both"}})
 }
 

@@ -98,6 +98,9 @@ func (o *MarkdownOptions) footer(sid string, room int) string {
 	return "\n" + line + "\n"
 }
 
+// changesHeader is the head of a table of changes.
+const changesHeader = "\n| | Flow | Channel | Change |\n| --- | --- | --- | --- |\n"
+
 // PlanMarkdown writes a plan as a comment for a pull request: a marker by which a bot
 // finds its comment, a verdict and the totals, what was refused or is doubtful, a
 // table of the changes, and each change field by field as a diff block, folded. Deletes
@@ -110,7 +113,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	fmt.Fprintf(&b, "<!-- flexsync:plan %s -->\n", safetext.Comment(account))
 	fmt.Fprintf(&b, "### flexsync plan: %s\n\n", verdict(p))
 	fmt.Fprintf(&b, "%s.\n", PlanTotals(p))
-	if whose := originTotals(p); whose != "" {
+	if whose := originTotals(p.Origins); whose != "" {
 		fmt.Fprintf(&b, "Origin: %s.\n", whose)
 	}
 
@@ -121,8 +124,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	var cut omitted
 
 	changes := byHarm(p)
-	const header = "\n| | Flow | Channel | Change |\n| --- | --- | --- | --- |\n"
-	reserved := len(header) // for the harmful rows
+	reserved := len(changesHeader) // for the harmful rows
 	for _, c := range changes {
 		if reserved >= budget/2 || harm(c.Change) > disables {
 			break
@@ -169,7 +171,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 			at = 1
 		}
 		if !begun[at] {
-			n += len(header) + at*len(drift)
+			n += len(changesHeader) + at*len(drift)
 		}
 		if n > room {
 			return false
@@ -195,7 +197,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 			if i == 1 {
 				b.WriteString(drift)
 			}
-			b.WriteString(header)
+			b.WriteString(changesHeader)
 		}
 		for _, c := range part.changes {
 			b.WriteString(fit[c.Change])

@@ -59,7 +59,7 @@ func Plan(w io.Writer, p *plan.Plan, o PlanOptions) error {
 	default:
 		fmt.Fprintf(b, "%s: %s.\n", o.Paint(Success, "No changes"), matches(0))
 	}
-	if whose := originTotals(p); whose != "" {
+	if whose := originTotals(p.Origins); whose != "" {
 		fmt.Fprintf(b, "Origin: %s.\n", whose)
 	}
 	fmt.Fprintf(b, "Plan: %s.\n", PlanTotals(p))
