@@ -33,8 +33,10 @@ type Options struct {
 	// nothing else, by several goroutines at once. It may be nil.
 	LookupEnv func(string) (string, bool)
 	// Secrets names variables that are secret, as those of FLEXSYNC_SECRET_<name>
-	// are. One that no file uses is a problem: the name may be misspelt.
-	Secrets []string
+	// are. One that no file uses is a problem, since the name may be misspelt, or,
+	// unless UnusedSecret is nil, told to it.
+	Secrets      []string
+	UnusedSecret func(name string)
 
 	// AllowUnset accepts variables that are not set. Values that hold one are
 	// not checked, so the Config is only good for counting its resources.
@@ -107,7 +109,11 @@ func Load(paths []string, opts Options) (*Config, error) {
 	whole := join(parts)
 	whole.problems = append(problems, whole.problems...)
 	for _, name := range opts.Secrets {
-		if len(whole.problems) == 0 && !whole.secrets[name] {
+		switch {
+		case len(whole.problems) > 0 || whole.secrets[name]:
+		case opts.UnusedSecret != nil:
+			opts.UnusedSecret(name)
+		default:
 			whole.problems = append(whole.problems, yamldoc.Problem{Pos: yamldoc.Pos{File: "--secret-var"}, Message: fmt.Sprintf("no value in the YAML uses ${%s}", name), Hint: "correct the name, or omit the flag"})
 		}
 	}

@@ -50,8 +50,16 @@ func (f *planInput) baseFleet(ctx context.Context, outs []named) (func(*member) 
 			return nil, fmt.Errorf("%s has no account %s", path, m.Name)
 		}
 		input := inputOf(account)
-		return input.load(ctx, m.app, account.Paths, false, nil)
+		input.SecretVar = f.SecretVar
+		return input.loadBase(ctx, m.app, account.Paths)
 	}, nil
+}
+
+// loadBase reads the YAML of a base. The change under review may be what uses a
+// secret.
+func (f inputFlags) loadBase(ctx context.Context, a *app, paths []string) (*schema.Config, error) {
+	f.unusedSecret = func(string) {}
+	return f.load(ctx, a, paths, false, nil)
 }
 
 // warnBase is the code of the warning about a base that is of no use.

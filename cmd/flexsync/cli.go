@@ -56,6 +56,8 @@ type inputFlags struct {
 	Var       []string `sep:"none" placeholder:"NAME=VALUE" group:"selection" help:"Set a YAML variable (repeatable)."`
 	SecretVar []string `sep:"none" placeholder:"NAME" group:"selection" help:"Hide this YAML variable, and every value that holds it, in all output (repeatable)."`
 	VarFile   []string `sep:"none" placeholder:"FILE" file:"vars" group:"selection" help:"Read variables from a flat YAML file (repeatable; later files win)."`
+
+	unusedSecret func(string) // see schema.Options
 }
 
 // accountFlags belong to every command that reads the account.

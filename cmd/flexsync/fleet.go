@@ -42,6 +42,7 @@ type member struct {
 	result *session // nil: none
 
 	unmatched []*plan.UnmatchedError // the globs of --only that match nothing in it
+	unused    []string               // the variables of --secret-var that nothing in it uses
 	err       error                  // why it stopped; nil if it did not
 	code      int                    // its exit code
 	ended     bool                   // what it said is printed
@@ -261,8 +262,18 @@ func (a *app) sameAccount(members []*member, asJSON bool) error {
 	return silent(exitRefused)
 }
 
-// nowhere returns the error of a glob of --only that matches nothing in any account;
-// an account that could not be planned may have what it matches.
+// hide has the members hide the variables of --secret-var. What one of them does not
+// use, another may.
+func (f *inputFlags) hide(members []*member) {
+	for _, m := range members {
+		m.input.SecretVar = f.SecretVar
+		m.input.unusedSecret = func(name string) { m.unused = append(m.unused, name) }
+	}
+}
+
+// nowhere returns the error of a glob of --only that matches nothing in any account,
+// or of a variable of --secret-var that none uses; an account that could not be
+// planned may have what is meant.
 func nowhere(members []*member) error {
 	counts := make(map[string]int)
 	for _, m := range members {
@@ -271,6 +282,12 @@ func nowhere(members []*member) error {
 				return e
 			} else {
 				counts[g]++
+			}
+		}
+		for _, name := range m.unused {
+			key := "--secret-var " + name
+			if counts[key]++; counts[key] == len(members) {
+				return inputError(fmt.Errorf("--secret-var: no value in the YAML of the fleet uses ${%s}", name), "correct the name, or omit the flag")
 			}
 		}
 	}
@@ -284,6 +301,7 @@ func (f *planInput) planFleet(ctx context.Context, a *app, members []*member, at
 	if err != nil {
 		return err
 	}
+	f.hide(members)
 	each(members, atOnce, func(m *member) (err error) {
 		in := *f
 		in.Paths, in.inputFlags, in.accountFlags = m.Paths, m.input, m.flags
@@ -411,6 +429,9 @@ func (c *planCmd) runFleet(ctx context.Context, a *app) error {
 // account after the other.
 func (f *fleetFlags) alone(ctx context.Context, a *app, members []*member, asJSON bool, status string, do func(*member) error) error {
 	each(members, f.AtOnce, do)
+	if err := nowhere(members); err != nil {
+		return err
+	}
 	code := a.end(ctx, members, asJSON)
 	if asJSON {
 		summary := struct {
@@ -446,6 +467,7 @@ func (c *validateCmd) runFleet(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	c.hide(members)
 	return c.alone(ctx, a, members, c.Format == "json", "valid", func(m *member) error {
 		one := validateCmd{Paths: m.Paths, inputFlags: m.input, Format: c.Format, AllowUnset: c.AllowUnset}
 		return one.run(ctx, m.app)

@@ -27,7 +27,7 @@ func (f *inputFlags) load(ctx context.Context, a *app, paths []string, allowUnse
 		}
 		vars[name] = value
 	}
-	opts := schema.Options{Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, Secrets: f.SecretVar, FlowsOnly: flowsOnly, AllowUnset: allowUnset, Stdin: a.stdin}
+	opts := schema.Options{Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, Secrets: f.SecretVar, UnusedSecret: f.unusedSecret, FlowsOnly: flowsOnly, AllowUnset: allowUnset, Stdin: a.stdin}
 	typed := slices.Contains(paths, "-") && isTerminal(a.stdin)
 	if typed {
 		defer a.status.hide()()
@@ -123,7 +123,7 @@ func (f *planInput) session(ctx context.Context, a *app, use use) (*session, err
 		}
 		load := f.loadBase
 		if load == nil {
-			load = func() (*schema.Config, error) { return f.load(ctx, a, f.Base, false, nil) }
+			load = func() (*schema.Config, error) { return f.inputFlags.loadBase(ctx, a, f.Base) }
 		}
 		return s, s.attribute(ctx, in, load)
 	}
