@@ -98,7 +98,7 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 	matches, ignored := pair(scope, declared, snap)
 	p.Summary.Ignored, p.LeftOut = ignored, slices.Sorted(maps.Keys(scope.leftOut))
 	p.mask.Join(cfg.Mask)
-	r := resolver{dir: in.Directory}
+	r := resolver{dir: in.Directory, isBase: in.isBase}
 	for _, k := range cfg.Kinds {
 		p.Managed[k] = nil
 	}

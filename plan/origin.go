@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"flexsync/schema"
+	"flexsync/state"
 )
 
 // Origin says whose difference a change is. To tell, the YAML as it was before the
@@ -34,11 +35,16 @@ type Origins struct {
 }
 
 // ComputeBase plans the base: in.Config is the base's, everything else is what the
-// plan of the YAML was computed from. The plan is for [Plan.SetOrigins] alone. Its
-// errors are those of [Compute], but a glob of in.Only may match nothing: the change
-// under review may be what declares it.
+// plan of the YAML was computed from. The plan is for [Plan.SetOrigins] alone.
+//
+// Its error is the context's. A glob of in.Only may match nothing: the change under
+// review may be what declares it. A name that the account does not have leaves its
+// field as the account has it: the YAML says something else there, or had the error.
 func ComputeBase(ctx context.Context, in Input) (*Plan, error) {
 	in.isBase, in.CheckRefs = true, false
+	snap := *in.Snapshot // which may have kinds that the base does not manage
+	snap.Resources = slices.DeleteFunc(slices.Clone(snap.Resources), func(r state.Resource) bool { return !slices.Contains(in.Config.Kinds, r.Kind) })
+	in.Snapshot = &snap
 	return Compute(ctx, in)
 }
 

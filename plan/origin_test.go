@@ -36,6 +36,24 @@ func origins(p *Plan) (said []string) {
 
 func TestOrigins(t *testing.T) {
 	list := func(d ...schema.Declared) []schema.Declared { return d }
+	ivr := func(name string) edit { return named("integration.flow_sid", name) }
+	studio := func(n int) edit { return func(d *schema.Declared) { set(d, "integration.flow_sid", sid("FW", n)) } }
+	workflow := func(workspace, workflow string) edit {
+		return func(d *schema.Declared) {
+			named("integration.workspace_sid", workspace)(d)
+			named("integration.workflow_sid", workflow)(d)
+		}
+	}
+	// of is a configuration of the kinds that are declared, or of flows.
+	of := func(declared []schema.Declared, ignore []string) *schema.Config {
+		cfg := &schema.Config{Resources: declared, Ignore: globs(ignore...)}
+		for _, k := range schema.Kinds {
+			if cfg.Count(k) > 0 || k == schema.Flows && len(declared) == 0 {
+				cfg.Kinds = append(cfg.Kinds, k)
+			}
+		}
+		return cfg
+	}
 	for _, test := range []struct {
 		name         string
 		base, config []schema.Declared
@@ -96,16 +114,38 @@ func TestOrigins(t *testing.T) {
 			name: "left alone from now on", base: list(declare("A")), config: list(declare("A", leave("enabled"))), have: []state.Resource{have(1, "A", off(""))},
 		},
 		{name: "another integration", base: list(declare("A")), config: list(declare("A", task)), have: []state.Resource{have(1, "A")}, want: []string{"config update A"}},
+		{name: "a replaced address", base: list(declareAddress("+1", country("GB"))), config: list(declareAddress("+1", country("US"))), have: []state.Resource{haveAddress(1, "+1", country("GB"))}, want: []string{"config create +1", "config delete +1"}},
+		{name: "an address replaced by hand", base: list(declareAddress("+1", country("US"))), config: list(declareAddress("+1", country("US"))), have: []state.Resource{haveAddress(1, "+1", country("GB"))}, want: []string{"drift create +1", "drift delete +1"}},
+		{
+			name: "an address replaced by hand, and edited", base: list(declareAddress("+1", country("US"))), config: list(declareAddress("+1", country("US"), addressOff)), have: []state.Resource{haveAddress(1, "+1", country("GB"))},
+			want: []string{"both create +1", "drift delete +1"},
+		},
+		{name: "a move", base: list(declare("A", on("+1"))), config: list(declareAddress("+1")), have: []state.Resource{have(1, "A", on("+1"))}, want: []string{"config create +1", "config delete A", "config update A (disable)"}},
+		{name: "addresses from now on", base: list(declare("A")), config: list(declare("A"), declareAddress("+1")), have: []state.Resource{have(1, "A"), haveAddress(1, "+1", addressOff), haveAddress(2, "+2")}, want: []string{"config delete +2", "config update +1"}},
+		{name: "no flows any more", base: list(declare("A"), declareAddress("+1")), config: list(declareAddress("+1")), have: []state.Resource{haveAddress(1, "+1", addressOff)}, want: []string{"drift update +1"}},
+		{name: "another name", base: list(declare("A", ivr("Messaging IVR"))), config: list(declare("A", ivr("Old IVR"))), have: []state.Resource{have(1, "A")}, want: []string{"config update A"}},
+		{name: "the name is another's by now", base: list(declare("A", ivr("Old IVR"))), config: list(declare("A", ivr("Old IVR"))), have: []state.Resource{have(1, "A")}, want: []string{"drift update A"}},
+		{name: "another name, and another flow by hand", base: list(declare("A", ivr("Messaging IVR"))), config: list(declare("A", ivr("Old IVR"))), have: []state.Resource{have(1, "A", studio(9))}, want: []string{"both update A integration.flow_sid=both"}},
+		{name: "a SID in place of its name", base: list(declare("A", ivr("Old IVR"))), config: list(declare("A", studio(2))), have: []state.Resource{have(1, "A")}, want: []string{"drift update A"}},
+		{name: "one name in two workspaces", base: list(declare("A", task, workflow("Flex", "Anyone"))), config: list(declare("A", task, workflow("Back Office", "Anyone"))), have: []state.Resource{have(1, "A", task)}, want: []string{"config update A"}},
+		{name: "a name that the account has lost", base: list(declare("A", ivr("Gone"))), config: list(declare("A", ivr("Old IVR"), retry(1))), have: []state.Resource{have(1, "A", off(""))}, want: []string{"both update A enabled=drift integration.flow_sid=config integration.retry_count=config"}},
+		{name: "a name that the account has lost, follows a rename there", base: list(declare("A", ivr("Gone"))), config: list(declare("A", ivr("Messaging IVR"))), have: []state.Resource{have(1, "A")}},
+		{name: "a name that the account has lost, of what is deleted by hand", base: list(declare("A", ivr("Gone"))), config: list(declare("A", ivr("Old IVR"))), want: []string{"both create A"}},
+		{name: "a name that the account has twice", base: list(declare("A", named("chat_service_sid", "Twice")), declare("B")), config: list(declare("A"), declare("B")), have: []state.Resource{have(1, "A"), have(2, "B", retry(1))}, want: []string{"drift update B"}},
 		{name: "a new flow alone", config: list(declare("A")), in: Input{Only: globs("A")}, want: []string{"config create A"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			in := test.in
-			in.Snapshot, in.MaxDeletes = account(test.have...), anyDeletes
-			in.Config = config(test.config...)
-			in.Config.Ignore = globs(test.ignore...)
-			p := compute(t, in)
-			in.Config = config(test.base...)
-			in.Config.Ignore = globs(test.baseIgnore...)
+			in.Snapshot, in.MaxDeletes = &state.Snapshot{AccountSID: sid("AC", 1), Resources: test.have}, anyDeletes
+			in.Config = of(test.config, test.ignore)
+			p, err := lookUp(t, in, ourListings())
+			if err != nil {
+				t.Fatal(err)
+			}
+			in.Config, in.Directory = of(test.base, test.baseIgnore), &state.Directory{}
+			if err := in.Directory.Extend(t.Context(), ourListings(), References(in)); err != nil {
+				t.Fatal(err)
+			}
 			base, err := ComputeBase(t.Context(), in)
 			if err != nil {
 				t.Fatal(err)

@@ -19,6 +19,7 @@ type resolver struct {
 	names  map[string]string // SID → name
 	found  map[sought]answer // each name is searched for once
 	faults map[fault]*blamed
+	isBase bool // see ComputeBase
 }
 
 // sought is a name of what has SIDs of a prefix, in a workspace if it belongs to one.
@@ -72,6 +73,10 @@ func (r *resolver) resolve(want *schema.Declared, have *state.Resource) (_ *sche
 		found := r.find(ref, key)
 		if parent != nil && left.Has(parent) {
 			found = r.ofAccount(found, key, parent, want.Kind)
+		}
+		if found.sid == "" && r.isBase {
+			resolved.IgnoreChanges |= ref.Field.Bit()
+			continue
 		}
 		if found.sid == "" {
 			ok = false
