@@ -16,7 +16,15 @@ import (
 // baseFlags belong to the commands that tell whose difference is whose. The base is
 // the YAML as it was before the change under review.
 type baseFlags struct {
-	Base []string `sep:"none" placeholder:"PATH" file:"yaml" group:"selection" help:"The YAML before the change under review, to tell it from drift: a file or directory of the target branch (repeatable). With --fleet: the fleet file before it."`
+	Base        []string `sep:"none" placeholder:"PATH" file:"yaml" group:"selection" help:"The YAML before the change under review, to tell it from drift: a file or directory of the target branch (repeatable). With --fleet: the fleet file before it."`
+	BaseVarFile []string `sep:"none" placeholder:"FILE" file:"vars" group:"selection" help:"With --base: its variable files, in place of those of --var-file (repeatable)."`
+}
+
+func (f *baseFlags) check() error {
+	if len(f.BaseVarFile) > 0 && len(f.Base) == 0 {
+		return inputError(errors.New("--base-var-file needs --base"), "")
+	}
+	return nil
 }
 
 // baseFleet reads the fleet file of --base. It returns what loads the base of an
@@ -27,6 +35,8 @@ func (f *planInput) baseFleet(ctx context.Context, outs []named) (func(*member) 
 	switch {
 	case len(f.Base) == 0:
 		return nil, nil
+	case len(f.BaseVarFile) > 0:
+		return nil, inputError(errors.New("--base-var-file cannot be used with --fleet: the fleet file of --base says it for each account"), "omit it")
 	case len(f.Base) > 1:
 		return nil, inputError(errors.New("--fleet takes only one --base"), "pass the fleet file before the change under review")
 	}

@@ -123,7 +123,13 @@ func (f *planInput) session(ctx context.Context, a *app, use use) (*session, err
 		}
 		load := f.loadBase
 		if load == nil {
-			load = func() (*schema.Config, error) { return f.inputFlags.loadBase(ctx, a, f.Base) }
+			load = func() (*schema.Config, error) {
+				input := f.inputFlags
+				if len(f.BaseVarFile) > 0 {
+					input.VarFile = f.BaseVarFile
+				}
+				return input.loadBase(ctx, a, f.Base)
+			}
 		}
 		return s, s.attribute(ctx, in, load)
 	}
