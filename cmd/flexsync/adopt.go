@@ -17,57 +17,141 @@ import (
 
 // adopt returns the YAML that makes drift the configuration: the entries of what was
 // changed by hand, as they are written but with the account's values, and those of
-// what was created by hand. A comment names what was deleted by hand. It is empty
-// without drift.
+// what was created by hand. A comment names what was deleted by hand, and what is a
+// secret. It is empty without drift.
 func (s *session) adopt(ctx context.Context) ([]byte, error) {
-	doc, list, err := newList()
+	a := adoption{
+		session: s, names: s.snapshot.Names(s.directory),
+		sources: make(map[string]*yamldoc.Source), entries: make(map[*schema.Kind][]*yamldoc.Node),
+	}
+	replaced := make(map[string]*schema.Object)
+	for i := range s.plan.Changes {
+		if c := &s.plan.Changes[i]; c.Replaces != "" {
+			replaced[c.Replaces] = nil
+		}
+	}
+	for i := range s.plan.Changes {
+		c := s.plan.Changes[i]
+		if _, ok := replaced[c.SID]; ok && c.Action == plan.Delete {
+			replaced[c.SID] = c.Before
+			continue
+		}
+		if c.Replaces != "" { // it is an update, but for the API
+			c.Action, c.SID, c.Before = plan.Update, c.Replaces, replaced[c.Replaces]
+			c.Fields = nil
+			for f := range c.Kind.In(schema.Differ(c.Before, c.After)) {
+				c.Fields = append(c.Fields, plan.FieldChange{Path: f.Path, Before: c.Before.Get(f), After: c.After.Get(f), Origin: c.Origin})
+			}
+		}
+		if c.Step != "" || c.CopyOf != "" || !drifts(&c) {
+			continue
+		}
+		if err := a.change(ctx, &c); err != nil {
+			return nil, err
+		}
+	}
+	for i := range s.plan.Kept {
+		if k := &s.plan.Kept[i]; k.Origin == plan.Drift && k.CopyOf == "" {
+			if err := a.created(k.SID, &k.Object); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return a.encode()
+}
+
+// adoption is the YAML that adopts drift, as it is made.
+type adoption struct {
+	*session
+	names   map[string]string // see state.Snapshot
+	sources map[string]*yamldoc.Source
+	entries map[*schema.Kind][]*yamldoc.Node
+	gone    []string // comments about what was deleted by hand
+}
+
+// encode returns the text; empty if there is nothing to adopt.
+func (a *adoption) encode() ([]byte, error) {
+	head := strings.Join(a.gone, "\n")
+	text := ""
+	for _, k := range schema.Kinds {
+		if len(a.entries[k]) > 0 {
+			text += k.Plural + ": []\n"
+		}
+	}
+	if text == "" {
+		return []byte(strings.TrimPrefix(head+"\n", "\n")), nil
+	}
+	doc, err := document([]byte(text))
 	if err != nil {
 		return nil, err
 	}
-	sources := make(map[string]*yamldoc.Source)
-	var gone []string
-	for i := range s.plan.Changes {
-		c := &s.plan.Changes[i]
-		if c.Step != "" || c.CopyOf != "" || !drifts(c) {
-			continue
-		}
-		if c.Action == plan.Create {
-			gone = append(gone, fmt.Sprintf("# Deleted in the account: remove %s, at %s", safetext.Quote(c.ID), declaredAt(c)))
-			continue
-		}
-		var item *yamldoc.Node
-		above := "# New: " + c.SID
-		if c.Action == plan.Update {
-			above = "# Replaces the one at " + declaredAt(c)
-			if item, err = s.written(ctx, sources, c); err != nil {
-				return nil, err
-			}
-		}
-		if item == nil {
-			if item, err = s.exported(c); err != nil {
-				return nil, err
-			}
-		} else {
-			for _, path := range s.patch(item, c) {
-				above += "\n# The account has no " + path + ": remove it from defaults."
-			}
-		}
-		item.HeadComment, item.FootComment = above, ""
-		list.Content = append(list.Content, item)
+	doc.HeadComment = head
+	root := doc.Content[0].Content
+	for i := 0; i < len(root); i += 2 {
+		list := root[i+1]
+		yamldoc.SetBlock(list)
+		list.Content = a.entries[schema.Kinds[slices.IndexFunc(schema.Kinds, func(k *schema.Kind) bool { return k.Plural == root[i].Value })]]
 	}
-	if len(list.Content)+len(gone) == 0 {
-		return nil, nil
+	data, err := yamldoc.Encode([]*yamldoc.Node{doc})
+	return []byte(a.plan.Mask().Text(string(data))), err
+}
+
+// add adds an entry with a comment above.
+func (a *adoption) add(k *schema.Kind, item *yamldoc.Node, above ...string) {
+	item.HeadComment, item.FootComment = "# "+strings.Join(above, "\n# "), ""
+	a.entries[k] = append(a.entries[k], item)
+}
+
+// change adds what a change puts back.
+func (a *adoption) change(ctx context.Context, c *plan.Change) error {
+	switch c.Action {
+	case plan.Create:
+		a.gone = append(a.gone, fmt.Sprintf("# Deleted in the account: remove %s, at %s", safetext.Quote(c.ID), declaredAt(c)))
+		return nil
+	case plan.Delete:
+		return a.created(c.SID, c.Before)
 	}
-	for _, line := range gone {
-		if doc.HeadComment != "" {
-			doc.HeadComment += "\n"
+	item, err := a.written(ctx, c)
+	if err != nil {
+		return err
+	}
+	above := []string{"Replaces the one at " + declaredAt(c)}
+	if item == nil { // it was read from standard input, once
+		if item, err = a.exported(c.SID, c.Before); err != nil {
+			return err
 		}
-		doc.HeadComment += line
+		above = append(above, a.secrets(c.Before)...)
+	} else {
+		above = append(above, a.patch(item, c)...)
 	}
-	if len(list.Content) == 0 {
-		return []byte(doc.HeadComment + "\n"), nil
+	a.add(c.Kind, item, above...)
+	return nil
+}
+
+// created adds a resource that was created by hand.
+func (a *adoption) created(sid string, o *schema.Object) error {
+	item, err := a.exported(sid, o)
+	if err != nil {
+		return err
 	}
-	return yamldoc.Encode([]*yamldoc.Node{doc})
+	a.add(o.Kind, item, append([]string{"New: " + safetext.Line(sid)}, a.secrets(o)...)...)
+	return nil
+}
+
+// secrets says which values of a resource cannot be shown.
+func (a *adoption) secrets(o *schema.Object) (said []string) {
+	for f := range o.Kind.In(o.Kind.All() &^ o.Kind.ID.Bit()) {
+		if a.hides(f, o.Get(f)) {
+			said = append(said, f.Path+" is a secret: write it as a variable.")
+		}
+	}
+	return said
+}
+
+// hides reports whether a value of the account cannot be shown.
+func (a *adoption) hides(f *schema.Field, v schema.Value) bool {
+	text, ok := v.(string)
+	return ok && f.Enum == nil && a.plan.Mask().Hides(text)
 }
 
 // drifts reports whether a change puts back something that was changed by hand.
@@ -80,33 +164,25 @@ func declaredAt(c *plan.Change) string {
 	return safetext.Line(yamldoc.Pos{File: c.Source.File, Line: c.Source.Line}.String())
 }
 
-// newList returns a document that has a list of flows.
-func newList() (doc, list *yamldoc.Node, err error) {
-	return firstList("", []byte("flows: []\n"))
-}
-
-// firstList reads a document of ours and finds the list at its end.
-func firstList(name string, data []byte) (doc, list *yamldoc.Node, err error) {
-	src, problem := yamldoc.NewSource(name, data)
+// document parses a document of ours.
+func document(data []byte) (doc *yamldoc.Node, err error) {
+	src, problem := yamldoc.NewSource("", data)
 	if problem != nil {
-		return nil, nil, yamldoc.Problems{*problem}
+		return nil, yamldoc.Problems{*problem}
 	}
 	if problems := src.Trees(func(n *yamldoc.Node) { doc = n }); len(problems) > 0 {
-		return nil, nil, problems
+		return nil, problems
 	}
-	root := doc.Content[0]
-	list = root.Content[len(root.Content)-1]
-	yamldoc.SetBlock(list)
-	return doc, list, nil
+	return doc, nil
 }
 
 // written returns the entry of a change as its file has it; nil if that was standard
-// input, which is read once.
-func (s *session) written(ctx context.Context, sources map[string]*yamldoc.Source, c *plan.Change) (item *yamldoc.Node, err error) {
+// input.
+func (a *adoption) written(ctx context.Context, c *plan.Change) (item *yamldoc.Node, err error) {
 	if c.Source.File == "<stdin>" {
 		return nil, nil
 	}
-	src, ok := sources[c.Source.File]
+	src, ok := a.sources[c.Source.File]
 	if !ok {
 		data, err := readFile(ctx, c.Source.File, maxPlanBytes)
 		if err != nil {
@@ -116,7 +192,7 @@ func (s *session) written(ctx context.Context, sources map[string]*yamldoc.Sourc
 		if src, problem = yamldoc.NewSource(c.Source.File, data); problem != nil {
 			return nil, yamldoc.Problems{*problem}
 		}
-		sources[c.Source.File] = src
+		a.sources[c.Source.File] = src
 	}
 	problems := src.Trees(func(doc *yamldoc.Node) {
 		for _, list := range doc.Content[0].Content {
@@ -136,32 +212,36 @@ func (s *session) written(ctx context.Context, sources map[string]*yamldoc.Sourc
 	return item, nil
 }
 
-// exported returns the entry of a resource that is written nowhere, or not in a file.
-func (s *session) exported(c *plan.Change) (*yamldoc.Node, error) {
-	export := state.Restore([]state.Resource{{SID: c.SID, Object: *c.Before}}, "")
-	export.Names = s.snapshot.Names(s.directory)
-	_, list, err := firstList("", export.Encode())
-	switch {
-	case err != nil:
+// exported returns the entry of a resource that is written nowhere.
+func (a *adoption) exported(sid string, o *schema.Object) (*yamldoc.Node, error) {
+	export := state.Restore([]state.Resource{{SID: sid, Object: *plan.MaskObject(a.plan.Mask(), o)}}, "")
+	export.Names = a.names
+	doc, err := document(export.Encode())
+	if err != nil {
 		return nil, err
-	case len(list.Content) != 1:
-		return nil, fmt.Errorf("%s %s cannot be declared: %s", c.Kind.Name, safetext.Quote(c.Before.ID()), c.Before)
+	}
+	root := doc.Content[0].Content
+	list := root[len(root)-1]
+	if len(list.Content) != 1 {
+		return nil, fmt.Errorf("%s %s cannot be declared", o.Kind.Name, safetext.Quote(o.ID()))
 	}
 	return list.Content[0], nil
 }
 
 // patch gives an entry the account's values of the fields that drifted. Everything
-// else stays as it is written, with names and variables. It returns the paths of
-// fields that the account does not have and the entry does not set: null means the
-// same as no key, so defaults would win.
-func (s *session) patch(item *yamldoc.Node, c *plan.Change) (inherited []string) {
-	yamldoc.SetBlock(item)
-	names := s.snapshot.Names(s.directory)
+// else stays as it is written, with names and variables. It returns what is left to
+// do by hand: about secrets, and about fields that the account does not have and the
+// entry does not set. Null means the same as no key there, so defaults would win.
+func (a *adoption) patch(item *yamldoc.Node, c *plan.Change) (left []string) {
 	for _, change := range c.Fields {
 		if change.Origin != plan.Drift {
 			continue
 		}
 		f := c.Kind.Field(change.Path)
+		if a.hides(f, change.Before) {
+			left = append(left, f.Path+" is another secret in the account: change its variable.")
+			continue
+		}
 		in := item
 		if f.Inside {
 			in = group(item, c.Kind.Group)
@@ -172,30 +252,35 @@ func (s *session) patch(item *yamldoc.Node, c *plan.Change) (inherited []string)
 		}
 		at := keyAt(in, keys...)
 		sid, _ := change.Before.(string)
-		switch name := names[sid]; {
+		switch name := a.names[sid]; {
 		case change.Before == nil && at < 0:
 			if f.AppliesTo(c.Before.Variant()) {
-				inherited = append(inherited, f.Path)
+				left = append(left, "The account has no "+f.Path+": remove it from "+c.Kind.Defaults+".")
 			}
 		case change.Before == nil:
 			in.Content = slices.Delete(in.Content, at, at+2)
 		case at < 0:
-			in.Content = append(in.Content, yamldoc.NewScalar(yamldoc.TagStr, f.Key), scalarOf(change.Before))
+			in.Content = append(in.Content, yamldoc.NewScalar(yamldoc.TagStr, f.Key), nodeOf(change.Before))
 		case name != "" && in.Content[at].Value != f.Key:
-			in.Content[at+1] = scalarOf(name)
+			in.Content[at+1] = nodeOf(name)
 		default:
-			in.Content[at].Value, in.Content[at+1] = f.Key, scalarOf(change.Before)
+			in.Content[at].Value, in.Content[at+1] = f.Key, nodeOf(change.Before)
 		}
 	}
-	return inherited
+	return left
 }
 
 // group returns the mapping at a key of an entry, which it adds if there is none.
 func group(item *yamldoc.Node, key string) *yamldoc.Node {
 	if at := keyAt(item, key); at >= 0 {
 		if n := yamldoc.Resolved(item.Content[at+1]); yamldoc.IsMapping(n) {
-			yamldoc.SetBlock(n)
-			return n
+			own := *n // an alias may stand for it elsewhere, too
+			own.Content = slices.Clone(n.Content)
+			if yamldoc.IsAlias(item.Content[at+1]) {
+				own.Anchor = ""
+			}
+			item.Content[at+1] = &own
+			return &own
 		}
 		item.Content = slices.Delete(item.Content, at, at+2) // null
 	}
@@ -214,13 +299,19 @@ func keyAt(in *yamldoc.Node, keys ...string) int {
 	return -1
 }
 
-// scalarOf is a field's value in YAML. It is not nil.
-func scalarOf(v schema.Value) *yamldoc.Node {
+// nodeOf is a field's value in YAML. It is not nil.
+func nodeOf(v schema.Value) *yamldoc.Node {
 	switch v := v.(type) {
 	case bool:
 		return yamldoc.NewScalar(yamldoc.TagBool, strconv.FormatBool(v))
 	case int64:
 		return yamldoc.NewScalar(yamldoc.TagInt, strconv.FormatInt(v, 10))
+	case schema.WordSet:
+		var words []*yamldoc.Node
+		for _, word := range v.List() {
+			words = append(words, yamldoc.NewScalar(yamldoc.TagStr, word))
+		}
+		return yamldoc.NewList(true, words...)
 	}
 	return yamldoc.NewScalar(yamldoc.TagStr, yamldoc.Escape(fmt.Sprint(v)))
 }
