@@ -38,8 +38,9 @@ func readme(t *testing.T, path string) string {
 // A block of a Markdown file that a test looks at: commands in a fence that
 // begins with "sh run", commands that stand for what the reader does in an
 // editor, in a comment that begins so, and the output of the commands above, in
-// a fence that begins with "text output" or "diff output". A word behind "run" names the place.
-var blockRE = regexp.MustCompile("(?ms)^(?:```|<!-- )(sh run|(?:text|diff) output) ?(\\w*)\n(.*?)^(?:```|-->)$")
+// a fence that begins with its language and "output". A word behind "run" names the
+// place.
+var blockRE = regexp.MustCompile("(?ms)^(?:```|<!-- )(sh run|(?:text|diff|yaml|markdown) output) ?(\\w*)\n(.*?)^(?:```|-->)$")
 
 type block struct {
 	place  string // "", or "account"
