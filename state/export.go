@@ -91,9 +91,9 @@ func (s *Snapshot) Export(opts ExportOptions) schema.Export {
 				addresses[f.Key()] = f
 			}
 		}
-		if k := f.Claim(); !f.Kind.ByContact() && why == "" && k != (schema.TypedClaim{}) && f.Variant() != "" {
+		if k := f.Claim(); !f.Kind.ByContact() && why == "" && k != (schema.TypedClaim{}) {
 			// Twilio refuses such a pair (45210), and so does the YAML.
-			if other := holders[k]; other != nil {
+			if other := holders[k]; other != nil && k.Variant != "" {
 				why = fmt.Sprintf("it is enabled for the same identity as %q", other.ID())
 				if !named(other) {
 					why += " (" + other.SID + ")"

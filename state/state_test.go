@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -346,6 +347,37 @@ func TestExport(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, ignored); diff != "" {
 		t.Errorf("ignored (-want +got):\n%s", diff)
+	}
+}
+
+// An enabled address beside an enabled flow of its identity cannot be declared.
+func TestExportBesideFlows(t *testing.T) {
+	flow := func(n int, contact string, values schema.Values) Resource {
+		all := schema.Values{"friendly_name": fmt.Sprint("Flow ", n), "chat_service_sid": sidOf("IS", 1), "channel_type": "sms", "contact_identity": contact, "enabled": true}
+		maps.Copy(all, values)
+		return Resource{SID: sidOf("FO", n), Object: schema.Flows.Make(all)}
+	}
+	address := func(n int, contact string, on bool) Resource {
+		return Resource{SID: sidOf("IG", n), Object: schema.Addresses.Make(schema.Values{"address": contact, "type": "sms", "auto_creation.type": schema.Plain, "auto_creation.enabled": on})}
+	}
+	s := &Snapshot{Kinds: schema.Kinds, Resources: []Resource{
+		flow(1, "+1", schema.Values{"integration_type": schema.Studio, "integration.flow_sid": sidOf("FW", 1)}),
+		flow(2, "+2", nil), // no integration
+		flow(3, "+3", schema.Values{"enabled": false}),
+		flow(4, "+4", nil),
+		flow(5, "+5", schema.Values{"friendly_name": ""}), // is ignored
+		address(1, "+1", true), address(2, "+2", true), address(3, "+3", true), address(4, "+4", false), address(5, "+5", true),
+	}}
+	e := s.Export(ExportOptions{})
+	var ignored []string
+	for _, i := range e.Ignore {
+		ignored = append(ignored, i.Pattern)
+	}
+	if diff := cmp.Diff([]string{sidOf("FO", 5), sidOf("IG", 1), sidOf("IG", 2)}, ignored); diff != "" {
+		t.Errorf("ignored (-want +got):\n%s", diff)
+	}
+	if _, err := schema.Load([]string{"-"}, schema.Options{Stdin: bytes.NewReader(e.Encode())}); err != nil {
+		t.Errorf("%v\n%s", err, e.Encode())
 	}
 }
 
