@@ -105,6 +105,26 @@ func (p *Plan) guard(in Input, wrong string, inScope map[*schema.Kind]int) {
 	for _, k := range in.Config.Kinds {
 		p.guardKind(k, in, inScope[k])
 	}
+	p.refuseTaken(in)
+}
+
+// refuseTaken refuses what the API would refuse to create: a resource whose identity
+// an ignored one has.
+func (p *Plan) refuseTaken(in Input) {
+	ignored := make(map[schema.Key]string) // SIDs
+	for i := range in.Snapshot.Resources {
+		if r := &in.Snapshot.Resources[i]; r.Kind.ByContact() && p.State[r.SID] == (Seen{}) {
+			ignored[r.Key()] = r.SID
+		}
+	}
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		if sid := ignored[c.Key]; c.Action == Create && sid != "" {
+			p.Refusals = append(p.Refusals, Notice{Code: RefuseDuplicateRemote, Source: c.Source, Message: fmt.Sprintf(
+				"%s %s (%s) cannot be created: %s, which is ignored, has the identity, and Twilio allows one %[1]s of each: stop ignoring it, or remove the declaration",
+				c.Kind.Name, safetext.Quote(c.ID), c.Source, sid)})
+		}
+	}
 }
 
 func (p *Plan) guardKind(k *schema.Kind, in Input, inScope int) {
@@ -238,7 +258,7 @@ func (p *Plan) warnKept(in Input) {
 		outcome := "Twilio may refuse it (45210), since their integration types differ"
 		is := c.After.Claim()
 		for _, r := range held[is.Claim] {
-			if r.Kind != c.Kind || !enters(c.Before.Claim(), is, r.Claim()) {
+			if r.Kind != c.Kind || c.Kind.ByContact() || !enters(c.Before.Claim(), is, r.Claim()) {
 				continue
 			}
 			if holder == nil || r.Claim() == is {

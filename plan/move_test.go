@@ -16,10 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func setAddress(d *schema.Declared, path string, v schema.Value) {
-	d.Set(schema.Addresses.Field(path), v)
-}
-
 // declareAddress declares an address of type sms, or whatsapp or messenger as its
 // prefix says.
 func declareAddress(address string, edits ...edit) schema.Declared {
@@ -44,10 +40,10 @@ func haveAddress(n int, address string, edits ...edit) state.Resource {
 	return state.Resource{SID: sid("IG", n), AccountSID: sid("AC", 1), DateCreated: "2026-01-01T00:00:00Z", Object: declareAddress(address, edits...).Object}
 }
 
-func addressOff(d *schema.Declared) { setAddress(d, "auto_creation.enabled", false) }
+func addressOff(d *schema.Declared) { set(d, "auto_creation.enabled", false) }
 
 func country(code string) edit {
-	return func(d *schema.Declared) { setAddress(d, "address_country", code) }
+	return func(d *schema.Declared) { set(d, "address_country", code) }
 }
 
 func facebook(d *schema.Declared) { set(d, "channel_type", "facebook") }
@@ -89,7 +85,7 @@ func TestMove(t *testing.T) {
 		},
 		{
 			name:   "the address is there, and changes",
-			config: []schema.Declared{declareAddress("+1", func(d *schema.Declared) { setAddress(d, "friendly_name", "Support") })},
+			config: []schema.Declared{declareAddress("+1", func(d *schema.Declared) { set(d, "friendly_name", "Support") })},
 			have:   []state.Resource{have(1, "Old", on("+1")), haveAddress(1, "+1")},
 			want:   []string{"update +1 #1", "delete Old #1"},
 			moves:  []string{"delete Old #1 to +1"},
@@ -249,14 +245,12 @@ func TestMaxDeletesOfKinds(t *testing.T) {
 }
 
 func TestReplace(t *testing.T) {
-	typed := func(typ string) edit { return func(d *schema.Declared) { setAddress(d, "type", typ) } }
-	leave := func(path string) edit {
-		return func(d *schema.Declared) { d.IgnoreChanges |= schema.Addresses.Field(path).Bit() }
-	}
+	typed := func(typ string) edit { return func(d *schema.Declared) { set(d, "type", typ) } }
 	for _, test := range []struct {
 		name     string
 		config   schema.Declared
 		have     []state.Resource
+		ignore   []string
 		noDelete bool
 		max      string
 
@@ -276,6 +270,11 @@ func TestReplace(t *testing.T) {
 			warnings: []string{"replace-kept"}},
 		{name: "with a copy", config: declareAddress("+1", typed("rcs")), have: []state.Resource{haveAddress(1, "+1"), haveAddress(2, "+1")},
 			want: []string{"delete +1 #1", "delete +1 #2 copy of #1", "create +1 for #1"}},
+		{name: "an ignored one has the identity", config: declareAddress("+1"), have: []state.Resource{haveAddress(1, "+1")}, ignore: []string{sid("IG", 1)},
+			want: []string{"create +1"}, refusals: []string{"duplicate-remote"}},
+		{name: "an ignored one beside it", config: declareAddress("+1", typed("rcs")), have: []state.Resource{haveAddress(1, "+1"), haveAddress(2, "+1")}, ignore: []string{sid("IG", 2)},
+			want: []string{"delete +1 #1", "create +1 for #1"}, refusals: []string{"duplicate-remote"}},
+		{name: "an ignored one, and no change", config: declareAddress("+1"), have: []state.Resource{haveAddress(1, "+1"), haveAddress(2, "+1", addressOff)}, ignore: []string{sid("IG", 2)}},
 		{name: "two that differ", config: declareAddress("+1"), have: []state.Resource{haveAddress(1, "+1"), haveAddress(2, "+1", addressOff)},
 			refusals: []string{"duplicate-remote"}},
 	} {
@@ -286,6 +285,7 @@ func TestReplace(t *testing.T) {
 			p := compute(t, Input{
 				Config:     &schema.Config{Kinds: schema.Kinds, Resources: []schema.Declared{test.config}},
 				Snapshot:   &state.Snapshot{AccountSID: sid("AC", 1), Resources: test.have},
+				Ignore:     globs(test.ignore...),
 				MaxDeletes: mustLimit(test.max), NoDelete: test.noDelete,
 			})
 			got := changes(p)
@@ -333,7 +333,7 @@ func TestTriggers(t *testing.T) {
 		sid("FW", 4): "403",
 	}
 	to := func(n int) edit {
-		return func(d *schema.Declared) { setAddress(d, "auto_creation.studio_flow_sid", sid("FW", n)) }
+		return func(d *schema.Declared) { set(d, "auto_creation.studio_flow_sid", sid("FW", n)) }
 	}
 	for _, test := range []struct {
 		name    string
@@ -348,7 +348,7 @@ func TestTriggers(t *testing.T) {
 		{"a draft", []schema.Declared{declareAddress("+1", to(3))}, nil, []string{sid("FW", 3)}, []string{"ref-draft"}, "publish"},
 		{"not allowed", []schema.Declared{declareAddress("+1", to(4))}, nil, []string{sid("FW", 4)}, []string{"studio-trigger"}, "HTTP 403"},
 		{"absent", []schema.Declared{declareAddress("+1", to(5))}, nil, []string{sid("FW", 5)}, []string{"ref-missing"}, "no Studio flow"},
-		{"unchanged", []schema.Declared{declareAddress("+1", to(2), func(d *schema.Declared) { setAddress(d, "friendly_name", "x") })}, []state.Resource{haveAddress(1, "+1", to(2))}, nil, nil, ""},
+		{"unchanged", []schema.Declared{declareAddress("+1", to(2), func(d *schema.Declared) { set(d, "friendly_name", "x") })}, []state.Resource{haveAddress(1, "+1", to(2))}, nil, nil, ""},
 		{"changed", []schema.Declared{declareAddress("+1", to(2))}, []state.Resource{haveAddress(1, "+1")}, []string{sid("FW", 2)}, []string{"studio-trigger"}, "swallow"},
 		{"a flow", []schema.Declared{declare("A")}, nil, nil, nil, ""},
 	} {

@@ -45,11 +45,12 @@ func TestMain(m *testing.M) {
 
 type edit func(*schema.Declared)
 
-// set stores a value of a flow by its path.
+// set stores a value by its path.
 func set(o interface {
+	Key() schema.Key
 	Set(*schema.Field, schema.Value)
 }, path string, v schema.Value) {
-	o.Set(schema.Flows.Field(path), v)
+	o.Set(o.Key().Kind.Field(path), v)
 }
 
 func declare(name string, edits ...edit) schema.Declared {
@@ -105,10 +106,10 @@ func old(names ...string) edit { return func(d *schema.Declared) { d.RenamedFrom
 func leave(paths ...string) edit {
 	return func(d *schema.Declared) {
 		for _, path := range paths {
-			if path == "integration" {
-				d.IgnoreChanges |= schema.Flows.Typed
-			} else {
-				d.IgnoreChanges |= schema.Flows.Field(path).Bit()
+			for f := range d.Kind.In(d.Kind.All()) {
+				if f.Path == path || path == d.Kind.Group && (f.Inside || f == d.Kind.Variant) {
+					d.IgnoreChanges |= f.Bit()
+				}
 			}
 		}
 	}
@@ -133,23 +134,30 @@ func config(flows ...schema.Declared) *schema.Config {
 	return &schema.Config{Kinds: []*schema.Kind{schema.Flows}, Resources: flows}
 }
 
-// account makes a snapshot as the program does: of pages in any order.
+// account makes a snapshot of flows as the program does: of pages in any order.
 func account(flows ...state.Resource) *state.Snapshot {
-	items := make([]any, len(flows))
-	for i := range flows {
-		items[i] = listed(&flows[i])
-	}
-	snap, err := state.Read(context.Background(), pages{items}, []*schema.Kind{schema.Flows})
+	return snapshot([]*schema.Kind{schema.Flows}, pages{flows})
+}
+
+func snapshot(kinds []*schema.Kind, listing pages) *state.Snapshot {
+	snap, err := state.Read(context.Background(), listing, kinds)
 	if err != nil {
 		panic(err)
 	}
 	return snap
 }
 
-type pages [][]any
+// pages are listings of every kind: each page has the resources of its own.
+type pages [][]state.Resource
 
-func (p pages) List(_ context.Context, _ flexapi.Collection, visit func([]any) error) error {
-	for _, items := range p {
+func (p pages) List(_ context.Context, of flexapi.Collection, visit func([]any) error) error {
+	for _, page := range p {
+		var items []any
+		for i := range page {
+			if state.Collection(page[i].Kind) == of {
+				items = append(items, listed(&page[i]))
+			}
+		}
 		if err := visit(items); err != nil {
 			return err
 		}
@@ -157,27 +165,24 @@ func (p pages) List(_ context.Context, _ flexapi.Collection, visit func([]any) e
 	return nil
 }
 
-// listed is a flow as the API lists it.
-func listed(f *state.Resource) (item any) {
+// listed is a resource as the API lists it.
+func listed(r *state.Resource) (item any) {
 	doc := map[string]any{
-		"sid": f.SID, "account_sid": f.AccountSID, "date_created": nil, "date_updated": "2026-02-03T04:05:06Z",
-		"contact_identity": nil, "integration": nil, "integration_type": nil, "url": "https://flex-api.twilio.com/v1/FlexFlows/" + f.SID,
+		"sid": r.SID, "account_sid": r.AccountSID, "date_created": nil, "date_updated": "2026-02-03T04:05:06Z", "url": "https://api.example.com/" + r.SID,
+		r.Kind.Contact.Path: nil, r.Kind.Group: nil,
 	}
-	if f.DateCreated != "" {
-		doc["date_created"] = f.DateCreated
+	if r.DateCreated != "" {
+		doc["date_created"] = r.DateCreated
 	}
-	integration := map[string]any{}
-	for i := range schema.Flows.Fields {
-		field := &schema.Flows.Fields[i]
-		v := f.Get(field)
-		if v == nil {
-			continue
-		}
-		if sub, ok := strings.CutPrefix(field.Path, "integration."); ok {
-			integration[sub] = v
-			doc["integration"] = integration
-		} else {
-			doc[field.Path] = v
+	group := map[string]any{}
+	for f := range r.Kind.In(r.Kind.All()) {
+		switch v := r.Get(f); {
+		case v == nil:
+		case f.Inside:
+			group[f.Key] = v
+			doc[r.Kind.Group] = group
+		default:
+			doc[f.Key] = v
 		}
 	}
 	b, err := json.Marshal(doc)
