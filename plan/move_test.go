@@ -218,6 +218,24 @@ func TestMove(t *testing.T) {
 	}
 }
 
+// Of two flows of one name, an address moves to the one that gets its identity.
+func TestMoveToPinned(t *testing.T) {
+	p := compute(t, Input{
+		Config: &schema.Config{Kinds: schema.Kinds, Resources: []schema.Declared{declare("A", pin(1), on("+1")), declare("A", pin(2), retry(1))}},
+		Snapshot: &state.Snapshot{AccountSID: sid("AC", 1), Resources: []state.Resource{
+			have(1, "A", off("+1")), have(2, "A"), haveAddress(1, "+1", addressOff),
+		}},
+		MaxDeletes: anyDeletes,
+	})
+	want := []string{"update A #1", "delete +1 #1", "update A #2"}
+	if diff := cmp.Diff(want, changes(p)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([][]int{nil, {0}, nil}, Dependencies(p.Changes)); diff != "" {
+		t.Errorf("dependencies (-want +got):\n%s", diff)
+	}
+}
+
 // Each kind has its own limit, and moves do not count.
 func TestMaxDeletesOfKinds(t *testing.T) {
 	flows := []state.Resource{have(1, "A", on("+1")), have(2, "B", on("+2")), have(3, "C", on("+3"))}

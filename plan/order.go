@@ -49,7 +49,7 @@ func Dependencies(changes []Change) [][]int {
 	steps := make(map[string]int)
 	copies := make(map[string][]int)
 	deletes := make(map[string]int)
-	final := make(map[schema.Key]int) // the creates and the updates that are no steps
+	final := make(map[schema.Key][]int) // the creates and the updates that are no steps
 	for i := range changes {
 		c := &changes[i]
 		switch {
@@ -63,7 +63,7 @@ func Dependencies(changes []Change) [][]int {
 		case c.Action == Delete:
 			deletes[c.SID] = i
 		default:
-			final[c.Key] = i
+			final[c.Key] = append(final[c.Key], i)
 		}
 	}
 	stepOf := func(c *Change) (i int, ok bool) {
@@ -108,8 +108,10 @@ func Dependencies(changes []Change) [][]int {
 			}
 		case c.Action == Delete && c.MovedTo != "":
 			for _, k := range schema.Kinds {
-				if j, ok := final[schema.Key{Kind: k, ID: c.MovedTo}]; ok && k != c.Kind {
-					deps[i] = append(deps[i], j)
+				for _, j := range final[schema.Key{Kind: k, ID: c.MovedTo}] {
+					if k != c.Kind && changes[j].After.Claim().Route() == c.Before.Route() {
+						deps[i] = append(deps[i], j)
+					}
 				}
 			}
 		}

@@ -848,13 +848,13 @@ func TestLawDependencies(t *testing.T) {
 						want = append(want, j)
 					}
 				case frees && (o.Step != "" || !stepped), c.Action == Update && o.CopyOf == c.SID,
-					c.Replaces != "" && (o.CopyOf == c.Replaces || o.SID == c.Replaces),
-					c.MovedTo != "" && c.Action == Delete && o.Kind != c.Kind && o.Step == "" && o.After != nil && o.After.Route() == c.Before.Route():
+					c.Replaces != "" && (o.CopyOf == c.Replaces || o.SID == c.Replaces && o.Action == Delete),
+					c.MovedTo != "" && c.Action == Delete && o.Kind != c.Kind && o.Step == "" && o.ID == c.MovedTo && o.After.Claim().Route() == c.Before.Route():
 					want = append(want, j)
 				}
 			}
 			if diff := cmp.Diff(want, deps[i]); diff != "" {
-				t.Fatalf("%s (-want +got):\n%s", changeKey(c), diff)
+				t.Fatalf("%s (-want +got):\n%s\n%s", changeKey(c), diff, strings.Join(changes(p), "\n"))
 			}
 			if len(want) > 0 && want[len(want)-1] >= i {
 				t.Fatalf("%s waits for what is later", changeKey(c))
