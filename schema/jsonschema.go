@@ -266,14 +266,19 @@ func (k *Kind) keys() object {
 		)
 	}
 	for _, typ := range slices.Sorted(maps.Keys(k.prefixes)) {
-		rules = append(rules, object{{"if", isValue(k.Channel.Path, typ)}, {"then", object{{"properties", object{
-			{k.ID.Path, object{{"anyOf", []any{object{{"pattern", "^" + k.prefixes[typ] + "."}}, object{{"pattern", reVariable}}}}}},
-		}}}}})
+		rules = append(rules, object{{"if", isValue(k.Channel.Path, typ)}, {"then", k.prefixed(typ)}})
 	}
 	for _, typ := range k.Variant.Enum {
 		rules = append(rules, object{{"if", k.isType(typ)}, {"then", k.onlyKeysOf(typ)}})
 	}
 	return object{{"properties", properties}, {"required", []any{k.ID.Path}}, {"additionalProperties", false}}.all(rules)
+}
+
+// prefixed is an ID with the prefix of a channel.
+func (k *Kind) prefixed(channel string) object {
+	return object{{"properties", object{
+		{k.ID.Path, object{{"anyOf", []any{object{{"pattern", "^" + k.prefixes[channel] + "."}}, object{{"pattern", reVariable}}}}}},
+	}}}
 }
 
 func (k *Kind) defaultsKeys() object {
@@ -372,6 +377,10 @@ func (k *Kind) documentRules() []any {
 				object{{"if", byDefault(typ)}, {"then", needed(untyped)}},
 			}}}}})
 		}
+	}
+	for _, typ := range slices.Sorted(maps.Keys(k.prefixes)) {
+		own := object{{"if", lacks(k.Channel.Path)}, {"then", k.prefixed(typ)}}
+		rules = append(rules, object{{"if", within(k.Defaults, isValue(k.Channel.Path, typ))}, {"then", k.each(own)}})
 	}
 	for _, typ := range k.Variant.Enum {
 		rules = append(rules, object{{"if", byDefault(typ)}, {"then", k.each(object{{"if", untyped}, {"then", k.onlyKeysOf(typ)}})}})

@@ -47,7 +47,7 @@ var beyondSchema = map[string]string{
 	"no-flows":            "other documents might have the flows",
 }
 
-// beyondDocument are the problems of one document with one flow that its JSON
+// beyondDocument are the problems of one document with one resource that its JSON
 // value does not show, or that a pattern cannot tell.
 var beyondDocument = regexp.MustCompile(strings.Join([]string{
 	`the tag .* is not supported`, // tags are gone
@@ -133,26 +133,38 @@ func agree(t tester, s *jsonschema.Schema, what string, root *yamldoc.Node) {
 	}
 }
 
-// singles is the document once for each of its flows, with no other.
-func singles(root *yamldoc.Node) []*yamldoc.Node {
-	docs := []*yamldoc.Node{root}
+// singles is the document once for each of its flows and addresses, with no other.
+func singles(root *yamldoc.Node) (docs []*yamldoc.Node) {
 	if !yamldoc.IsMapping(root) {
-		return docs
+		return []*yamldoc.Node{root}
+	}
+	list := func(i int) []*yamldoc.Node {
+		value := yamldoc.Resolved(root.Content[i+1])
+		if !slices.ContainsFunc(Kinds, func(k *Kind) bool { return k.Plural == root.Content[i].Value }) || !yamldoc.IsSequence(value) {
+			return nil
+		}
+		return value.Content
+	}
+	with := func(at int, only ...*yamldoc.Node) *yamldoc.Node {
+		one := *root
+		one.Content = slices.Clone(root.Content)
+		for i := 0; i+1 < len(root.Content); i += 2 {
+			if list(i) != nil {
+				one.Content[i+1] = &yamldoc.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+			}
+			if i == at {
+				one.Content[i+1].Content = only
+			}
+		}
+		return &one
 	}
 	for i := 0; i+1 < len(root.Content); i += 2 {
-		list := yamldoc.Resolved(root.Content[i+1])
-		if root.Content[i].Value != "flows" || !yamldoc.IsSequence(list) {
-			continue
+		for _, item := range list(i) {
+			docs = append(docs, with(i, item))
 		}
-		for _, item := range list.Content {
-			one := *root
-			one.Content = slices.Clone(root.Content)
-			one.Content[i+1] = &yamldoc.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: []*yamldoc.Node{item}}
-			docs = append(docs, &one)
-		}
-		if len(list.Content) > 0 {
-			docs = docs[1:]
-		}
+	}
+	if docs == nil {
+		docs = append(docs, root)
 	}
 	return docs
 }
@@ -221,7 +233,7 @@ func instance(t tester, n *yamldoc.Node) any {
 }
 
 // TestSchemaAgrees is the law that the schema and the loader say the same of
-// any document with one flow.
+// any document with one flow or address.
 func TestSchemaAgrees(t *testing.T) {
 	s := compiledSchema(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -242,6 +254,8 @@ var oddValues = []string{
 	"http://a", "HTTPS://a.b:80/c?d#e", `"http://a:"`, "https://[::1]/", "https://[::1]:80", "http://u:p@h", "http://u@h:1/", "http://u@", "http://:80", "http:///x", "http:a", "http://?x", "http://#x",
 	"ftp://a", "//a/b", "a.b", `"http://a b"`, `"http://a/b c"`, "http://a:x", "http://a/x:y@z", "http://a?x@y", "http://${v}/", `"http://a/${"`, `"http://a/$${"`,
 	`"[a]"`, `"[]"`, `"[]]"`, `"[!]"`, `"[!]]"`, `"[^]a]"`, `"[a-z]x[!0-9]"`, `"a\\"`, `"\\["`, `"\\\\"`, `"["`, `"]"`, `"a[b"`, `"*"`, `"[a${v}]"`, `"[${v}"`, `"[!"`, `"[^"`,
+	"US", "us", "GET", "Post", "+15551230000", `"whatsapp:"`, "whatsapp:+1", "Whatsapp:+1", "messenger:x", "SMS", "default", "webhook",
+	"[onMessageAdded]", "[onmessageadded]", "[onMessageAdded, onMessageAdded]", "[auto_creation]", "[auto_creation.enabled]", "[auto_creation.studio_flow]", "[address]",
 	`["${v}"]`, "[enabled]", `["${v}", integration]`, "[null]", "[12]", "[true]", "[[A]]", `[""]`, "[A, A]", "[A, B]",
 	"[integration.studio_flow]", "[friendly_name]", "[sid]", "[integration.url]", "[integration, integration]",
 }
@@ -267,36 +281,51 @@ func TestSchemaValues(t *testing.T) {
 		for _, line := range []string{"version: %s\nflows: []", "version: 1\naccount_sid: %s", "version: 1\nignore: %s", "version: 1\nignore:\n  - %s", "version: 1\ndefaults: %s", "version: 1\nflows: %s", "version: 1\nflows:\n  - %s"} {
 			agreeOn(t, s, fmt.Sprintf(line, value)+"\n")
 		}
-		for _, k := range Flows.shape.keys {
-			keys := []string{"friendly_name: A", "channel_type: web", "chat_service: S", "integration_type: studio", "integration: {" + strings.Join(integrationLines(Studio, nil), ", ") + "}"}
-			keys = slices.DeleteFunc(keys, func(line string) bool {
-				return strings.HasPrefix(line, k.name+":") || k.field != nil && k.field.Name != "" && strings.HasPrefix(line, k.field.Name+":")
-			})
-			agreeOn(t, s, fmt.Sprintf("version: 1\nflows:\n  - %s: %s\n    %s\n", k.name, value, strings.Join(keys, "\n    ")))
-			agreeOn(t, s, fmt.Sprintf("version: 1\ndefaults:\n  %s: %s\nflows:\n  - %s\n", k.name, value, strings.Join(keys, "\n    ")))
-		}
-		for _, k := range Flows.groupShape.keys {
-			for _, typ := range Flows.Variant.Enum {
-				agreeOn(t, s, fmt.Sprintf("version: 1\nflows:\n  - friendly_name: A\n    channel_type: web\n    chat_service: S\n    integration_type: %s\n    integration:\n      %s\n",
-					typ, strings.Join(append(integrationLines(typ, k.field), k.name+": "+value), "\n      ")))
+		for _, kind := range Kinds {
+			for _, k := range kind.shape.keys {
+				lines := slices.Concat(topLines(kind, Studio, k.field), []string{kind.Group + ": {" + strings.Join(groupLines(kind, Studio, nil), ", ") + "}"})
+				lines = slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, k.name+":") })
+				agreeOn(t, s, fmt.Sprintf("version: 1\n%s:\n  - %s: %s\n    %s\n", kind.Plural, k.name, value, strings.Join(lines, "\n    ")))
+				agreeOn(t, s, fmt.Sprintf("version: 1\n%s:\n  %s: %s\n%s:\n  - %s\n", kind.Defaults, k.name, value, kind.Plural, strings.Join(lines, "\n    ")))
+			}
+			for _, k := range kind.groupShape.keys {
+				for _, typ := range kind.Variant.Enum {
+					agreeOn(t, s, fmt.Sprintf("version: 1\n%s:\n  - %s\n    %s:\n      %s\n", kind.Plural, strings.Join(topLines(kind, typ, nil), "\n    "), kind.Group,
+						strings.Join(append(groupLines(kind, typ, k.field), k.name+": "+value), "\n      ")))
+				}
 			}
 		}
 	}
 }
 
-// integrationLines are the required keys of a type, but for one.
-func integrationLines(typ string, but *Field) (lines []string) {
-	for f := range Flows.In(Flows.of(typ) & Flows.Typed) {
-		if !f.Required {
-			continue
-		}
+// topLines are the required keys outside the group of a resource of a variant, and
+// the variant itself, but for one; groupLines are those in the group.
+func topLines(k *Kind, variant string, but *Field) []string {
+	return requiredLines(k, variant, but, false)
+}
+
+func groupLines(k *Kind, variant string, but *Field) []string {
+	return requiredLines(k, variant, but, true)
+}
+
+func requiredLines(k *Kind, variant string, but *Field, inside bool) (lines []string) {
+	for f := range k.In(k.of(variant)) {
 		value := f.SID + hexDigits
-		if f.SID == "" {
+		switch {
+		case f.Inside != inside || !f.Required && f != k.Variant || f == but:
+			continue
+		case f == k.Variant:
+			value = variant
+		case f.Enum != nil && f.Type == Words:
+			value = "[" + f.Enum[0] + "]"
+		case f.Enum != nil:
+			value = f.Enum[0]
+		case f.rule == urlRule:
 			value = "https://example.com"
+		case f.SID == "":
+			value = "A"
 		}
-		if f != but {
-			lines = append(lines, f.keysOf()[0]+": "+value)
-		}
+		lines = append(lines, f.keysOf()[0]+": "+value)
 	}
 	return lines
 }
@@ -313,7 +342,7 @@ func TestSchemaTypes(t *testing.T) {
 		if keys == "null" {
 			text += indent + "integration: null\n"
 		} else if keys != "" {
-			text += indent + "integration: {" + strings.Join(integrationLines(keys, but), ", ") + "}\n"
+			text += indent + "integration: {" + strings.Join(groupLines(Flows, keys, but), ", ") + "}\n"
 		}
 		return text
 	}
@@ -331,7 +360,7 @@ func TestSchemaTypes(t *testing.T) {
 	}
 }
 
-// genDocument draws a document with one flow: mostly right, with values of
+// genDocument draws a document with one flow or address: mostly right, with values of
 // other fields and of other kinds here and there.
 func genDocument(t *rapid.T) string {
 	const hex = hexDigits
@@ -344,12 +373,18 @@ func genDocument(t *rapid.T) string {
 		return pick(label, right...)
 	}
 	sid := func(f *Field) string { return f.SID + hex }
+	k := rapid.SampledFrom(Kinds).Draw(t, "kind")
+	// What each variant, and each channel that has a prefix, goes with is likely.
+	typ, channel := pick("type", k.Variant.Enum...), pick("channel", k.Channel.Enum...)
 	layer := func(label string, keepOne int) (lines []string) {
 		var inner []string
-		typ := pick(label+" type", Flows.Variant.Enum...)
-		for i := range Flows.Fields {
-			f := &Flows.Fields[i]
-			if f.Inside && !f.AppliesTo(typ) && !oneIn(25, label+f.Path+" anyway") || f.Variants == nil && label == "defaults" && f == Flows.ID && !oneIn(20, "name") {
+		typ := typ
+		if oneIn(3, label+" has its own type") {
+			typ = pick(label+" type", k.Variant.Enum...)
+		}
+		for i := range k.Fields {
+			f := &k.Fields[i]
+			if f.Inside && !f.AppliesTo(typ) && !oneIn(25, label+f.Path+" anyway") || f.Variants == nil && label == "defaults" && f == k.ID && !oneIn(20, "name") {
 				continue
 			}
 			if oneIn(keepOne, label+f.Path+" out") {
@@ -357,8 +392,12 @@ func genDocument(t *rapid.T) string {
 			}
 			right := []string{"text"}
 			switch {
-			case f == Flows.Variant:
+			case f == k.Variant:
 				right = []string{typ}
+			case f == k.Channel && !oneIn(6, label+" another channel"):
+				right = []string{channel}
+			case f.Type == Words:
+				right = []string{"[" + f.Enum[0] + "]", "[" + strings.Join(f.Enum[1:3], ", ") + "]"}
 			case f.Enum != nil:
 				right = f.Enum
 			case f.Type == Bool:
@@ -367,8 +406,12 @@ func genDocument(t *rapid.T) string {
 				right = []string{"0", "3"}
 			case f.SID != "":
 				right = []string{sid(f)}
-			case f.Path == "integration.url":
+			case f.rule == urlRule:
 				right = []string{"https://example.com/x"}
+			case f.rule == countryRule:
+				right = []string{"US", "DE"}
+			case f.rule == addressRule:
+				right = []string{k.prefixes[channel] + "+15551230000", k.prefixes[channel] + "x"}
 			}
 			keys := f.keysOf()
 			line := keys[0] + ": " + value(label+f.Path, right...)
@@ -385,24 +428,24 @@ func genDocument(t *rapid.T) string {
 			}
 		}
 		switch {
-		case oneIn(15, label+" odd integration"):
-			lines = append(lines, "integration: "+pick(label+" integration", oddValues...))
-		case len(inner) > 0 && !oneIn(10, label+" no integration"):
+		case oneIn(15, label+" odd group"):
+			lines = append(lines, k.Group+": "+pick(label+" group", oddValues...))
+		case len(inner) > 0 && !oneIn(10, label+" no group"):
 			if oneIn(20, label+" unknown") {
 				inner = append(inner, "colour: red")
 			}
-			lines = append(lines, "integration:")
+			lines = append(lines, k.Group+":")
 			for _, line := range inner {
 				lines = append(lines, "  "+line)
 			}
 		}
 		if oneIn(6, label+" ignores") {
-			lines = append(lines, "ignore_changes: "+value(label+" ignores", "[enabled, integration]", "[]"))
+			lines = append(lines, "ignore_changes: "+value(label+" ignores", "["+k.Enabled.Path+", "+k.Group+"]", "[]"))
 		}
-		if label == "flow" && oneIn(6, "pinned") || oneIn(30, label+" pinned") {
+		if label == "own" && !k.ByContact() && oneIn(6, "pinned") || oneIn(30, label+" pinned") {
 			lines = append(lines, "sid: "+value("sid", "FO"+hex))
 		}
-		if label == "flow" && oneIn(6, "renamed") || oneIn(30, label+" renamed") {
+		if label == "own" && !k.ByContact() && oneIn(6, "renamed") || oneIn(30, label+" renamed") {
 			lines = append(lines, "renamed_from: "+value("renamed_from", "[Old, Older]"))
 		}
 		if oneIn(30, label+" unknown") {
@@ -426,11 +469,11 @@ func genDocument(t *rapid.T) string {
 	}
 	if oneIn(2, "has defaults") {
 		if lines := layer("defaults", 2); len(lines) > 0 {
-			fmt.Fprintf(&b, "defaults:\n  %s\n", strings.Join(lines, "\n  "))
+			fmt.Fprintf(&b, "%s:\n  %s\n", k.Defaults, strings.Join(lines, "\n  "))
 		}
 	}
-	if lines := layer("flow", rapid.IntRange(4, 30).Draw(t, "left out")); len(lines) > 0 {
-		fmt.Fprintf(&b, "flows:\n  - %s\n", strings.Join(lines, "\n    "))
+	if lines := layer("own", rapid.IntRange(4, 30).Draw(t, "left out")); len(lines) > 0 {
+		fmt.Fprintf(&b, "%s:\n  - %s\n", k.Plural, strings.Join(lines, "\n    "))
 	}
 	return b.String()
 }
