@@ -39,31 +39,50 @@ func genSID(prefix string) *rapid.Generator[string] {
 	return rapid.Map(rapid.IntRange(0, 3), func(n int) string { return fmt.Sprintf("%s%032x", prefix, n) })
 }
 
-// genFlow draws a flow that can be declared.
-func genFlow() *rapid.Generator[Object] {
+// genObject draws a flow or an address that can be declared.
+func genObject() *rapid.Generator[Object] {
 	return rapid.Custom(func(t *rapid.T) Object {
-		typ := rapid.SampledFrom([]string{"", Studio, External, Task}).Draw(t, "integration type")
-		flow := Flows.Make(Values{"integration_type": typ})
-		for f := range Flows.In(Flows.of(typ)) {
+		k := rapid.SampledFrom(Kinds).Draw(t, "kind")
+		variants := k.Variant.Enum
+		if !k.Variant.Required {
+			variants = append([]string{""}, variants...)
+		}
+		variant := rapid.SampledFrom(variants).Draw(t, "variant")
+		channel := rapid.SampledFrom(k.Channel.Enum).Draw(t, "channel")
+		o := k.Make(Values{k.Variant.Path: variant})
+		right := func(f *Field) func(string) bool { return func(s string) bool { return f.checkString(s).message == "" } }
+		for f := range k.In(k.of(variant)) {
 			var v Value
 			switch {
-			case f == Flows.Variant:
-				v = typ
-			case f == Flows.ID:
-				v = genText().Filter(func(s string) bool { return checkName(s).message == "" }).Draw(t, f.Path)
-			case f == Flows.Contact:
+			case f == k.Variant:
+				v = variant
+			case f == k.Channel:
+				v = channel
+			case f == k.ID && k.ByContact():
+				v = k.prefixes[channel] + genText().Filter(right(f)).Draw(t, f.Path)
+			case f == k.ID:
+				v = genText().Filter(right(f)).Draw(t, f.Path)
+			case f == k.Contact:
 				v = rapid.OneOf(rapid.Just(""), genText()).Draw(t, f.Path)
+			case f.Type == Words:
+				v = NewWordSet(rapid.SliceOfN(rapid.SampledFrom(f.Enum), 1, 3).Draw(t, f.Path))
 			case f.Enum != nil:
 				v = rapid.SampledFrom(f.Enum).Draw(t, f.Path)
 			case f.SIDOrName:
-				v = rapid.OneOf(genSID(f.SID), rapid.Just("default"), genText().Filter(func(s string) bool { return f.checkString(s).message == "" })).Draw(t, f.Path)
+				v = rapid.OneOf(genSID(f.SID), rapid.Just("default"), genText().Filter(right(f))).Draw(t, f.Path)
 			case f.SID != "":
 				v = genSID(f.SID).Draw(t, f.Path)
-			case f.rule != nil:
+			case f.rule == urlRule:
 				v = "https://example.com/" + rapid.StringMatching(`[a-z0-9/?&=#$.:@{}-]*`).Draw(t, f.Path)
 				if f.rule.check(v.(string)).message != "" {
 					v = "https://example.com/${x}"
 				}
+			case f.rule == countryRule:
+				v = rapid.SampledFrom([]string{"", "US", "NO"}).Draw(t, f.Path)
+			case f.rule == methodRule:
+				v = rapid.SampledFrom([]string{"get", "POST"}).Draw(t, f.Path)
+			case f.Type == String:
+				v = rapid.OneOf(rapid.Just(""), genText()).Filter(right(f)).Draw(t, f.Path)
 			case f.Type == Int:
 				v = rapid.Int64Range(f.Min, f.Max).Draw(t, f.Path)
 			case f.Default == nil && f.Type == Bool:
@@ -71,37 +90,44 @@ func genFlow() *rapid.Generator[Object] {
 			default:
 				v = rapid.Bool().Draw(t, f.Path)
 			}
-			flow.Set(f, v)
+			o.Set(f, v)
 		}
-		return flow
+		return o
 	})
 }
 
-// genExport draws flows that can stand in one file, with everything around
-// them.
+// genExport draws flows and addresses that can stand in one file, with everything
+// around them.
 func genExport() *rapid.Generator[Export] {
 	return rapid.Custom(func(t *rapid.T) Export {
 		e := Export{
-			Kinds:  []*Kind{Flows},
+			Kinds:  Kinds,
 			Header: rapid.SliceOfN(genText(), 0, 2).Draw(t, "header"),
 			Names:  map[string]string{},
 		}
 		if rapid.Bool().Draw(t, "account") {
 			e.AccountSID = genSID("AC").Draw(t, "account SID")
 		}
-		flows := rapid.SliceOfNDistinct(genFlow(), 0, 6, func(f Object) string { return f.ID() }).Draw(t, "flows")
+		objects := rapid.SliceOfNDistinct(genObject(), 0, 6, func(o Object) Key { return o.Key() }).Draw(t, "objects")
+		slices.SortStableFunc(objects, func(a, b Object) int { return slices.Index(Kinds, a.Kind) - slices.Index(Kinds, b.Kind) })
 		claimed := map[TypedClaim]bool{}
-		for i, f := range flows {
-			on := f
-			on.Set(Flows.Enabled, true)
-			key := on.Claim()
-			f.Set(Flows.Enabled, f.Enabled() && (key == TypedClaim{} || !claimed[key]))
-			claimed[key] = true
-			e.Entries = append(e.Entries, ExportEntry{Object: f, SID: fmt.Sprintf("FO%032x", 100+i), Pin: rapid.Bool().Draw(t, "pin"), Comment: rapid.SliceOfN(genText(), 0, 2).Draw(t, "comment")})
+		routed := map[Claim]bool{} // by flows
+		for i, o := range objects {
+			on := o
+			on.Set(o.Kind.Enabled, true)
+			claim := on.Claim()
+			if claimed[claim] && claim != (TypedClaim{}) || o.Kind.ByContact() && routed[o.Route()] {
+				o.Set(o.Kind.Enabled, false)
+			}
+			claimed[claim] = true
+			if !o.Kind.ByContact() && o.Get(o.Kind.Contact) != nil {
+				routed[o.Route()] = true
+			}
+			e.Entries = append(e.Entries, ExportEntry{Object: o, SID: fmt.Sprintf("%s%032x", o.Kind.SID, 100+i), Pin: !o.Kind.ByContact() && rapid.Bool().Draw(t, "pin"), Comment: rapid.SliceOfN(genText(), 0, 2).Draw(t, "comment")})
 		}
 		for _, name := range rapid.SliceOfN(genText(), 0, 3).Draw(t, "ignored") {
-			ignored := func(f Object) bool { return f.ID() == name }
-			if name != "" && !slices.ContainsFunc(flows, ignored) {
+			ignored := func(o Object) bool { return o.ID() == name }
+			if name != "" && !slices.ContainsFunc(objects, ignored) {
 				e.Ignore = append(e.Ignore, ExportIgnore{glob.Quote(name), genText().Draw(t, "comment")})
 			}
 		}
@@ -132,7 +158,7 @@ func load(t interface{ Fatalf(string, ...any) }, e Export) *Config {
 }
 
 // TestEncodeLoad is the law that export then load changes nothing, whatever
-// text the flows hold.
+// text the flows and addresses hold.
 func TestEncodeLoad(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := genExport().Draw(t, "export")
@@ -146,15 +172,15 @@ func TestEncodeLoad(t *testing.T) {
 			}
 		}
 		if len(config.Resources) != len(e.Entries) {
-			t.Fatalf("%d flows, want %d", len(config.Resources), len(e.Entries))
+			t.Fatalf("%d are declared, want %d", len(config.Resources), len(e.Entries))
 		}
 		for i, want := range e.Entries {
 			got := config.Resources[i]
 			if diff := cmp.Diff(want.String(), got.String()); diff != "" || want.Object != got.Object {
-				t.Fatalf("flow %d (-want +got):\n%s\n%s", i, diff, e.Encode())
+				t.Fatalf("%s %d (-want +got):\n%s\n%s", want.Kind.Name, i, diff, e.Encode())
 			}
 			if want.Pin != (got.SID == want.SID) {
-				t.Fatalf("flow %d is pinned to %q", i, got.SID)
+				t.Fatalf("%s %d is pinned to %q", want.Kind.Name, i, got.SID)
 			}
 		}
 		for _, r := range string(e.Encode()) {
@@ -165,28 +191,30 @@ func TestEncodeLoad(t *testing.T) {
 	})
 }
 
-// TestDeclarable is the law that Problems and the loader agree on which flows
-// can be declared.
+// TestDeclarable is the law that Problems and the loader agree on what can be
+// declared.
 func TestDeclarable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		flow := genFlow().Draw(t, "flow")
-		if problems := flow.Problems(); problems != nil {
-			t.Fatalf("a good flow has problems: %v", problems)
+		o := genObject().Draw(t, "object")
+		if problems := o.Problems(); problems != nil {
+			t.Fatalf("a good %s has problems: %v", o.Kind.Name, problems)
 		}
-		f := rapid.SampledFrom(slices.Collect(Flows.In(Flows.of(flow.Variant())))).Draw(t, "field")
+		f := rapid.SampledFrom(slices.Collect(o.Kind.In(o.Kind.of(o.Variant())))).Draw(t, "field")
 		switch f.Type {
 		case String:
-			s := genText().Filter(func(s string) bool { return f != Flows.Variant || s != "" }).Draw(t, "text")
-			if f == Flows.Variant && slices.Contains(f.Enum, s) {
+			s := genText().Filter(func(s string) bool { return f != o.Kind.Variant || s != "" }).Draw(t, "text")
+			if f == o.Kind.Variant && slices.Contains(f.Enum, s) {
 				return
 			}
-			flow.Set(f, s)
+			o.Set(f, s)
 		case Int:
-			flow.Set(f, rapid.Int64().Draw(t, "number"))
+			o.Set(f, rapid.Int64().Draw(t, "number"))
+		case Words:
+			o.Set(f, NewWordSet(rapid.SliceOfN(genText(), 0, 2).Draw(t, "words")))
 		}
-		text := Export{Kinds: []*Kind{Flows}, Entries: []ExportEntry{{Object: flow}}}.Encode()
+		text := Export{Kinds: []*Kind{o.Kind}, Entries: []ExportEntry{{Object: o}}}.Encode()
 		_, err := Load([]string{"-"}, Options{Stdin: strings.NewReader(string(text))})
-		if problems := flow.Problems(); (err == nil) != (problems == nil) && flow.Variant() != "" {
+		if problems := o.Problems(); (err == nil) != (problems == nil) && (o.Variant() != "" || o.Kind.Variant.Required) {
 			t.Fatalf("Load says %v, Problems says %q\n%s", err, problems, text)
 		}
 	})
@@ -251,7 +279,7 @@ func TestEncodeGolden(t *testing.T) {
 	}
 }
 
-// TestOrder is the law that it does not matter how flows are spread over
+// TestOrder is the law that it does not matter how flows and addresses are spread over
 // files, nor in which order the files are given.
 func TestOrder(t *testing.T) {
 	dir := t.TempDir()
@@ -259,7 +287,7 @@ func TestOrder(t *testing.T) {
 		e := genExport().Draw(t, "export")
 		parts := make([]Export, 3)
 		for i := range parts {
-			parts[i].Kinds, parts[i].AccountSID = []*Kind{Flows}, e.AccountSID
+			parts[i].Kinds, parts[i].AccountSID = Kinds, e.AccountSID
 		}
 		for _, f := range e.Entries {
 			p := &parts[rapid.IntRange(0, len(parts)-1).Draw(t, "part")]
@@ -273,7 +301,7 @@ func TestOrder(t *testing.T) {
 			}
 			paths = append(paths, path)
 		}
-		flows := func(paths []string) []string {
+		declared := func(paths []string) []string {
 			config, err := Load(paths, Options{})
 			if err != nil {
 				t.Fatalf("%v", err)
@@ -289,8 +317,8 @@ func TestOrder(t *testing.T) {
 			slices.Sort(texts)
 			return texts
 		}
-		want := flows(paths)
-		if diff := cmp.Diff(want, flows(rapid.Permutation(paths).Draw(t, "order"))); diff != "" {
+		want := declared(paths)
+		if diff := cmp.Diff(want, declared(rapid.Permutation(paths).Draw(t, "order"))); diff != "" {
 			t.Fatalf("the order matters:\n%s", diff)
 		}
 	})

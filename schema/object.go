@@ -75,6 +75,11 @@ func (o *Object) Text(f *Field) string {
 // have, and gives those that it adds their defaults; a field that the variant does
 // not have keeps no value.
 func (o *Object) Set(f *Field, v Value) {
+	o.set(f, v)
+	o.settle()
+}
+
+func (o *Object) set(f *Field, v Value) {
 	if v == nil || v == "" {
 		v = f.Default
 	}
@@ -96,10 +101,13 @@ func (o *Object) Set(f *Field, v Value) {
 	if f == o.Kind.Variant && v != o.values[f.index] {
 		o.values[f.index] = v
 		for g := range o.Kind.In(o.Kind.Typed &^ f.Bit()) {
-			o.Set(g, nil)
+			o.set(g, nil)
 		}
 	}
 	o.values[f.index] = v
+}
+
+func (o *Object) settle() {
 	if o.Kind.settle != nil {
 		o.Kind.settle(o)
 	}
@@ -118,8 +126,9 @@ func (f *Field) spelling(s string) string {
 // Copy copies fields from another object of the kind.
 func (o *Object) Copy(from *Object, set FieldSet) {
 	for f := range o.Kind.In(set) {
-		o.Set(f, from.values[f.index])
+		o.set(f, from.values[f.index])
 	}
+	o.settle()
 }
 
 // The values of the fields with a role.
