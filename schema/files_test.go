@@ -2,6 +2,7 @@ package schema
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -9,8 +10,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
 
 	"flexsync/internal/yamldoc"
 )
@@ -193,5 +197,49 @@ func TestFlowsOnly(t *testing.T) {
 		if calls != want {
 			t.Errorf("%q: %d calls, want %d", text, calls, want)
 		}
+	}
+}
+
+// TestSharedFiles loads configurations that share files side by side, each with
+// variables of its own: each is as it is alone.
+func TestSharedFiles(t *testing.T) {
+	shared := "version: 1\ndefaults: &d {channel_type: web, chat_service_sid: \"${service}\"}\nflows:\n" +
+		"  - {friendly_name: \"${name}\", <<: *d}\n  - {friendly_name: \"Flow ${name}\", long_lived: \"${on}\"}\n"
+	dir := write(t, map[string]string{"flows/a.yaml": shared, "flows/b.yaml": strings.ReplaceAll(shared, "${name}", "b ${name}"), "vars.yaml": "service: IS00000000000000000000000000000001\n"})
+	files := new(yamldoc.Files)
+	options := func(i int) Options {
+		vars := map[string]string{"name": fmt.Sprint("n", i), "on": fmt.Sprint(i%2 == 0)}
+		if i%5 == 4 {
+			delete(vars, "name")
+		}
+		return Options{Vars: vars, VarFiles: []string{filepath.Join(dir, "vars.yaml")}}
+	}
+	paths := []string{filepath.Join(dir, "flows")}
+	text := func(c *Config, err error) string {
+		if err != nil {
+			return err.Error()
+		}
+		return render(t, c)
+	}
+	var want, got [20]string
+	for i := range want {
+		want[i] = text(Load(paths, options(i)))
+	}
+	var wg sync.WaitGroup
+	for i := range got {
+		opts := options(i)
+		opts.Files = files
+		release := Hold(paths, opts)
+		wg.Go(func() {
+			got[i] = text(Load(paths, opts))
+			release()
+		})
+	}
+	wg.Wait()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("shared (-alone +shared):\n%s", diff)
+	}
+	if want[0] == want[1] || !strings.Contains(want[4], `variable "name" is not set`) {
+		t.Errorf("the configurations do not differ: %s, %s", want[0], want[4])
 	}
 }

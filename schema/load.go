@@ -49,17 +49,29 @@ type Options struct {
 
 	Stdin io.Reader // read for the path "-"
 	Dir   string    // searched when no path is given; "" is the current directory
+
+	// Files has what other Loads of the run have read already; nil is nothing.
+	Files *yamldoc.Files
+}
+
+func (o *Options) files() *yamldoc.Files {
+	if o.Files == nil {
+		o.Files = new(yamldoc.Files)
+	}
+	return o.Files
 }
 
 // Load reads files, directories (every *.yaml and *.yml below them in any case,
 // sorted; links are followed, hidden files and the variable files are skipped) and
 // "-". A file that several paths lead to is read once. Without paths it reads
 // flows.yaml, flows.yml or flows/ in opts.Dir, of which exactly one must exist.
+// opts.Files keeps the files that are at fault.
 //
 // The error is yamldoc.Problems when the input is at fault; that includes a path
 // that does not exist. Any other error comes from the operating system.
 func Load(paths []string, opts Options) (*Config, error) {
-	varFiles, problems, err := yamldoc.ReadVarFiles(opts.VarFiles)
+	files := opts.files()
+	varFiles, problems, err := files.ReadVars(opts.VarFiles)
 	if err != nil {
 		return nil, err
 	}
@@ -77,9 +89,11 @@ func Load(paths []string, opts Options) (*Config, error) {
 
 	parts := make([]contents, len(inputs))
 	sources := make([]*yamldoc.Source, len(inputs))
+	release := make([]func(), len(inputs))
 	flowsOnly := len(inputs) > 0
 	for i, in := range inputs {
-		src, problem, err := yamldoc.ReadSource(in, opts.Stdin)
+		release[i] = files.Hold(in)
+		src, problem, err := files.Read(in, opts.Stdin)
 		switch {
 		case err != nil:
 			return nil, err
@@ -100,6 +114,9 @@ func Load(paths []string, opts Options) (*Config, error) {
 		if src != nil {
 			g.Go(func() error {
 				parts[i] = newDecoder(src, vars).file()
+				if sources[i] = nil; len(parts[i].problems) == 0 {
+					release[i]() // the nodes of a large file take more memory than all else
+				}
 				return nil
 			})
 		}
@@ -174,7 +191,18 @@ func join(parts []contents) *contents {
 // Inputs finds the files that [Load] would read, in its order, and what is wrong
 // with the paths.
 func Inputs(paths []string, opts Options) ([]yamldoc.Input, yamldoc.Problems) {
-	return yamldoc.FindInputs(paths, opts.Dir, defaultPaths, opts.VarFiles)
+	return opts.files().Find(paths, opts.Dir, defaultPaths, opts.VarFiles)
+}
+
+// Hold keeps in opts.Files what is read of the files that [Load] would read, variable
+// files included, until release is called: so that other Loads need not read what they
+// share.
+func Hold(paths []string, opts Options) (release func()) {
+	inputs, _ := Inputs(paths, opts)
+	for _, path := range opts.VarFiles {
+		inputs = append(inputs, yamldoc.Input{Name: path, Path: path})
+	}
+	return opts.files().Hold(inputs...)
 }
 
 // Files lists the files that [Load] would read, in its order and as it names

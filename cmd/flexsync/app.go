@@ -11,6 +11,7 @@ import (
 
 	"flexsync/internal/render"
 	"flexsync/internal/safetext"
+	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 )
 
@@ -23,7 +24,8 @@ type app struct {
 	lookupEnv func(string) (string, bool)
 	now       func() time.Time
 	version   string
-	account   string // of a fleet: what its messages are about; otherwise ""
+	account   string         // of a fleet: what its messages are about; otherwise ""
+	files     *yamldoc.Files // the YAML that the run has read
 
 	status *status
 	logger *slog.Logger // nil without -v

@@ -31,7 +31,7 @@ func (f *baseFlags) check() error {
 // account: the YAML of the account of the same name. outs are the files that the
 // command writes. Only a wrong command line is an error: a file that is of no use is
 // one to each account.
-func (f *planInput) baseFleet(ctx context.Context, outs []named) (func(*member) (*schema.Config, error), error) {
+func (f *planInput) baseFleet(ctx context.Context, members []*member, outs []named) (func(*member) (*schema.Config, error), error) {
 	switch {
 	case len(f.Base) == 0:
 		return nil, nil
@@ -51,17 +51,24 @@ func (f *planInput) baseFleet(ctx context.Context, outs []named) (func(*member) 
 			accounts[account.Name] = account
 		}
 	}
+	inputs := make(map[string]*inputFlags)
+	for _, m := range members {
+		if account, ok := accounts[m.Name]; ok {
+			input := inputOf(account)
+			input.SecretVar = f.SecretVar
+			input.hold(m.app, account.Paths)
+			inputs[m.Name] = &input
+		}
+	}
 	return func(m *member) (*schema.Config, error) {
-		account, ok := accounts[m.Name]
+		input := inputs[m.Name]
 		switch {
 		case err != nil:
 			return nil, err
-		case !ok:
+		case input == nil:
 			return nil, fmt.Errorf("%s has no account %s", path, m.Name)
 		}
-		input := inputOf(account)
-		input.SecretVar = f.SecretVar
-		return input.loadBase(ctx, m.app, account.Paths)
+		return input.loadBase(ctx, m.app, accounts[m.Name].Paths)
 	}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"flexsync/internal/yamldoc"
 	"flexsync/plan"
 	"flexsync/schema"
 )
@@ -58,6 +59,7 @@ type inputFlags struct {
 	VarFile   []string `sep:"none" placeholder:"FILE" file:"vars" group:"selection" help:"Read variables from a flat YAML file (repeatable; later files win)."`
 
 	unusedSecret func(string) // see schema.Options
+	release      func()       // ends hold; nil without
 }
 
 // accountFlags belong to every command that reads the account.
@@ -96,7 +98,7 @@ type planInput struct {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lookupEnv func(string) (string, bool)) int {
 	out, conversation := newStream(ctx, stdout), newStream(ctx, stderr)
 	a := &app{
-		stdin: stdin, stdout: out, stderr: conversation, lookupEnv: lookupEnv,
+		stdin: stdin, stdout: out, stderr: conversation, lookupEnv: lookupEnv, files: new(yamldoc.Files),
 		now: time.Now, version: version(debug.ReadBuildInfo()),
 	}
 	a.showStatus(out, conversation)

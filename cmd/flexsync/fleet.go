@@ -152,6 +152,13 @@ func spareInputs(outs []named, account fleet.Account) error {
 	return nil
 }
 
+// hold keeps the YAML that several accounts share until the last of them has read it.
+func hold(a *app, members []*member) {
+	for _, m := range members {
+		m.input.hold(a, m.Paths)
+	}
+}
+
 // each runs do for all members side by side, at most atOnce at a time. An error of one
 // stops none of the others.
 func each(members []*member, atOnce int, do func(*member) error) {
@@ -297,11 +304,12 @@ func nowhere(members []*member) error {
 // planFleet reads and plans every account. outs are the files that the command
 // writes.
 func (f *planInput) planFleet(ctx context.Context, a *app, members []*member, atOnce int, use use, asJSON, keep bool, outs ...named) error {
-	base, err := f.baseFleet(ctx, outs)
+	base, err := f.baseFleet(ctx, members, outs)
 	if err != nil {
 		return err
 	}
 	f.hide(members)
+	hold(a, members)
 	each(members, atOnce, func(m *member) (err error) {
 		in := *f
 		in.Paths, in.inputFlags, in.accountFlags = m.Paths, m.input, m.flags
@@ -468,6 +476,7 @@ func (c *validateCmd) runFleet(ctx context.Context, a *app) error {
 		return err
 	}
 	c.hide(members)
+	hold(a, members)
 	return c.alone(ctx, a, members, c.Format == "json", "valid", func(m *member) error {
 		one := validateCmd{Paths: m.Paths, inputFlags: m.input, Format: c.Format, AllowUnset: c.AllowUnset}
 		return one.run(ctx, m.app)

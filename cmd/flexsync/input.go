@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -27,7 +26,7 @@ func (f *inputFlags) load(ctx context.Context, a *app, paths []string, allowUnse
 		}
 		vars[name] = value
 	}
-	opts := schema.Options{Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, Secrets: f.SecretVar, UnusedSecret: f.unusedSecret, FlowsOnly: flowsOnly, AllowUnset: allowUnset, Stdin: a.stdin}
+	opts := schema.Options{Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, Secrets: f.SecretVar, UnusedSecret: f.unusedSecret, FlowsOnly: flowsOnly, AllowUnset: allowUnset, Stdin: a.stdin, Files: a.files}
 	typed := slices.Contains(paths, "-") && isTerminal(a.stdin)
 	if typed {
 		defer a.status.hide()()
@@ -39,24 +38,30 @@ func (f *inputFlags) load(ctx context.Context, a *app, paths []string, allowUnse
 	}
 	var problems yamldoc.Problems
 	if errors.As(err, &problems) {
-		err = notYAML(ctx, problems)
+		err = a.notYAML(problems)
+	}
+	if f.release != nil {
+		f.release()
 	}
 	return cfg, err
 }
 
+// hold keeps the files that load reads until it has read them: other accounts of a
+// fleet have some of them too.
+func (f *inputFlags) hold(a *app, paths []string) {
+	f.release = schema.Hold(paths, schema.Options{VarFiles: f.VarFile, Files: a.files})
+}
+
 // notYAML puts one problem in the place of those of a file that is no YAML but
 // another of ours. JSON is YAML, so each of its members would be an unknown key.
-func notYAML(ctx context.Context, problems yamldoc.Problems) yamldoc.Problems {
+func (a *app) notYAML(problems yamldoc.Problems) yamldoc.Problems {
 	other := make(map[string]*yamldoc.Problem) // by file; nil: it is meant to be YAML
 	var found yamldoc.Problems
 	for _, p := range problems {
 		q, known := other[p.File]
 		if !known {
-			// A FIFO has been read already.
-			if info, err := os.Stat(p.File); err == nil && info.Mode().IsRegular() {
-				if data, err := readFile(ctx, p.File, maxPlanBytes); err == nil {
-					q = recognise(p.File, data)
-				}
+			if src := a.files.Known(p.File); src != nil {
+				q = recognise(p.File, src.Text())
 			}
 			other[p.File] = q
 		}

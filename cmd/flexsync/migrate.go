@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"flexsync/internal/glob"
@@ -44,7 +41,7 @@ func (c *migrateCmd) Run(ctx context.Context, a *app) error {
 		a.say("reading YAML from the terminal; press Ctrl-D to end")
 	}
 	result, err := await(ctx.Done(), 0, func() (migrate.Result, error) {
-		sources, err := c.sources(a.stdin)
+		sources, err := c.sources(a)
 		if err != nil {
 			return migrate.Result{}, err
 		}
@@ -70,32 +67,22 @@ func (c *migrateCmd) Run(ctx context.Context, a *app) error {
 
 // sources reads the YAML, and refuses what validate refuses. Of variables it knows
 // only which files hold them.
-func (c *migrateCmd) sources(stdin io.Reader) ([]*yamldoc.Source, error) {
-	inputs, problems := schema.Inputs(c.Paths, schema.Options{VarFiles: c.VarFile})
+func (c *migrateCmd) sources(a *app) ([]*yamldoc.Source, error) {
+	inputs, problems := schema.Inputs(c.Paths, schema.Options{VarFiles: c.VarFile, Files: a.files})
 	if len(problems) > 0 {
 		return nil, problems.Tidy()
 	}
-	var typed bytes.Buffer // is read twice
-	if stdin != nil {
-		stdin = io.TeeReader(stdin, &typed)
-	}
-	var sources []*yamldoc.Source
+	defer a.files.Hold(inputs...)()
 	var paths []string
 	for _, in := range inputs {
 		paths = append(paths, in.Path)
-		src, problem, err := yamldoc.ReadSource(in, stdin)
-		if err != nil {
-			return nil, err
-		}
-		if problem == nil { // otherwise schema.Load reports it
-			sources = append(sources, src)
-		}
 	}
-	if _, err := schema.Load(paths, schema.Options{AllowUnset: true, Stdin: &typed}); err != nil {
+	if _, err := schema.Load(paths, schema.Options{AllowUnset: true, Stdin: a.stdin, Files: a.files}); err != nil {
 		return nil, err
 	}
-	if len(sources) < len(inputs) {
-		return nil, errors.New("the files changed while they were read")
+	sources := make([]*yamldoc.Source, len(inputs))
+	for i, in := range inputs {
+		sources[i], _, _ = a.files.Read(in, nil) // as Load read it
 	}
 	return sources, nil
 }

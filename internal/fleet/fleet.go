@@ -57,7 +57,7 @@ var (
 // Read reads a fleet file. The error is yamldoc.Problems, all of them, when the file
 // is at fault; any other comes from the operating system.
 func Read(path string) (*Fleet, error) {
-	src, problem, err := yamldoc.ReadSource(yamldoc.Input{Name: path, Path: path}, nil)
+	src, problem, err := new(yamldoc.Files).Read(yamldoc.Input{Name: path, Path: path}, nil)
 	if err != nil {
 		return nil, err
 	}

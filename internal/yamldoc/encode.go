@@ -54,18 +54,17 @@ func (src *Source) part(start, end int) *Source {
 	if isSeparator(data) {
 		copy(data, "   ")
 	}
-	return &Source{name: src.name, data: data}
+	return &Source{src.name, &text{data: data}}
 }
 
 // trees is Trees of a source whose lines begin behind some others.
 func (src *Source) trees(above int, visit func(doc *Node)) Problems {
-	found := false
-	problems := src.decode(func(doc *Node) {
-		found = true
+	docs, problems := src.parse()
+	for _, doc := range docs {
 		moveDown(doc, above)
 		visit(doc)
-	})
-	if found {
+	}
+	if len(docs) > 0 {
 		return problems
 	}
 	var lines []string

@@ -9,7 +9,126 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 )
+
+// Files reads the files of a run: it lists a directory once, and it opens, reads and
+// parses a file once, whatever the number of paths and configurations that lead to it,
+// as long as someone holds it. The zero value has read nothing. Several goroutines may
+// use it at once.
+type Files struct {
+	real memo[string] // by path, see realPath
+	dirs memo[listing]
+
+	mu   sync.Mutex
+	read map[string]*file // by real path; "-" is standard input
+}
+
+// memo is what a function returned for a path, which it keeps.
+type memo[T any] struct{ sync.Map }
+
+func (m *memo[T]) get(path string, find func(string) T) T {
+	if v, ok := m.Load(path); ok {
+		return v.(T)
+	}
+	v := find(path)
+	m.Store(path, v)
+	return v
+}
+
+type listing struct {
+	entries []fs.DirEntry // sorted
+	err     error
+}
+
+func list(dir string) listing {
+	entries, err := os.ReadDir(dir)
+	return listing{entries, err}
+}
+
+// file is what was read of a file.
+type file struct {
+	key   string
+	holds int // guarded by Files.mu
+
+	mu      sync.Mutex // held while the file is read
+	done    bool
+	src     *Source
+	problem *Problem
+	err     error
+}
+
+// at returns the file of an input, read or not.
+func (f *Files) at(in Input) *file {
+	key := f.key(in)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.read == nil {
+		f.read = make(map[string]*file)
+	}
+	if f.read[key] == nil {
+		f.read[key] = &file{key: key}
+	}
+	return f.read[key]
+}
+
+// key is the same for all paths of a file.
+func (f *Files) key(in Input) string {
+	if in.stdin {
+		return "-"
+	}
+	return f.real.get(in.Path, realPath)
+}
+
+// Hold keeps what is read of some files until release is called, once. A file that
+// nobody ever held is kept too.
+func (f *Files) Hold(inputs ...Input) (release func()) {
+	held := make([]*file, len(inputs))
+	for i, in := range inputs {
+		held[i] = f.at(in)
+		f.mu.Lock()
+		held[i].holds++
+		f.mu.Unlock()
+	}
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for _, file := range held {
+			if file.holds--; file.holds == 0 {
+				delete(f.read, file.key)
+			}
+		}
+	}
+}
+
+// Read reads an input to its end. The problem is one of the input, the error one of
+// the operating system.
+func (f *Files) Read(in Input, stdin io.Reader) (*Source, *Problem, error) {
+	file := f.at(in)
+	file.mu.Lock()
+	defer file.mu.Unlock()
+	if !file.done {
+		file.done = true
+		var data []byte
+		if data, file.problem, file.err = in.read(stdin); file.problem == nil && file.err == nil {
+			file.src, file.problem = NewSource(in.Name, data)
+		}
+	}
+	return file.src.as(in.Name), file.problem.as(in.Name), file.err
+}
+
+// Known returns what is read and kept of a path, or nil.
+func (f *Files) Known(path string) *Source {
+	f.mu.Lock()
+	file := f.read[f.key(Input{Path: path})]
+	f.mu.Unlock()
+	if file == nil {
+		return nil
+	}
+	file.mu.Lock()
+	defer file.mu.Unlock()
+	return file.src.as(path)
+}
 
 // Input is one file to read.
 type Input struct {
@@ -21,6 +140,7 @@ type Input struct {
 // finder turns paths into inputs, each file once, however many links lead to
 // it. The keys of its maps are real paths.
 type finder struct {
+	files    *Files
 	inputs   []Input
 	problems Problems
 	seen     map[string]bool  // inputs
@@ -35,12 +155,12 @@ type walk struct {
 	found bool // has YAML, new or not
 }
 
-// FindInputs lists the files that paths name, in their order: files, directories
+// Find lists the files that paths name, in their order: files, directories
 // (all YAML files below them, sorted; links are followed, hidden files and those in
 // except are skipped), and "-" for standard input. Without paths, exactly one of
 // defaults must exist in dir; a default that ends in a slash is a directory.
-func FindInputs(paths []string, dir string, defaults, except []string) ([]Input, Problems) {
-	f := &finder{seen: map[string]bool{}, skip: map[string]bool{}, walked: map[string]*walk{}}
+func (files *Files) Find(paths []string, dir string, defaults, except []string) ([]Input, Problems) {
+	f := &finder{files: files, seen: map[string]bool{}, skip: map[string]bool{}, walked: map[string]*walk{}}
 	if len(paths) == 0 {
 		path, problem := defaultPath(dir, defaults)
 		if problem != nil {
@@ -49,7 +169,7 @@ func FindInputs(paths []string, dir string, defaults, except []string) ([]Input,
 		paths = []string{path}
 	}
 	for _, path := range except {
-		f.skip[realPath(path)] = true
+		f.skip[f.real(path)] = true
 	}
 	for _, path := range paths {
 		if path == "-" {
@@ -105,17 +225,17 @@ func defaultPath(dir string, defaults []string) (string, *Problem) {
 // file declares may be deleted, so only hidden files and those with other names are
 // skipped silently.
 func (f *finder) walk(dir string) (found bool) {
-	real := realPath(dir)
+	real := f.real(dir)
 	if f.walked[real] != nil {
 		return f.walked[real].found
 	}
 	here := &walk{path: dir}
 	f.walked[real] = here
-	entries, err := os.ReadDir(dir) // sorted
-	if err != nil {
-		f.unreadable(dir, err, "")
+	all := f.files.dirs.get(dir, list)
+	if all.err != nil {
+		f.unreadable(dir, all.err, "")
 	}
-	for _, e := range entries {
+	for _, e := range all.entries {
 		if strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
@@ -130,12 +250,12 @@ func (f *finder) walk(dir string) (found bool) {
 		}
 		switch {
 		case kind.IsDir():
-			if above := f.walked[realPath(path)]; above != nil && !above.done {
+			if above := f.walked[f.real(path)]; above != nil && !above.done {
 				f.cycle(path, above.path, e.Type()&fs.ModeSymlink != 0)
 				continue
 			}
 			here.found = f.walk(path) || here.found
-		case !IsYAML(path) || f.skip[realPath(path)]:
+		case !IsYAML(path) || f.skip[f.real(path)]:
 		case !kind.IsRegular():
 			f.problem(path, fmt.Sprintf("expected a file, found a %s", typeName(kind)), "remove it, or pass it as a path of its own")
 		default:
@@ -191,11 +311,7 @@ func unreadablePath(path string, err error, hint string) Problem {
 
 // add adds an input unless it has it, under whatever path.
 func (f *finder) add(in Input) {
-	key := "-"
-	if !in.stdin {
-		key = realPath(in.Path)
-	}
-	if !f.seen[key] {
+	if key := f.files.key(in); !f.seen[key] {
 		f.seen[key] = true
 		f.inputs = append(f.inputs, in)
 	}
@@ -204,6 +320,8 @@ func (f *finder) add(in Input) {
 func (f *finder) problem(path, message, hint string) {
 	f.problems = append(f.problems, Problem{Pos: Pos{File: path}, Message: message, Hint: hint})
 }
+
+func (f *finder) real(path string) string { return f.files.real.get(path, realPath) }
 
 // realPath is a path that is the same for the same file.
 func realPath(path string) string {

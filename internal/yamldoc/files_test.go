@@ -80,9 +80,10 @@ func TestPathsRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			inputs, problems := FindInputs([]string{"d"}, "", nil, nil)
+			files := new(Files)
+			inputs, problems := files.Find([]string{"d"}, "", nil, nil)
 			for _, in := range inputs {
-				if _, problem, err := ReadSource(in, nil); err != nil {
+				if _, problem, err := files.Read(in, nil); err != nil {
 					t.Fatal(err)
 				} else if problem != nil {
 					problems = append(problems, *problem)
@@ -129,7 +130,7 @@ func TestDefaultPath(t *testing.T) {
 					t.Skip(err)
 				}
 			}
-			inputs, problems := FindInputs(nil, dir, []string{"flows.yaml", "flows.yml", "flows/"}, nil)
+			inputs, problems := new(Files).Find(nil, dir, []string{"flows.yaml", "flows.yml", "flows/"}, nil)
 			if len(problems) > 0 {
 				if len(problems) != 1 || !strings.Contains(problems.Error(), tt.want) {
 					t.Errorf("got %v, want %s", problems, tt.want)
@@ -165,4 +166,64 @@ func TestNotText(t *testing.T) {
 		}
 	}
 
+}
+
+// TestFilesOnce: what is held is opened, read and parsed once, by whatever name, and a
+// problem has the name by which its file was reached.
+func TestFilesOnce(t *testing.T) {
+	dir := write(t, map[string]string{"d/a.yaml": "a: b\n", "d/bad.yaml": "a: [\n"})
+	good, bad := filepath.Join(dir, "d", "a.yaml"), filepath.Join(dir, "d", "bad.yaml")
+	t.Chdir(dir)
+	files := new(Files)
+	read := func(path string) (roots []*Node, problems Problems) {
+		t.Helper()
+		src, problem, err := files.Read(Input{Name: path, Path: path}, nil)
+		if err != nil || problem != nil {
+			t.Fatal(problem, err)
+		}
+		problems = src.Documents(func(root *Node) { roots = append(roots, root) })
+		return roots, problems
+	}
+	first := files.Hold(Input{Path: good}, Input{Path: bad})
+	second := files.Hold(Input{Path: "d/a.yaml"})
+	before, _ := read(good)
+	if err := os.WriteFile(good, []byte("a: c\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []func(){func() {}, first} {
+		if end(); files.Known(good) == nil || files.Known(bad) != nil {
+			t.Error("what is read and held is not known, or what is not read is")
+		}
+		if after, _ := read("d/a.yaml"); len(after) != 1 || after[0] != before[0] {
+			t.Error("a file is parsed again while it is held")
+		}
+	}
+	second()
+	if after, _ := read(good); len(after) != 1 || after[0].Content[1].Value != "c" {
+		t.Error("a file is kept when nobody holds it any more")
+	}
+	for _, path := range []string{bad, "d/bad.yaml", bad} {
+		if _, problems := read(path); len(problems) != 1 || problems[0].File != path {
+			t.Errorf("got %v, want a problem in %s", problems, path)
+		}
+	}
+	for _, path := range []string{"gone.yaml", "./gone.yaml"} {
+		if _, problem, err := files.Read(Input{Name: path, Path: path}, nil); err != nil || problem == nil || problem.File != path {
+			t.Errorf("got %v, %v, want a problem of %s", problem, err, path)
+		}
+	}
+}
+
+// TestFindOnce: a directory is listed once.
+func TestFindOnce(t *testing.T) {
+	dir := write(t, map[string]string{"a.yaml": "", "sub/b.yaml": ""})
+	files := new(Files)
+	for range 2 {
+		if inputs, problems := files.Find([]string{dir}, "", nil, nil); len(inputs) != 2 || problems != nil {
+			t.Errorf("got %v, %v", inputs, problems)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "sub", "new.yaml"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -49,6 +49,16 @@ func (p Problem) String() string {
 	return s + p.Message
 }
 
+// as is the problem with the name by which its file is reached.
+func (p *Problem) as(name string) *Problem {
+	if p == nil {
+		return nil
+	}
+	named := *p
+	named.File = name
+	return &named
+}
+
 // Problems is every problem of every file. It is an error: one line a problem.
 type Problems []Problem
 

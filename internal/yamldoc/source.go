@@ -4,18 +4,42 @@ import (
 	"bytes"
 	"fmt"
 	"sort"
+	"sync"
 	"unicode/utf8"
 )
 
 // maxFileSize is how large a file may be, in bytes.
 const maxFileSize = 64 << 20
 
-// Source is the text of one file. It gives the positions of nodes.
+// Source is the text of one file. It gives the positions of nodes. Several goroutines
+// may use it at once.
 type Source struct {
-	name  string
-	data  []byte
-	lines []int // offset of each line's start, see index
+	name string
+	*text
 }
+
+// text is what a file has, by whatever name.
+type text struct {
+	data []byte
+
+	indexing sync.Once
+	lines    []int // offset of each line's start, see index
+
+	parsing  sync.Once
+	docs     []*Node
+	problems Problems // of the parser
+}
+
+// as is the source with the name by which the file is reached.
+func (src *Source) as(name string) *Source {
+	if src == nil {
+		return nil
+	}
+	return &Source{name, src.text}
+}
+
+// Text returns the text of the file, without a byte order mark.
+func (src *Source) Text() []byte { return src.data }
 
 // Mentions reports whether a word is anywhere in the file. One that is not can still
 // be the value of a quoted scalar with escapes.
@@ -25,7 +49,7 @@ func (src *Source) Mentions(word string) bool { return bytes.Contains(src.data, 
 // control characters. A byte order mark is removed, so that columns are those that
 // an editor shows. name is the file's name in positions.
 func NewSource(name string, data []byte) (*Source, *Problem) {
-	src := &Source{name: name, data: bytes.TrimPrefix(data, []byte("\ufeff"))}
+	src := &Source{name, &text{data: bytes.TrimPrefix(data, []byte("\ufeff"))}}
 	if len(src.data) > maxFileSize {
 		return nil, &Problem{Pos: Pos{File: name}, Message: fmt.Sprintf("the file is larger than %d MiB", maxFileSize>>20),
 			Hint: "split it into several files"}
@@ -74,15 +98,14 @@ func (src *Source) Pos(n *Node) Pos {
 // index finds the lines. The other breaks that the YAML parser counts are not in
 // a source.
 func (src *Source) index() []int {
-	if src.lines != nil {
-		return src.lines
-	}
-	src.lines = []int{0}
-	for i, c := range src.data {
-		if c == '\n' || c == '\r' && (i+1 == len(src.data) || src.data[i+1] != '\n') {
-			src.lines = append(src.lines, i+1)
+	src.indexing.Do(func() {
+		src.lines = []int{0}
+		for i, c := range src.data {
+			if c == '\n' || c == '\r' && (i+1 == len(src.data) || src.data[i+1] != '\n') {
+				src.lines = append(src.lines, i+1)
+			}
 		}
-	}
+	})
 	return src.lines
 }
 

@@ -2,7 +2,6 @@ package yamldoc
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -248,14 +247,14 @@ func notVariable(name string) complaint {
 		"a variable name is letters, digits and _, and does not begin with a digit; write $${ for a literal ${"}
 }
 
-// ReadVarFiles reads variable files, each a flat mapping of names to values. Values
+// ReadVars reads variable files, each a flat mapping of names to values. Values
 // are kept as they are written, whatever their type in YAML: 0123 and +1555 are
 // strings. The error is one of the operating system.
-func ReadVarFiles(paths []string) ([]VarFile, Problems, error) {
-	var files []VarFile
+func (files *Files) ReadVars(paths []string) ([]VarFile, Problems, error) {
+	var read []VarFile
 	var problems Problems
 	for _, path := range paths {
-		src, problem, err := ReadSource(Input{Name: path, Path: path}, nil)
+		src, problem, err := files.Read(Input{Name: path, Path: path}, nil)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -279,9 +278,9 @@ func ReadVarFiles(paths []string) ([]VarFile, Problems, error) {
 			}
 			f.read(root, complain)
 		})...)
-		files = append(files, f)
+		read = append(read, f)
 	}
-	return files, problems, nil
+	return read, problems, nil
 }
 
 func (f *VarFile) read(root *Node, complain func(n *Node, message, hint string)) {
@@ -315,15 +314,4 @@ func (f *VarFile) read(root *Node, complain func(n *Node, message, hint string))
 			f.values[name] = value.Value
 		}
 	}
-}
-
-// ReadSource reads one input to its end. The problem is one of the input, the error
-// one of the operating system.
-func ReadSource(in Input, stdin io.Reader) (*Source, *Problem, error) {
-	data, problem, err := in.read(stdin)
-	if problem != nil || err != nil {
-		return nil, problem, err
-	}
-	src, problem := NewSource(in.Name, data)
-	return src, problem, nil
 }

@@ -15,7 +15,7 @@ func TestVarFileProblems(t *testing.T) {
 		"not.yaml":  "x: \"a\n",
 	})
 	files := []string{filepath.Join(dir, "bad.yaml"), filepath.Join(dir, "list.yaml"), filepath.Join(dir, "not.yaml"), filepath.Join(dir, "absent.yaml")}
-	_, problems, err := ReadVarFiles(files)
+	_, problems, err := new(Files).ReadVars(files)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,28 +118,37 @@ func TypeOf(n *Node) string {
 // Documents calls visit with the root of each document in the file that is not
 // empty, up to the first syntax error, which it returns. A document whose aliases
 // cannot be followed safely is a problem and is not visited; the others are.
+//
+// A file is parsed once: visit must not change the nodes.
 func (src *Source) Documents(visit func(root *Node)) Problems {
-	return src.decode(func(doc *Node) { visit(doc.Content[0]) })
+	src.parsing.Do(func() { src.docs, src.problems = src.parse() })
+	for _, doc := range src.docs {
+		visit(doc.Content[0])
+	}
+	problems := slices.Clone(src.problems)
+	for i := range problems {
+		problems[i].File = src.name
+	}
+	return problems
 }
 
-// decode is Documents for the nodes above the roots.
-func (src *Source) decode(visit func(doc *Node)) Problems {
+// parse returns the nodes above the roots.
+func (src *Source) parse() (docs []*Node, problems Problems) {
 	r := bytes.NewReader(src.data)
 	dec := yaml.NewDecoder(r)
-	var problems Problems
 	for {
 		doc, err := nextDocument(dec)
 		if errors.Is(err, io.EOF) {
-			return problems
+			return docs, problems
 		}
 		if err != nil {
-			return append(problems, src.syntaxProblem(err, len(src.data)-r.Len()))
+			return docs, append(problems, src.syntaxProblem(err, len(src.data)-r.Len()))
 		}
 		if p := src.checkAliases(doc.Content[0]); p != nil {
 			problems = append(problems, *p)
 			continue
 		}
-		visit(doc)
+		docs = append(docs, doc)
 	}
 }
 
