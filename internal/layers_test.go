@@ -30,7 +30,7 @@ var layers = []struct {
 	{"state", []string{"schema", "internal/flexapi", "internal/glob", "internal/jsondoc", "internal/safetext"}},
 	{"schema", []string{"internal/glob", "internal/nearest", "internal/yamldoc", "internal/jsondoc", "internal/safetext", "internal/secret"}},
 	{"internal/migrate", []string{"internal/yamldoc", "internal/glob", "internal/safetext"}},
-	{"internal/fleet", []string{"internal/yamldoc", "internal/glob", "internal/nearest"}},
+	{"internal/fleet", []string{"internal/yamldoc", "internal/glob"}},
 	{"internal/yamldoc", []string{"internal/nearest", "internal/safetext"}},
 	// The client knows nothing of flows, and the emulator nothing of anything: a
 	// mistake in what it shared with the client would be hidden in both.

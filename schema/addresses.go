@@ -115,8 +115,8 @@ func refuseAddress(o *Object) (*Field, complaint) {
 	case s == prefix:
 		c = complaint{fmt.Sprintf("address %s has nothing after %s", yamldoc.Quote(s), prefix), ""}
 	case ok:
-		c.message += fmt.Sprintf(": it begins with %s", yamldoc.Quote(before+":"))
-		c.hint = "write " + prefix + after
+		c.Message += fmt.Sprintf(": it begins with %s", yamldoc.Quote(before+":"))
+		c.Hint = "write " + prefix + after
 	}
 	return o.Kind.ID, c
 }
@@ -163,8 +163,8 @@ func checkCountry(s string) complaint {
 		return complaint{}
 	}
 	c := complaint{fmt.Sprintf("%s is not the code of a country", yamldoc.Quote(s)), "write two capital letters, as in US"}
-	if up := strings.ToUpper(s); up != s && checkCountry(up).message == "" {
-		c.hint = "write " + up
+	if up := strings.ToUpper(s); up != s && checkCountry(up).Message == "" {
+		c.Hint = "write " + up
 	}
 	return c
 }

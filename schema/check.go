@@ -20,7 +20,7 @@ func (c *contents) check() {
 }
 
 func (c *contents) problem(pos yamldoc.Pos, at path, what complaint) {
-	c.problems = append(c.problems, yamldoc.Problem{Pos: pos, Path: at.String(), Message: what.message, Hint: what.hint})
+	c.problems = append(c.problems, yamldoc.Problem{Pos: pos, Path: at.String(), Message: what.Message, Hint: what.Hint})
 }
 
 func (c *contents) checkAccounts() {

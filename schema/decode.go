@@ -15,12 +15,10 @@ import (
 // Problems never stop it: a wrong value is left out and marked as unsure, so that
 // nothing else is concluded from it.
 type decoder struct {
-	src  *yamldoc.Source
-	vars *yamldoc.Variables
-	out  contents
-
-	told    map[*yamldoc.Node]bool // unknown keys that are reported, in this document
-	unknown map[unknownKey]complaint
+	src      *yamldoc.Source
+	mappings *yamldoc.Mappings
+	vars     *yamldoc.Variables
+	out      contents
 }
 
 // contents is what one file declares.
@@ -65,7 +63,7 @@ type layer struct {
 	values [maxFields]Value
 	given  FieldSet // written out, by value or by name
 	unsure FieldSet
-	at     [maxFields]entry // where each field is given
+	at     [maxFields]yamldoc.Entry // where each field is given
 	names  []NameRef
 	// templates are, of the values that hold a secret, those with the variables in them.
 	templates map[*Field]string
@@ -80,18 +78,12 @@ type layer struct {
 	ignores    bool // has ignore_changes
 }
 
-// entry is one key of a mapping with its value. The value is no alias.
-type entry struct{ key, value *yamldoc.Node }
-
-// given reports whether the key is there and not null.
-func (e entry) given() bool { return e.value != nil && !yamldoc.IsNull(e.value) }
-
 func newDecoder(src *yamldoc.Source, vars *yamldoc.Variables) *decoder {
-	return &decoder{src: src, vars: vars, unknown: map[unknownKey]complaint{}, out: contents{managed: make(map[*Kind]bool), secrets: make(map[string]bool)}}
+	return &decoder{src: src, mappings: yamldoc.NewMappings(src), vars: vars, out: contents{managed: make(map[*Kind]bool), secrets: make(map[string]bool)}}
 }
 
 func (d *decoder) report(pos yamldoc.Pos, at path, c complaint) {
-	d.out.problems = append(d.out.problems, yamldoc.Problem{Pos: pos, Path: at.String(), Message: c.message, Hint: c.hint})
+	d.out.problems = append(d.out.problems, yamldoc.Problem{Pos: pos, Path: at.String(), Message: c.Message, Hint: c.Hint})
 }
 
 func (d *decoder) problem(n *yamldoc.Node, at path, c complaint) { d.report(d.src.Pos(n), at, c) }
@@ -104,7 +96,6 @@ func (d *decoder) file() contents {
 }
 
 func (d *decoder) document(root *yamldoc.Node) {
-	d.told = map[*yamldoc.Node]bool{}
 	root = yamldoc.Resolved(root)
 	if yamldoc.IsNull(root) {
 		return
@@ -113,22 +104,22 @@ func (d *decoder) document(root *yamldoc.Node) {
 	if !ok {
 		return
 	}
-	if e := top["version"]; !e.given() {
+	if e := top["version"]; !e.Given() {
 		d.problem(root, path{key: "version"}, complaint{"version is missing", "write version: 1 at the top of the document"})
-	} else if version, ok := d.integer(e.value, path{key: "version"}); ok && version != 1 {
-		d.problem(e.value, path{key: "version"}, complaint{fmt.Sprintf("version %d is not supported: this flexsync supports version 1", version), "write version: 1"})
+	} else if version, ok := d.integer(e.Value, path{key: "version"}); ok && version != 1 {
+		d.problem(e.Value, path{key: "version"}, complaint{fmt.Sprintf("version %d is not supported: this flexsync supports version 1", version), "write version: 1"})
 		return // its keys may mean anything
 	}
-	if e := top["account_sid"]; e.given() {
+	if e := top["account_sid"]; e.Given() {
 		at := path{key: "account_sid"}
-		if s, ok := d.text(e.value, at); ok && IsSID("AC", s) {
-			d.out.accounts = append(d.out.accounts, placed[string]{s, d.src.Pos(e.value)})
+		if s, ok := d.text(e.Value, at); ok && IsSID("AC", s) {
+			d.out.accounts = append(d.out.accounts, placed[string]{s, d.src.Pos(e.Value)})
 		} else if ok {
-			d.problem(e.value, at, wrongSID("AC", s))
+			d.problem(e.Value, at, wrongSID("AC", s))
 		}
 	}
-	if e := top["ignore"]; e.given() {
-		d.texts(e.value, path{key: "ignore"}, func(s string, n *yamldoc.Node, at path) {
+	if e := top["ignore"]; e.Given() {
+		d.texts(e.Value, path{key: "ignore"}, func(s string, n *yamldoc.Node, at path) {
 			g, err := glob.Compile(s)
 			if err != nil {
 				d.problem(n, at, complaint{err.Error(), `to match a special character itself, escape it: \* \? \[`})
@@ -139,12 +130,12 @@ func (d *decoder) document(root *yamldoc.Node) {
 	}
 	for _, k := range Kinds {
 		base := &layer{kind: k}
-		if e := top[k.Defaults]; e.given() {
-			d.layer(base, e.value, path{root: k.Defaults})
+		if e := top[k.Defaults]; e.Given() {
+			d.layer(base, e.Value, path{root: k.Defaults})
 		}
-		if e := top[k.Plural]; e.given() {
+		if e := top[k.Plural]; e.Given() {
 			d.out.managed[k] = true
-			d.list(base, e.value)
+			d.list(base, e.Value)
 		}
 	}
 }
@@ -169,102 +160,9 @@ func (d *decoder) list(base *layer, list *yamldoc.Node) {
 	}
 }
 
-// mapping returns the entries of a mapping by their keys, merge keys included.
-// A key of the mapping itself beats a merged one, and of several merged
-// mappings the first one wins. It is not ok for anything but a mapping.
-func (d *decoder) mapping(n *yamldoc.Node, at path, s *shape) (entries map[string]entry, ok bool) {
-	if !yamldoc.IsMapping(n) {
-		d.problem(n, at, complaint{fmt.Sprintf("%s must be a mapping, not %s", s.name, yamldoc.TypeOf(n)), fmt.Sprintf("the keys of %s are %s", s.name, strings.Join(s.names(), ", "))})
-		return nil, false
-	}
-	if yamldoc.HasTag(n) && n.Tag != "!!map" {
-		d.tagged(n, at)
-		return nil, false
-	}
-	entries = make(map[string]entry, len(n.Content)/2)
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		written := n.Content[i]
-		key := yamldoc.Resolved(written)
-		if !yamldoc.IsMerge(key) && !d.isKey(written, at, s) {
-			continue
-		}
-		if first, twice := entries[key.Value]; twice {
-			d.problem(written, at.at(key.Value), complaint{fmt.Sprintf("duplicate key %s; the first is at %s", key.Value, d.src.Pos(first.key)), "remove one"})
-			continue
-		}
-		entries[key.Value] = entry{written, yamldoc.Resolved(n.Content[i+1])}
-	}
-	if merge, ok := entries["<<"]; ok {
-		delete(entries, "<<")
-		d.merge(merge.value, at, s, entries)
-	}
-	return entries, true
-}
-
-// isKey reports whether a key belongs to the shape; a key that does not is a
-// problem.
-func (d *decoder) isKey(written *yamldoc.Node, at path, s *shape) bool {
-	key := yamldoc.Resolved(written)
-	switch {
-	case !yamldoc.IsScalar(key):
-		d.problem(written, at, complaint{fmt.Sprintf("a key must be a string, not %s", yamldoc.TypeOf(key)), ""})
-	case yamldoc.HasTag(key) && key.Tag != yamldoc.TagStr:
-		d.tagged(written, at)
-	case s.has(key.Value):
-		return true
-	case yamldoc.IsPlain(key) && key.Tag != yamldoc.TagStr && !yamldoc.HasTag(key) && yamldoc.TypeOf(key) != "a string":
-		d.problem(written, at, complaint{fmt.Sprintf("the key %s must be a string, not %s", yamldoc.Quote(key.Value), yamldoc.TypeOf(key)), fmt.Sprintf("the keys of %s are %s", s.name, strings.Join(s.names(), ", "))})
-	default:
-		d.unknownKey(written, at, s, key.Value)
-	}
-	return false
-}
-
-// manyUnknown is for how many unknown keys of a file a suggestion is looked for.
-const manyUnknown = 10_000
-
-// unknownKey reports a key that the shape does not have: once, however often
-// it is merged, and with what was meant, which takes a while to find out.
-func (d *decoder) unknownKey(written *yamldoc.Node, at path, s *shape, name string) {
-	if d.told[written] {
-		return
-	}
-	d.told[written] = true
-	id := unknownKey{s, name}
-	c, known := d.unknown[id]
-	if !known {
-		if c.message = "unknown key " + yamldoc.Quote(name); len(d.unknown) < manyUnknown {
-			c = s.unknown(name)
-			d.unknown[id] = c
-		}
-	}
-	d.problem(written, at.at(name), c)
-}
-
-type unknownKey struct {
-	shape *shape
-	name  string
-}
-
-// merge lays the value of a << key under the entries.
-func (d *decoder) merge(n *yamldoc.Node, at path, s *shape, entries map[string]entry) {
-	sources := []*yamldoc.Node{n}
-	if yamldoc.IsSequence(n) {
-		sources = n.Content
-	}
-	for _, source := range sources {
-		source = yamldoc.Resolved(source)
-		if !yamldoc.IsMapping(source) {
-			d.problem(source, at.at("<<"), complaint{fmt.Sprintf("<< takes a mapping or a list of mappings, not %s", yamldoc.TypeOf(source)), "write an alias of a mapping, or a list of such aliases"})
-			continue
-		}
-		below, _ := d.mapping(source, at, s)
-		for key, e := range below {
-			if _, ok := entries[key]; !ok {
-				entries[key] = e
-			}
-		}
-	}
+// mapping returns the entries of a mapping. It is not ok for anything but a mapping.
+func (d *decoder) mapping(n *yamldoc.Node, at path, s *shape) (yamldoc.Entries, bool) {
+	return d.mappings.Read(n, &s.Shape, func(n *yamldoc.Node, key string, c yamldoc.Complaint) { d.problem(n, at.at(key), complaint(c)) })
 }
 
 // layer reads the keys of a resource, or of defaults.
@@ -277,24 +175,24 @@ func (d *decoder) layer(l *layer, n *yamldoc.Node, at path) bool {
 	if at.root == k.Defaults {
 		for _, name := range []string{k.ID.Path, "sid", "renamed_from"} {
 			if e, ok := entries[name]; ok {
-				d.problem(e.key, at.at(name), complaint{fmt.Sprintf("%s belongs to a single %s, not to %s", name, k.Name, k.Defaults), fmt.Sprintf("write %s in the %s", name, k.Name)})
+				d.problem(e.Key, at.at(name), complaint{fmt.Sprintf("%s belongs to a single %s, not to %s", name, k.Name, k.Defaults), fmt.Sprintf("write %s in the %s", name, k.Name)})
 				delete(entries, name)
 			}
 		}
 	}
-	if e := entries["sid"]; e.given() {
+	if e := entries["sid"]; e.Given() {
 		l.pinned = true
-		if s, ok := d.text(e.value, at.at("sid")); ok {
+		if s, ok := d.text(e.Value, at.at("sid")); ok {
 			if IsSID(k.SID, s) {
 				l.sid = s
 			} else {
-				d.problem(e.value, at.at("sid"), wrongSID(k.SID, s))
+				d.problem(e.Value, at.at("sid"), wrongSID(k.SID, s))
 			}
 		}
 	}
-	if e := entries["renamed_from"]; e.given() {
-		d.texts(e.value, at.at("renamed_from"), func(s string, n *yamldoc.Node, at path) {
-			if c := checkName(s); c.message != "" {
+	if e := entries["renamed_from"]; e.Given() {
+		d.texts(e.Value, at.at("renamed_from"), func(s string, n *yamldoc.Node, at path) {
+			if c := checkName(s); c.Message != "" {
 				d.problem(n, at, c)
 				return
 			}
@@ -302,21 +200,21 @@ func (d *decoder) layer(l *layer, n *yamldoc.Node, at path) bool {
 			l.renamedPos = append(l.renamedPos, d.src.Pos(n))
 		})
 	}
-	if e := entries["ignore_changes"]; e.given() {
+	if e := entries["ignore_changes"]; e.Given() {
 		l.ignores = true
-		d.texts(e.value, at.at("ignore_changes"), func(s string, n *yamldoc.Node, at path) {
+		d.texts(e.Value, at.at("ignore_changes"), func(s string, n *yamldoc.Node, at path) {
 			set, c := k.ignores(s)
-			if c.message != "" {
+			if c.Message != "" {
 				d.problem(n, at, c)
 			}
 			l.ignored |= set
 		})
 	}
 	d.fields(l, entries, at, k.shape)
-	if e := entries[k.Group]; e.given() {
-		l.group = e.key
+	if e := entries[k.Group]; e.Given() {
+		l.group = e.Key
 		at.group = k.Group
-		inner, ok := d.mapping(e.value, at, k.groupShape)
+		inner, ok := d.mapping(e.Value, at, k.groupShape)
 		l.broken = !ok
 		d.fields(l, inner, at, k.groupShape)
 	}
@@ -324,22 +222,22 @@ func (d *decoder) layer(l *layer, n *yamldoc.Node, at path) bool {
 }
 
 // fields reads the entries that are fields.
-func (d *decoder) fields(l *layer, entries map[string]entry, at path, s *shape) {
+func (d *decoder) fields(l *layer, entries yamldoc.Entries, at path, s *shape) {
 	for _, k := range s.keys {
 		e := entries[k.name]
-		if k.field == nil || !e.given() {
+		if k.field == nil || !e.Given() {
 			continue
 		}
 		at, f := at.at(k.name), k.field
 		if l.given.Has(f) {
-			other := l.at[f.index].key
-			d.problem(e.key, at, complaint{fmt.Sprintf("%s and %s cannot both be given", yamldoc.Resolved(other).Value, k.name), "remove one"})
+			other := l.at[f.index].Key
+			d.problem(e.Key, at, complaint{fmt.Sprintf("%s and %s cannot both be given", yamldoc.Resolved(other).Value, k.name), "remove one"})
 			l.unsure |= f.Bit()
 			continue
 		}
 		l.given |= f.Bit()
 		l.at[f.index] = e
-		if !d.field(l, f, k.byName, e.value, at) {
+		if !d.field(l, f, k.byName, e.Value, at) {
 			l.unsure |= f.Bit()
 		}
 	}
@@ -358,7 +256,7 @@ func (d *decoder) field(l *layer, f *Field, byName bool, n *yamldoc.Node, at pat
 		case (byName || !l.kind.hideable(f)) && !d.open(x, n, at):
 			return false
 		case byName:
-			if c = f.checkReference(x.Text); c.message == "" {
+			if c = f.checkReference(x.Text); c.Message == "" {
 				l.names = append(l.names, NameRef{Field: f, Name: x.Text, Pos: d.src.Pos(n)})
 			}
 		default:
@@ -368,7 +266,7 @@ func (d *decoder) field(l *layer, f *Field, byName bool, n *yamldoc.Node, at pat
 			if x.Template == "" {
 				break
 			}
-			if c.message != "" {
+			if c.Message != "" {
 				c = complaint{"the value, which holds a secret, is not valid", "check the value of the variable"}
 			}
 			if l.templates == nil {
@@ -389,7 +287,7 @@ func (d *decoder) field(l *layer, f *Field, byName bool, n *yamldoc.Node, at pat
 			v, c = i, f.checkInt(i)
 		}
 	}
-	if c.message != "" {
+	if c.Message != "" {
 		d.problem(n, at, c)
 		return false
 	}
@@ -449,7 +347,7 @@ func (d *decoder) declare(base *layer, item *yamldoc.Node, at path) {
 			written.values[f.index] = from(f)
 		}
 		if wrong, c := k.refuse(&written); wrong != nil {
-			d.problem(own.at[wrong.index].value, at.at(wrong.Path), c)
+			d.problem(own.at[wrong.index].Value, at.at(wrong.Path), c)
 			f.unsure |= wrong.Bit()
 		}
 	}
@@ -465,7 +363,7 @@ func (d *decoder) declare(base *layer, item *yamldoc.Node, at path) {
 	}
 	// Where the name is written tells more than where the resource begins, unless
 	// it stands in what an alias refers to.
-	if key := own.at[k.ID.index].key; key != nil && item == yamldoc.Resolved(item) && key.Line >= item.Line {
+	if key := own.at[k.ID.index].Key; key != nil && item == yamldoc.Resolved(item) && key.Line >= item.Line {
 		f.name = d.src.Pos(key)
 	}
 	if typeKnown {
@@ -493,7 +391,7 @@ func (d *decoder) checkType(own *layer, typ string, at path) {
 		if own.group != nil && !k.Variant.Required {
 			c := complaint{fmt.Sprintf("%s requires %s", k.Group, k.Variant.Path), fmt.Sprintf("write %s: %s", k.Variant.Path, strings.Join(k.Variant.Enum, ", or "))}
 			if types := k.variantsOf(own.given & k.Typed); len(types) == 1 {
-				c.hint = fmt.Sprintf("write %s: %s", k.Variant.Path, types[0])
+				c.Hint = fmt.Sprintf("write %s: %s", k.Variant.Path, types[0])
 			}
 			d.problem(own.group, at.at(k.Group), c)
 		}
@@ -501,7 +399,7 @@ func (d *decoder) checkType(own *layer, typ string, at path) {
 	}
 	at.group = k.Group
 	for f := range k.In(own.given &^ k.of(typ)) {
-		key := own.at[f.index].key
+		key := own.at[f.index].Key
 		name := yamldoc.Resolved(key).Value
 		d.problem(key, at.at(name), complaint{
 			fmt.Sprintf("%s belongs to %s %s, but this %s's is %s", name, k.Variant.Path, strings.Join(f.Variants, " or "), k.Name, typ),
@@ -522,10 +420,10 @@ func (d *decoder) missing(o *Declared, f *Field, at path) {
 	}
 	c := complaint{fmt.Sprintf("%s has no %s", name, f.Path), "write " + f.Path}
 	if f.Name != "" {
-		c.hint = fmt.Sprintf("write %s, or %s with its name", f.Path, f.Name)
+		c.Hint = fmt.Sprintf("write %s, or %s with its name", f.Path, f.Name)
 	}
 	if typ := o.Variant(); typ != "" && f.Variants != nil {
-		c.message += fmt.Sprintf(", which %s %s requires", o.Kind.Variant.Path, typ)
+		c.Message += fmt.Sprintf(", which %s %s requires", o.Kind.Variant.Path, typ)
 	}
 	d.report(o.Pos, at.at(f.Path), c)
 }
@@ -541,8 +439,8 @@ func (d *decoder) lint(o *Declared, own *layer) {
 			message = f.Path + " holds a secret, and does not look right: check the value of the variable"
 		}
 		pos := o.Pos // of the resource, when defaults has the value
-		if e := own.at[f.index]; e.value != nil {
-			pos = d.src.Pos(e.value)
+		if e := own.at[f.index]; e.Value != nil {
+			pos = d.src.Pos(e.Value)
 		}
 		d.out.warnings = append(d.out.warnings, Warning{Code: code, Message: fmt.Sprintf("%s %s: %s", o.Kind.Name, yamldoc.Quote(o.ID()), message), Pos: pos})
 	}

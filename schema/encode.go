@@ -176,7 +176,7 @@ func (w *encoder) fields(indent string, o *Object, set FieldSet) {
 		case int64:
 			value = strconv.FormatInt(v, 10)
 		case string:
-			if name := w.names[v]; f.Name != "" && f.checkReference(name).message == "" {
+			if name := w.names[v]; f.Name != "" && f.checkReference(name).Message == "" {
 				key, v = f.keysOf()[1], name
 			}
 			if value = scalar(v); f == o.Kind.Contact {

@@ -50,7 +50,7 @@ func genObject() *rapid.Generator[Object] {
 		variant := rapid.SampledFrom(variants).Draw(t, "variant")
 		channel := rapid.SampledFrom(k.Channel.Enum).Draw(t, "channel")
 		o := k.Make(Values{k.Variant.Path: variant})
-		right := func(f *Field) func(string) bool { return func(s string) bool { return f.checkString(s).message == "" } }
+		right := func(f *Field) func(string) bool { return func(s string) bool { return f.checkString(s).Message == "" } }
 		for f := range k.In(k.of(variant)) {
 			var v Value
 			switch {
@@ -74,7 +74,7 @@ func genObject() *rapid.Generator[Object] {
 				v = genSID(f.SID).Draw(t, f.Path)
 			case f.rule == urlRule:
 				v = "https://example.com/" + rapid.StringMatching(`[a-z0-9/?&=#$.:@{}-]*`).Draw(t, f.Path)
-				if f.rule.check(v.(string)).message != "" {
+				if f.rule.check(v.(string)).Message != "" {
 					v = "https://example.com/${x}"
 				}
 			case f.rule == countryRule:

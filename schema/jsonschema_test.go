@@ -562,12 +562,12 @@ func TestSchemaDescribes(t *testing.T) {
 	}
 	look(s, "")
 	flow := s.Properties["flows"].Items2020.Ref
-	for _, name := range Flows.shape.names() {
+	for _, name := range Flows.shape.Keys {
 		if flow.Properties[name] == nil {
 			t.Errorf("a flow has no %s", name)
 		}
 	}
-	for _, name := range Flows.groupShape.names() {
+	for _, name := range Flows.groupShape.Keys {
 		if flow.Properties["integration"].Ref.Properties[name] == nil {
 			t.Errorf("an integration has no %s", name)
 		}

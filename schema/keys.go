@@ -12,7 +12,7 @@ import (
 
 // shape is the keys that a mapping may have.
 type shape struct {
-	name     string // "a flow"
+	yamldoc.Shape
 	prefix   string // what people write before a key of a group
 	readOnly bool   // an answer of the API has more keys here, which no request can set
 	keys     []key
@@ -48,7 +48,7 @@ type neighbour struct {
 
 // documentShape is the keys of a document.
 var documentShape = func() *shape {
-	s := &shape{name: "a document", keys: []key{{name: "version"}, {name: "account_sid"}, {name: "ignore"}}, synonyms: map[string]string{
+	s := &shape{Shape: yamldoc.Shape{Name: "a document"}, keys: []key{{name: "version"}, {name: "account_sid"}, {name: "ignore"}}, synonyms: map[string]string{
 		"flexflows": "flows", "flow": "flows", "account": "account_sid", "default": "defaults", "ignored": "ignore", "address": "addresses",
 	}}
 	for _, k := range Kinds {
@@ -60,19 +60,20 @@ var documentShape = func() *shape {
 			inner.elsewhere = append(inner.elsewhere, neighbour{s, "at the top of the document"})
 		}
 	}
+	s.complete()
 	return s
 }()
 
 // newShapes fills in the keys that a resource and its group may have, and what
 // ignore_changes takes.
 func (k *Kind) newShapes() {
-	top := &shape{name: k.One(), readOnly: true, synonyms: k.synonyms, keys: []key{{name: "ignore_changes"}, {name: k.Group}}}
+	top := &shape{Shape: yamldoc.Shape{Name: k.One()}, readOnly: true, synonyms: k.synonyms, keys: []key{{name: "ignore_changes"}, {name: k.Group}}}
 	if k.ByContact() {
 		top.foreign = identifying(k)
 	} else {
 		top.keys = append([]key{{name: "sid"}, {name: "renamed_from"}}, top.keys...)
 	}
-	group := &shape{name: article(k.Group), prefix: k.Group, synonyms: k.inner}
+	group := &shape{Shape: yamldoc.Shape{Name: article(k.Group)}, prefix: k.Group, synonyms: k.inner}
 	top.elsewhere = []neighbour{{group, "under " + k.Group}}
 	group.elsewhere = []neighbour{{top, fmt.Sprintf("in the %s, next to %s", k.Name, k.Group)}}
 	k.shape, k.groupShape = top, group
@@ -93,6 +94,20 @@ func (k *Kind) newShapes() {
 			k.ignorable[f.Path] = f.Bit()
 		}
 	}
+	top.complete()
+	group.complete()
+}
+
+// complete lists the keys, fields before the rest.
+func (s *shape) complete() {
+	for _, fields := range []bool{true, false} {
+		for _, k := range s.keys {
+			if (k.field != nil) == fields {
+				s.Keys = append(s.Keys, k.name)
+			}
+		}
+	}
+	s.Unknown = func(key string) yamldoc.Complaint { return yamldoc.Complaint(s.unknown(key)) }
 }
 
 // keysOf are the field's keys in its mapping, the one for the SID first.
@@ -104,28 +119,11 @@ func (f *Field) keysOf() []string {
 	return keys
 }
 
-// has reports whether a key belongs to the mapping.
-func (s *shape) has(name string) bool {
-	return slices.ContainsFunc(s.keys, func(k key) bool { return k.name == name })
-}
-
-// names returns the keys, fields before the rest.
-func (s *shape) names() []string {
-	var fields, others []string
-	for _, k := range s.keys {
-		if k.field != nil {
-			fields = append(fields, k.name)
-		} else {
-			others = append(others, k.name)
-		}
-	}
-	return append(fields, others...)
-}
-
 // readOnlyKeys are the keys of the API's answers that no request can set.
 var readOnlyKeys = []string{"account_sid", "date_created", "date_updated", "url", "links"}
 
-// unknown says what to do about a key that the shape does not have.
+// unknown says what to do about a key that the shape does not have, if more can be
+// told than that it may be misspelt.
 func (s *shape) unknown(name string) complaint {
 	bare := nearest.Fold(name)
 	if c, ok := s.foreign[bare]; ok {
@@ -136,20 +134,20 @@ func (s *shape) unknown(name string) complaint {
 			if nearest.Fold(k) != bare {
 				continue
 			}
-			c := complaint{message: fmt.Sprintf("%s is read-only: the API sets it; remove it", k)}
+			c := complaint{Message: fmt.Sprintf("%s is read-only: the API sets it; remove it", k)}
 			switch k {
 			case "account_sid":
-				c.hint = "to name the account that flexsync may write to, write account_sid at the top of the document"
+				c.Hint = "to name the account that flexsync may write to, write account_sid at the top of the document"
 			case "url":
-				c.hint = "the URL of a webhook is " + s.url
+				c.Hint = "the URL of a webhook is " + s.url
 			}
 			return c
 		}
 	}
 	message := fmt.Sprintf("unknown key %s", yamldoc.Quote(name))
-	meant := func(k string) complaint { return complaint{message: message + "; did you mean " + k + "?"} }
+	meant := func(k string) complaint { return complaint{Message: message + "; did you mean " + k + "?"} }
 	belongs := func(k, where string) complaint {
-		return complaint{message: fmt.Sprintf("%s; %s belongs %s", message, k, where)}
+		return complaint{Message: fmt.Sprintf("%s; %s belongs %s", message, k, where)}
 	}
 
 	for _, k := range s.keys {
@@ -161,7 +159,7 @@ func (s *shape) unknown(name string) complaint {
 		if k.field != nil && !k.byName && (k.name == name+"_sid" || strings.HasSuffix(k.name, "_"+name+"_sid")) {
 			meant := meant(k.name)
 			if keys := k.field.keysOf(); len(keys) > 1 {
-				meant.hint = fmt.Sprintf("write %s with the SID, or %s with the name", k.name, keys[1])
+				meant.Hint = fmt.Sprintf("write %s with the SID, or %s with the name", k.name, keys[1])
 			}
 			return meant
 		}
@@ -176,15 +174,14 @@ func (s *shape) unknown(name string) complaint {
 	if k, ok := s.synonyms[bare]; ok {
 		return meant(k)
 	}
-	if k := nearest.Word(name, s.names()); k != "" {
-		return meant(k)
-	}
-	for _, n := range s.elsewhere {
-		if k := nearest.Word(name, n.shape.names()); k != "" {
-			return belongs(k, n.where)
+	if nearest.Word(name, s.Keys) == "" {
+		for _, n := range s.elsewhere {
+			if k := nearest.Word(name, n.shape.Keys); k != "" {
+				return belongs(k, n.where)
+			}
 		}
 	}
-	return complaint{message, fmt.Sprintf("the keys of %s are %s", s.name, strings.Join(s.names(), ", "))}
+	return complaint{} // it may be misspelt
 }
 
 // ignores returns the fields that an entry of ignore_changes names.
@@ -195,7 +192,7 @@ func (k *Kind) ignores(path string) (FieldSet, complaint) {
 	if path == k.ID.Path {
 		c := complaint{fmt.Sprintf("%s cannot be ignored: it identifies the %s", path, k.Name), fmt.Sprintf("to rename a %s, list its old name under renamed_from", k.Name)}
 		if k.ByContact() {
-			c.hint = "remove it"
+			c.Hint = "remove it"
 		}
 		return 0, c
 	}

@@ -16,7 +16,7 @@ import (
 
 // complaint is what is wrong with a value, and what to do about it. The zero
 // complaint is none.
-type complaint struct{ message, hint string }
+type complaint yamldoc.Complaint
 
 // checkString applies the rules of the field to a string. It knows neither the
 // other fields nor whether the field may be omitted.
@@ -33,7 +33,7 @@ func (f *Field) checkString(s string) complaint {
 	case f.SID != "" && !f.SIDOrName && !IsSID(f.SID, s):
 		c := wrongSID(f.SID, s)
 		if f.Name != "" && !looksLikeSID(s) && s != "" {
-			c.hint = "to use the name instead of the SID, write " + f.Name
+			c.Hint = "to use the name instead of the SID, write " + f.Name
 		}
 		return c
 	case f.rule != nil:
@@ -105,11 +105,11 @@ func (f *Field) wrongWord(s string) complaint {
 	}
 	switch {
 	case near != "":
-		c.message += "; did you mean " + near + "?"
+		c.Message += "; did you mean " + near + "?"
 	case bare != "" && f.otherwise != "":
-		c.hint = cmp.Or(f.hints[bare], f.otherwise)
+		c.Hint = cmp.Or(f.hints[bare], f.otherwise)
 	case s == "":
-		c.hint = "write one of them, or omit the key"
+		c.Hint = "write one of them, or omit the key"
 	}
 	return c
 }
@@ -150,19 +150,19 @@ func looksLikeSID(s string) bool {
 // wrongSID says why s is not a SID that begins with prefix.
 func wrongSID(prefix, s string) complaint {
 	expected := fmt.Sprintf("expected a SID of type %s (%s), found ", prefix, sidTypes[prefix])
-	c := complaint{hint: "write " + sidForm(prefix)}
+	c := complaint{Hint: "write " + sidForm(prefix)}
 	switch {
 	case isAnySID(s):
-		c.message = expected + s
+		c.Message = expected + s
 		if other := sidTypes[s[:2]]; other != "" {
-			c.message += " (" + other + ")"
+			c.Message += " (" + other + ")"
 		}
 	case looksLikeSID(s) && strings.HasPrefix(s, prefix) && len(s) != 34:
-		c.message = fmt.Sprintf("%s is not a SID: it has %d characters, not 34", yamldoc.Quote(s), utf8.RuneCountInString(s))
+		c.Message = fmt.Sprintf("%s is not a SID: it has %d characters, not 34", yamldoc.Quote(s), utf8.RuneCountInString(s))
 	case looksLikeSID(s) && strings.HasPrefix(s, prefix):
-		c.message = fmt.Sprintf("%s is not a SID: not all characters after %s are hex digits", yamldoc.Quote(s), prefix)
+		c.Message = fmt.Sprintf("%s is not a SID: not all characters after %s are hex digits", yamldoc.Quote(s), prefix)
 	default:
-		c.message = expected + yamldoc.Quote(s)
+		c.Message = expected + yamldoc.Quote(s)
 	}
 	return c
 }
@@ -176,7 +176,7 @@ func (o *Object) Problems() []string {
 		switch v := o.Get(f).(type) {
 		case nil:
 			if f.Required {
-				c.message = "is missing"
+				c.Message = "is missing"
 			}
 		case string:
 			if !secret.IsShown(v) { // of a report, to be put back
@@ -187,13 +187,13 @@ func (o *Object) Problems() []string {
 		case WordSet:
 			c = f.checkWords(v.List())
 		}
-		if c.message != "" {
-			texts = append(texts, f.Path+": "+c.message)
+		if c.Message != "" {
+			texts = append(texts, f.Path+": "+c.Message)
 		}
 	}
 	if o.Kind.refuse != nil {
 		if f, c := o.Kind.refuse(o); f != nil {
-			texts = append(texts, f.Path+": "+c.message)
+			texts = append(texts, f.Path+": "+c.Message)
 		}
 	}
 	return texts

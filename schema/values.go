@@ -22,8 +22,6 @@ type path struct {
 func (p path) at(key string) path { p.key = key; return p }
 func (p path) nth(item int) path  { p.item = item; return p }
 
-var plainKeyRE = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
-
 func (p path) String() string {
 	var parts []string
 	if p.root != "" {
@@ -37,11 +35,7 @@ func (p path) String() string {
 		parts = append(parts, p.group)
 	}
 	if p.key != "" {
-		key := p.key
-		if !plainKeyRE.MatchString(key) {
-			key = yamldoc.Quote(key)
-		}
-		parts = append(parts, key)
+		parts = append(parts, yamldoc.QuoteKey(p.key))
 	}
 	s := strings.Join(parts, ".")
 	if p.item > 0 {
@@ -94,7 +88,7 @@ func (d *decoder) expand(n *yamldoc.Node, at path) (x yamldoc.Expanded, ok bool)
 	if !strings.Contains(n.Value, "${") {
 		return yamldoc.Expanded{Text: n.Value}, true
 	}
-	x, ok = d.vars.Expand(d.src, n, func(pos yamldoc.Pos, message, hint string) { d.report(pos, at, complaint{message, hint}) })
+	x, ok = d.vars.Expand(d.src, n, func(pos yamldoc.Pos, c yamldoc.Complaint) { d.report(pos, at, complaint(c)) })
 	for name, value := range x.Secrets {
 		d.out.secrets[name] = true
 		d.out.mask.Add(value)
@@ -142,9 +136,9 @@ func (d *decoder) boolean(n *yamldoc.Node, at path) (value, ok bool) {
 	c := complaint{"expected true or false, found " + yamldoc.Quote(s), ""}
 	switch strings.ToLower(s) {
 	case "yes", "on", "y", "1":
-		c.hint = "write true"
+		c.Hint = "write true"
 	case "no", "off", "n", "0":
-		c.hint = "write false"
+		c.Hint = "write false"
 	}
 	d.problem(n, at, c)
 	return false, false
@@ -162,7 +156,7 @@ func (d *decoder) integer(n *yamldoc.Node, at path) (int64, bool) {
 	if !decimalRE.MatchString(s) {
 		c := complaint{"expected a whole number, found " + yamldoc.Quote(s), "write decimal digits, as in 3"}
 		if x, err := strconv.ParseFloat(strings.ReplaceAll(s, "_", ""), 64); err == nil && x == float64(int64(x)) && x >= 0 && x < 1e15 && !leadingZero(s) {
-			c.hint = "write " + strconv.FormatInt(int64(x), 10)
+			c.Hint = "write " + strconv.FormatInt(int64(x), 10)
 		}
 		d.problem(n, at, c)
 		return 0, false
@@ -187,7 +181,7 @@ func (d *decoder) texts(n *yamldoc.Node, at path, visit func(s string, n *yamldo
 	if !yamldoc.IsSequence(n) {
 		c := complaint{fmt.Sprintf("expected a list, found %s", yamldoc.TypeOf(n)), "begin each entry with -"}
 		if yamldoc.IsScalar(n) && len(n.Value) <= 60 {
-			c.hint = fmt.Sprintf("write [%q]", n.Value)
+			c.Hint = fmt.Sprintf("write [%q]", n.Value)
 		}
 		d.problem(n, at, c)
 		return
@@ -216,7 +210,7 @@ func (d *decoder) words(f *Field, n *yamldoc.Node, at path) (words []string, ok 
 	read := 0
 	d.texts(n, at, func(s string, n *yamldoc.Node, at path) {
 		read++
-		if c := f.checkWords([]string{s}); c.message != "" {
+		if c := f.checkWords([]string{s}); c.Message != "" {
 			d.problem(n, at, c)
 		}
 		words = append(words, s)
@@ -225,7 +219,7 @@ func (d *decoder) words(f *Field, n *yamldoc.Node, at path) (words []string, ok 
 }
 
 func (d *decoder) tagged(n *yamldoc.Node, at path) {
-	d.problem(n, at, complaint{fmt.Sprintf("the tag %s is not supported", yamldoc.Quote(n.Tag)), "write the value without a tag"})
+	d.problem(n, at, complaint(yamldoc.Tagged(n)))
 }
 
 // clip cuts a text for a message that quotes it itself.

@@ -24,6 +24,9 @@ func (f *inputFlags) load(ctx context.Context, a *app, paths []string, allowUnse
 		if !ok || name == "" {
 			return nil, inputError(fmt.Errorf("--var %s has no value", safetext.Quote(v)), "write --var NAME=VALUE")
 		}
+		if c := yamldoc.CheckVariable(name); c.Message != "" {
+			return nil, inputError(errors.New("--var: "+c.Message), c.Hint)
+		}
 		vars[name] = value
 	}
 	opts := schema.Options{Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, Secrets: f.SecretVar, UnusedSecret: f.unusedSecret, FlowsOnly: flowsOnly, AllowUnset: allowUnset, Stdin: a.stdin, Files: a.files}

@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"flexsync/internal/glob"
-	"flexsync/internal/nearest"
 	"flexsync/internal/yamldoc"
 )
 
@@ -44,9 +43,10 @@ type Account struct {
 
 // The keys of the file and of an account.
 var (
-	fileKeys    = []string{"version", "accounts"}
-	sourceKeys  = []string{"credentials", "profile", "local"}
-	accountKeys = append([]string{"paths", "var_files", "vars", "wave"}, sourceKeys...)
+	sourceKeys   = []string{"credentials", "profile", "local"}
+	fileShape    = &yamldoc.Shape{Name: "a fleet file", Keys: []string{"version", "accounts"}}
+	fleetShape   = &yamldoc.Shape{Name: "accounts"}
+	accountShape = &yamldoc.Shape{Name: "an account", Keys: append([]string{"paths", "var_files", "vars", "wave"}, sourceKeys...)}
 )
 
 var (
@@ -57,24 +57,16 @@ var (
 // Read reads a fleet file. The error is yamldoc.Problems, all of them, when the file
 // is at fault; any other comes from the operating system.
 func Read(path string) (*Fleet, error) {
-	src, problem, err := new(yamldoc.Files).Read(yamldoc.Input{Name: path, Path: path}, nil)
+	src, root, problems, err := new(yamldoc.Files).Single(path, yamldoc.Complaint{Message: "a fleet file must be a single document", Hint: "put all accounts under one accounts key"})
 	if err != nil {
 		return nil, err
 	}
-	if problem != nil {
-		return nil, yamldoc.Problems{*problem}
-	}
-	r := &reader{src: src, dir: filepath.Dir(path)}
-	documents := 0
-	syntax := src.Documents(func(root *yamldoc.Node) {
-		if documents++; documents > 1 {
-			r.problem(root, "", "a fleet file must be a single document", "put all accounts under one accounts key")
-			return
-		}
-		r.file(yamldoc.Resolved(root))
-	})
-	r.problems = append(r.problems, syntax...)
-	if documents == 0 && len(r.problems) == 0 {
+	r := &reader{src: src, dir: filepath.Dir(path), problems: problems}
+	switch {
+	case root != nil:
+		r.mappings = yamldoc.NewMappings(src)
+		r.file(root)
+	case len(problems) == 0:
 		r.problems = yamldoc.Problems{{Pos: yamldoc.Pos{File: path}, Message: "the fleet file is empty", Hint: "write version: 1 and accounts"}}
 	}
 	if len(r.problems) > 0 {
@@ -85,6 +77,7 @@ func Read(path string) (*Fleet, error) {
 
 type reader struct {
 	src      *yamldoc.Source
+	mappings *yamldoc.Mappings
 	dir      string // of the file
 	fleet    Fleet
 	problems yamldoc.Problems
@@ -94,141 +87,101 @@ func (r *reader) problem(n *yamldoc.Node, at, message, hint string) {
 	r.problems = append(r.problems, yamldoc.Problem{Pos: r.src.Pos(n), Path: at, Message: message, Hint: hint})
 }
 
-type entry struct {
-	name       string
-	key, value *yamldoc.Node
-}
-
-// mapping returns the entries of a mapping. Without known, any key is one.
-func (r *reader) mapping(n *yamldoc.Node, at string, known []string) (entries []entry) {
-	if !yamldoc.IsMapping(n) || yamldoc.HasTag(n) {
-		r.problem(n, at, "expected a mapping, found "+yamldoc.TypeOf(n), "")
-		return nil
+// report takes complaints about the mapping at a path.
+func (r *reader) report(at string) yamldoc.Report {
+	return func(n *yamldoc.Node, key string, c yamldoc.Complaint) {
+		r.problem(n, below(at, key), c.Message, c.Hint)
 	}
-	seen := make(map[string]*yamldoc.Node)
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		written, value := n.Content[i], yamldoc.Resolved(n.Content[i+1])
-		key := yamldoc.Resolved(written)
-		switch first := seen[key.Value]; {
-		case yamldoc.IsMerge(key):
-			r.problem(written, at, "<< is not supported in a fleet file", "write the keys out; an alias of a list works")
-		case !yamldoc.IsScalar(key) || yamldoc.HasTag(key):
-			r.problem(written, at, "a key must be a string, not "+yamldoc.TypeOf(key), "")
-		case first != nil:
-			r.problem(written, below(at, key.Value), fmt.Sprintf("duplicate key %s; the first is at %s", yamldoc.Quote(key.Value), r.src.Pos(first)), "remove one")
-		case known != nil && !slices.Contains(known, key.Value):
-			message := "unknown key " + yamldoc.Quote(key.Value)
-			if near := nearest.Word(key.Value, known); near != "" {
-				message += "; did you mean " + near + "?"
-			}
-			r.problem(written, at, message, "the keys are "+strings.Join(known, ", "))
-		default:
-			seen[key.Value] = written
-			if !yamldoc.IsNull(value) || known == nil {
-				entries = append(entries, entry{key.Value, written, value})
-			}
-		}
-	}
-	return entries
 }
 
 func below(at, key string) string {
-	if at == "" {
-		return key
+	switch {
+	case key == "":
+		return at
+	case at != "":
+		at += "."
 	}
-	return at + "." + key
+	return at + yamldoc.QuoteKey(key)
 }
 
 func (r *reader) file(root *yamldoc.Node) {
-	version, accounts := false, false
-	for _, e := range r.mapping(root, "", fileKeys) {
-		switch e.name {
-		case "version":
-			if version = true; !yamldoc.IsScalar(e.value) || e.value.Value != "1" {
-				r.problem(e.value, "version", "expected version 1", "write version: 1")
-			}
-		case "accounts":
-			accounts = true
-			entries := r.mapping(e.value, "accounts", nil)
-			if yamldoc.IsMapping(e.value) && len(e.value.Content) == 0 {
-				r.problem(e.value, "accounts", "the fleet has no accounts", "name at least one")
-			}
-			for _, e := range entries {
-				r.account(e)
-			}
-		}
-	}
-	if !yamldoc.IsMapping(root) {
+	top, ok := r.mappings.Read(root, fileShape, r.report(""))
+	if !ok {
 		return
 	}
-	if !version {
+	if e := top["version"]; !e.Given() {
 		r.problem(root, "version", "version is missing", "write version: 1 at the top of the file")
+	} else if !yamldoc.IsScalar(e.Value) || e.Value.Value != "1" {
+		r.problem(e.Value, "version", "expected version 1", "write version: 1")
 	}
-	if !accounts {
+	e := top["accounts"]
+	if !e.Given() {
 		r.problem(root, "accounts", "accounts is missing", "name each account under accounts")
+		return
+	}
+	accounts, ok := r.mappings.Read(e.Value, fleetShape, r.report("accounts"))
+	if ok && len(accounts) == 0 {
+		r.problem(e.Value, "accounts", "the fleet has no accounts", "name at least one")
+	}
+	for _, e := range accounts.InOrder() {
+		r.account(e)
 	}
 }
 
-func (r *reader) account(e entry) {
-	at := below("accounts", e.name)
-	a := Account{Name: e.name, Pos: r.src.Pos(e.key), Wave: 1}
-	if !nameRE.MatchString(e.name) {
-		r.problem(e.key, "accounts", yamldoc.Quote(e.name)+" is not a name of an account", "write letters, digits and . _ -")
+func (r *reader) account(e yamldoc.Entry) {
+	a := Account{Name: e.Name(), Pos: r.src.Pos(e.Key), Wave: 1}
+	at := below("accounts", a.Name)
+	if !nameRE.MatchString(a.Name) {
+		r.problem(e.Key, "accounts", yamldoc.Quote(a.Name)+" is not a name of an account", "write letters, digits and . _ -")
 	}
-	entries := r.mapping(e.value, at, accountKeys)
-	var sources []string
-	paths := false
-	for _, e := range entries {
-		at := below(at, e.name)
-		switch e.name {
-		case "paths":
-			paths = true
-			if a.Paths = r.files(e.value, at); yamldoc.IsSequence(e.value) && len(e.value.Content) == 0 {
-				r.problem(e.value, at, "paths is empty", "name the files or directories of the account's YAML")
-			}
-		case "var_files":
-			a.VarFiles = r.files(e.value, at)
-		case "vars":
-			a.Vars = make(map[string]string)
-			for _, v := range r.mapping(e.value, at, nil) {
-				if s, ok := r.scalar(v.value, below(at, v.name), "a string, a number or a bool"); ok {
-					a.Vars[v.name] = s
-				}
-			}
-		case "wave":
-			wave, err := strconv.Atoi(e.value.Value)
-			if a.Wave = wave; err != nil || wave < 1 || !yamldoc.IsScalar(e.value) || !yamldoc.IsPlain(e.value) {
-				r.problem(e.value, at, "expected a whole number, 1 or more", "accounts of wave 1 are applied first")
-			}
-		default:
-			if sources = append(sources, e.name); len(sources) > 1 {
-				r.problem(e.key, at, fmt.Sprintf("%s and %s cannot both be given", sources[0], e.name), "an account has one source of credentials")
-			}
-			r.source(&a, e, at)
+	entries, ok := r.mappings.Read(e.Value, accountShape, r.report(at))
+	if !ok {
+		return
+	}
+	if paths := entries["paths"]; paths.Given() {
+		if a.Paths = r.files(paths.Value, at+".paths"); yamldoc.IsSequence(paths.Value) && len(paths.Value.Content) == 0 {
+			r.problem(paths.Value, at+".paths", "paths is empty", "name the files or directories of the account's YAML")
+		}
+	} else {
+		r.problem(e.Key, at, "paths is missing", "name the files or directories of the account's YAML")
+	}
+	if e := entries["var_files"]; e.Given() {
+		a.VarFiles = r.files(e.Value, at+".var_files")
+	}
+	if e := entries["vars"]; e.Given() {
+		a.Vars = r.mappings.Variables(e.Value, "vars", r.report(at+".vars"))
+	}
+	if e := entries["wave"]; e.Given() {
+		var err error
+		if a.Wave, err = strconv.Atoi(e.Value.Value); err != nil || a.Wave < 1 || !yamldoc.IsScalar(e.Value) || !yamldoc.IsPlain(e.Value) {
+			r.problem(e.Value, at+".wave", "expected a whole number, 1 or more", "accounts of wave 1 are applied first")
 		}
 	}
-	if yamldoc.IsMapping(e.value) {
-		if !paths {
-			r.problem(e.key, at, "paths is missing", "name the files or directories of the account's YAML")
+	sources := slices.DeleteFunc(entries.InOrder(), func(e yamldoc.Entry) bool { return !e.Given() || !slices.Contains(sourceKeys, e.Name()) })
+	for i, e := range sources {
+		at := at + "." + e.Name()
+		if i > 0 {
+			r.problem(e.Key, at, fmt.Sprintf("%s and %s cannot both be given", sources[0].Name(), e.Name()), "an account has one source of credentials")
 		}
-		if len(sources) == 0 {
-			r.problem(e.key, at, "the account has no credentials", "write one of "+strings.Join(sourceKeys, ", "))
-		}
+		r.source(&a, e, at)
+	}
+	if len(sources) == 0 {
+		r.problem(e.Key, at, "the account has no credentials", "write one of "+strings.Join(sourceKeys, ", "))
 	}
 	r.fleet.Accounts = append(r.fleet.Accounts, a)
 }
 
 // source reads where the credentials are.
-func (r *reader) source(a *Account, e entry, at string) {
-	s, ok := r.scalar(e.value, at, "a string")
+func (r *reader) source(a *Account, e yamldoc.Entry, at string) {
+	s, ok := r.scalar(e.Value, at, "a string")
 	switch {
 	case !ok:
-	case e.name == "profile":
+	case e.Name() == "profile":
 		a.Profile = s
-	case e.name == "local":
+	case e.Name() == "local":
 		a.Local = r.relative(s)
 	case !prefixRE.MatchString(s):
-		r.problem(e.value, at, "credentials is what the names of the environment variables begin with: letters, digits and _",
+		r.problem(e.Value, at, "credentials is what the names of the environment variables begin with: letters, digits and _",
 			"write credentials: DEV for DEV_TWILIO_ACCOUNT_SID and so on; the secrets themselves never belong in a file")
 	default:
 		a.Credentials = s
@@ -243,7 +196,7 @@ func (r *reader) files(n *yamldoc.Node, at string) (paths []string) {
 	}
 	for i, item := range n.Content {
 		item = yamldoc.Resolved(item)
-		at := fmt.Sprintf("%s[%d]", at, i+1)
+		at := fmt.Sprintf("%s[%d]", at, i)
 		s, ok := r.scalar(item, at, "a path")
 		switch {
 		case !ok:
@@ -268,7 +221,7 @@ func (r *reader) scalar(n *yamldoc.Node, at, what string) (string, bool) {
 	switch {
 	case !yamldoc.IsScalar(n) || yamldoc.IsNull(n) || yamldoc.HasTag(n):
 		r.problem(n, at, fmt.Sprintf("expected %s, found %s", what, yamldoc.TypeOf(n)), "")
-	case n.Value == "" && what != "a string, a number or a bool":
+	case n.Value == "":
 		r.problem(n, at, "the value is empty", "")
 	default:
 		return n.Value, true

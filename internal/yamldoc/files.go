@@ -117,6 +117,29 @@ func (f *Files) Read(in Input, stdin io.Reader) (*Source, *Problem, error) {
 	return file.src.as(in.Name), file.problem.as(in.Name), file.err
 }
 
+// Single reads a file that has one document, and returns its root; nil if it is null.
+// more says what is wrong with another one.
+func (f *Files) Single(path string, more Complaint) (src *Source, root *Node, problems Problems, err error) {
+	src, problem, err := f.Read(Input{Name: path, Path: path}, nil)
+	switch {
+	case err != nil:
+		return nil, nil, nil, err
+	case problem != nil:
+		return nil, nil, Problems{*problem}, nil
+	}
+	syntax := src.Documents(func(n *Node) {
+		n = Resolved(n)
+		switch {
+		case IsNull(n):
+		case root == nil:
+			root = n
+		default:
+			problems = append(problems, Problem{Pos: src.Pos(n), Message: more.Message, Hint: more.Hint})
+		}
+	})
+	return src, root, append(problems, syntax...), nil
+}
+
 // Known returns what is read and kept of a path, or nil.
 func (f *Files) Known(path string) *Source {
 	f.mu.Lock()

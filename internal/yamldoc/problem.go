@@ -83,9 +83,9 @@ func (ps Problems) Tidy() Problems {
 	return slices.CompactFunc(ps, func(a, b Problem) bool { return a.Pos == b.Pos && a.Message == b.Message && a.Line > 0 })
 }
 
-// complaint is what is wrong with a value, and what to do about it. The zero
-// complaint is none.
-type complaint struct{ message, hint string }
+// Complaint is what is wrong with a value, and what to do about it. The zero
+// Complaint is none.
+type Complaint struct{ Message, Hint string }
 
 // Quote quotes a value for a message, safe to print and cut after 60 characters.
 func Quote(s string) string {

@@ -54,8 +54,8 @@ func NewSource(name string, data []byte) (*Source, *Problem) {
 		return nil, &Problem{Pos: Pos{File: name}, Message: fmt.Sprintf("the file is larger than %d MiB", maxFileSize>>20),
 			Hint: "split it into several files"}
 	}
-	if offset, what := unreadable(src.data); what.message != "" {
-		return nil, &Problem{Pos: src.posAt(offset), Message: what.message, Hint: what.hint}
+	if offset, what := unreadable(src.data); what.Message != "" {
+		return nil, &Problem{Pos: src.posAt(offset), Message: what.Message, Hint: what.Hint}
 	}
 	return src, nil
 }
@@ -64,7 +64,7 @@ func NewSource(name string, data []byte) (*Source, *Problem) {
 // readers do not agree on: the parser takes U+0085, U+2028 and U+2029 for line
 // breaks, so that they would end a comment and change a quoted text, where YAML
 // 1.2 and JSON have three characters like any other.
-func unreadable(data []byte) (offset int, what complaint) {
+func unreadable(data []byte) (offset int, what Complaint) {
 	const save = "save the file as UTF-8 text"
 	for i := 0; i < len(data); {
 		c := data[i]
@@ -75,16 +75,16 @@ func unreadable(data []byte) (offset int, what complaint) {
 		r, size := utf8.DecodeRune(data[i:])
 		switch {
 		case r == utf8.RuneError && size == 1:
-			return i, complaint{fmt.Sprintf("byte 0x%02x is not valid UTF-8", c), save}
+			return i, Complaint{fmt.Sprintf("byte 0x%02x is not valid UTF-8", c), save}
 		case r == 0x85, r == 0x2028, r == 0x2029:
-			return i, complaint{fmt.Sprintf("the character %U is a line break in YAML 1.1 but not in YAML 1.2", r),
+			return i, Complaint{fmt.Sprintf("the character %U is a line break in YAML 1.1 but not in YAML 1.2", r),
 				fmt.Sprintf(`write \u%04x in double quotes, or remove it`, r)}
 		case r < 0xa0, r == 0xfffe, r == 0xffff:
-			return i, complaint{fmt.Sprintf("control character %U is not allowed in YAML", r), save}
+			return i, Complaint{fmt.Sprintf("control character %U is not allowed in YAML", r), save}
 		}
 		i += size
 	}
-	return 0, complaint{}
+	return 0, Complaint{}
 }
 
 // Name returns the file's name, as it is in positions.

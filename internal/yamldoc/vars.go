@@ -60,25 +60,25 @@ func (v *Variables) lookup(name string) (value string, secret, set bool) {
 }
 
 // unset says where a variable was looked for.
-func (v *Variables) unset(name string) complaint {
+func (v *Variables) unset(name string) Complaint {
 	places := []string{"--var"}
 	known := slices.Collect(maps.Keys(v.Flags))
 	for _, f := range slices.Backward(v.Files) {
 		places = append(places, f.name)
 		known = slices.AppendSeq(known, maps.Keys(f.values))
 	}
-	c := complaint{
+	c := Complaint{
 		fmt.Sprintf("variable %q is not set: none of %s, %s%s has it", name, strings.Join(places, ", "), v.EnvPrefix, name),
 		v.howToSet(name) + "; write $${ for a literal ${",
 	}
 	if v.LookupEnv != nil && v.SecretPrefix != "" {
 		if value, ok := v.LookupEnv(v.SecretPrefix + name); ok && value == "" {
-			return complaint{fmt.Sprintf("variable %q is not set: %s%s is empty", name, v.SecretPrefix, name), "check that the job has the secret"}
+			return Complaint{fmt.Sprintf("variable %q is not set: %s%s is empty", name, v.SecretPrefix, name), "check that the job has the secret"}
 		}
 	}
 	slices.Sort(known)
 	if near := nearest.Word(name, known); near != "" {
-		c.message += "; did you mean ${" + near + "}?"
+		c.Message += "; did you mean ${" + near + "}?"
 	}
 	return c
 }
@@ -105,7 +105,7 @@ type Expanded struct {
 
 // Expand replaces the variables in a scalar. It reports each reference that is
 // malformed or not set, at its position, and then is not ok.
-func (v *Variables) Expand(src *Source, n *Node, report func(pos Pos, message, hint string)) (x Expanded, ok bool) {
+func (v *Variables) Expand(src *Source, n *Node, report func(Pos, Complaint)) (x Expanded, ok bool) {
 	refs := references(n.Value)
 	const many = 100 // finding the column of each would take too long
 	pos := func(i int) Pos {
@@ -121,9 +121,9 @@ func (v *Variables) Expand(src *Source, n *Node, report func(pos Pos, message, h
 		b.WriteString(n.Value[last:r.offset])
 		template.WriteString(n.Value[last:r.offset])
 		last = r.end
-		if r.problem.message != "" {
+		if r.problem.Message != "" {
 			ok = false
-			report(pos(i), r.problem.message, r.problem.hint)
+			report(pos(i), r.problem)
 			continue
 		}
 		if r.name == "" {
@@ -135,8 +135,7 @@ func (v *Variables) Expand(src *Source, n *Node, report func(pos Pos, message, h
 		if !set {
 			ok = false
 			if !v.Lenient {
-				c := v.unset(r.name)
-				report(pos(i), c.message, c.hint)
+				report(pos(i), v.unset(r.name))
 			}
 			continue
 		}
@@ -186,7 +185,7 @@ func Escape(s string) string { return strings.ReplaceAll(s, "${", "$${") }
 type reference struct {
 	offset, end int // bytes in the text, from ${ to behind the }
 	name        string
-	problem     complaint // the reference is malformed
+	problem     Complaint // the reference is malformed
 }
 
 // references finds the ${name} of a text, in order. A literal $${ is a
@@ -208,10 +207,10 @@ func references(s string) []reference {
 		length := strings.IndexByte(s[r.end:], '}')
 		switch {
 		case length < 0:
-			r.problem = complaint{"a ${ is not closed", "write ${name}, or $${ for a literal ${"}
+			r.problem = Complaint{"a ${ is not closed", "write ${name}, or $${ for a literal ${"}
 			return append(refs, r)
 		case length == 0:
-			r.problem = complaint{"${} names no variable", "write ${name}, or $${ for a literal ${"}
+			r.problem = Complaint{"${} names no variable", "write ${name}, or $${ for a literal ${"}
 		default:
 			r.name = s[r.end : r.end+length]
 			r.problem = checkVariable(r.name)
@@ -223,95 +222,55 @@ func references(s string) []reference {
 }
 
 // checkVariable is the rule for variable names.
-func checkVariable(name string) complaint {
+func checkVariable(name string) Complaint {
 	for i, c := range name {
 		switch {
 		case c == '_', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', i > 0 && c >= '0' && c <= '9':
 			continue
-		case i > 0 && strings.ContainsRune(":-=?+", c) && !(c == '-' && checkVariable(strings.ReplaceAll(name, "-", "_")).message == ""):
-			return complaint{fmt.Sprintf("%s is not supported: a variable has no default in the YAML", Quote("${"+name+"}")),
+		case i > 0 && strings.ContainsRune(":-=?+", c) && !(c == '-' && checkVariable(strings.ReplaceAll(name, "-", "_")).Message == ""):
+			return Complaint{fmt.Sprintf("%s is not supported: a variable has no default in the YAML", Quote("${"+name+"}")),
 				fmt.Sprintf("write ${%s}, and put the default in a --var-file", name[:i])}
 		}
 		return notVariable(name)
 	}
-	return complaint{}
+	return Complaint{}
 }
 
 // notVariable says that a name is none, and which one it could be.
-func notVariable(name string) complaint {
-	if near := strings.ReplaceAll(name, "-", "_"); near != name && name[0] != '-' && checkVariable(near).message == "" {
-		return complaint{fmt.Sprintf("%s is not a variable name: it may have only letters, digits and _", Quote(name)),
+func notVariable(name string) Complaint {
+	if near := strings.ReplaceAll(name, "-", "_"); near != name && name[0] != '-' && checkVariable(near).Message == "" {
+		return Complaint{fmt.Sprintf("%s is not a variable name: it may have only letters, digits and _", Quote(name)),
 			fmt.Sprintf("write ${%s}, and rename the variable", near)}
 	}
-	return complaint{fmt.Sprintf("%s is not a variable name", Quote(name)),
+	return Complaint{fmt.Sprintf("%s is not a variable name", Quote(name)),
 		"a variable name is letters, digits and _, and does not begin with a digit; write $${ for a literal ${"}
 }
 
-// ReadVars reads variable files, each a flat mapping of names to values. Values
-// are kept as they are written, whatever their type in YAML: 0123 and +1555 are
-// strings. The error is one of the operating system.
-func (files *Files) ReadVars(paths []string) ([]VarFile, Problems, error) {
-	var read []VarFile
-	var problems Problems
+// CheckVariable is the rule for the name of a variable that is set.
+func CheckVariable(name string) Complaint {
+	if name == "" || checkVariable(name).Message != "" {
+		return Complaint{Quote(name) + " is not a variable name", "a variable name is letters, digits and _, and does not begin with a digit"}
+	}
+	return Complaint{}
+}
+
+// ReadVars reads variable files, each a flat mapping, see [Mappings.Variables]. The
+// error is one of the operating system.
+func (f *Files) ReadVars(paths []string) (read []VarFile, problems Problems, err error) {
+	more := Complaint{"a variable file must be a single document", "put the other document in a --var-file of its own"}
 	for _, path := range paths {
-		src, problem, err := files.Read(Input{Name: path, Path: path}, nil)
+		src, root, found, err := f.Single(path, more)
 		if err != nil {
 			return nil, nil, err
 		}
-		if problem != nil {
-			problems = append(problems, *problem)
-			continue
+		problems = append(problems, found...)
+		file := VarFile{name: path}
+		if root != nil {
+			file.values = NewMappings(src).Variables(root, "a variable file", func(n *Node, _ string, c Complaint) {
+				problems = append(problems, Problem{Pos: src.Pos(n), Message: c.Message, Hint: c.Hint})
+			})
 		}
-		f := VarFile{name: path, values: map[string]string{}}
-		complain := func(n *Node, message, hint string) {
-			problems = append(problems, Problem{Pos: src.Pos(n), Message: message, Hint: hint})
-		}
-		count := 0
-		problems = append(problems, src.Documents(func(root *Node) {
-			root = Resolved(root)
-			if IsNull(root) {
-				return
-			}
-			if count++; count > 1 {
-				complain(root, "a variable file must be a single document", "put the other document in a --var-file of its own")
-				return
-			}
-			f.read(root, complain)
-		})...)
-		read = append(read, f)
+		read = append(read, file)
 	}
 	return read, problems, nil
-}
-
-func (f *VarFile) read(root *Node, complain func(n *Node, message, hint string)) {
-	if !IsMapping(root) {
-		complain(root, fmt.Sprintf("a variable file must be a mapping of names to values, not %s", TypeOf(root)), "write one name: value on each line")
-		return
-	}
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		key, value := Resolved(root.Content[i]), Resolved(root.Content[i+1])
-		if !IsScalar(key) {
-			complain(root.Content[i], "a variable name must be a string", "write name: value")
-			continue
-		}
-		name := key.Value
-		if c := checkVariable(name); name == "" || c.message != "" {
-			complain(root.Content[i], fmt.Sprintf("%s is not a variable name", Quote(name)), "a variable name is letters, digits and _, and does not begin with a digit")
-			continue
-		}
-		if _, twice := f.values[name]; twice {
-			complain(root.Content[i], fmt.Sprintf("variable %q is set twice", name), "remove one")
-			continue
-		}
-		switch {
-		case !IsScalar(value):
-			complain(value, fmt.Sprintf("variable %q must be a string, a number or a bool, not %s", name, TypeOf(value)), "")
-		case HasTag(value):
-			complain(value, fmt.Sprintf("variable %q has the tag %s, which is not supported", name, Quote(value.Tag)), "write the value without a tag")
-		case IsNull(value):
-			complain(value, fmt.Sprintf("variable %q has no value", name), `write "" for an empty value`)
-		default:
-			f.values[name] = value.Value
-		}
-	}
 }

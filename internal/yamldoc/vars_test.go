@@ -25,11 +25,11 @@ func TestVarFileProblems(t *testing.T) {
 		`bad.yaml:3:9: variable "nested" must be a string, a number or a bool, not a mapping`,
 		`bad.yaml:4:9: variable "nothing" has no value`,
 		`bad.yaml:5:1: "1st" is not a variable name`,
-		`bad.yaml:6:1: variable "x" is set twice`,
+		`bad.yaml:6:1: duplicate key x; the first is at bad.yaml:1:1`,
 		`bad.yaml:7:4: variable "t" has the tag "!!binary", which is not supported`,
-		`bad.yaml:8:3: a variable name must be a string`,
+		`bad.yaml:8:3: a key must be a string, not a list`,
 		`bad.yaml:11:1: a variable file must be a single document`,
-		`list.yaml:1:1: a variable file must be a mapping of names to values, not a list`,
+		`list.yaml:1:1: a variable file must be a mapping, not a list`,
 		`not.yaml:1:1: not valid YAML: a quoted value is not closed`,
 	}
 	if diff := cmp.Diff(strings.Join(want, "\n"), strings.ReplaceAll(problems.Tidy().Error(), dir+string(filepath.Separator), "")); diff != "" {
@@ -60,7 +60,7 @@ func TestVariablePositions(t *testing.T) {
 		}
 		var got []string
 		problems := src.Documents(func(root *Node) {
-			_, ok := (&Variables{}).Expand(src, root.Content[1], func(pos Pos, message, hint string) {
+			_, ok := (&Variables{}).Expand(src, root.Content[1], func(pos Pos, _ Complaint) {
 				got = append(got, strings.TrimPrefix(pos.String(), "f:"))
 			})
 			if ok {

@@ -250,10 +250,10 @@ var (
 	unknownAnchorRE = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 )
 
-var tabWords = complaint{"a tab cannot indent", "indent with spaces"}
+var tabWords = Complaint{"a tab cannot indent", "indent with spaces"}
 
 // syntaxWords replaces the parser's messages by ones that say what to write.
-var syntaxWords = map[string]complaint{
+var syntaxWords = map[string]Complaint{
 	"mapping values are not allowed in this context": {
 		"a second `: ` on this line, or a line that is indented too far", `quote a value that holds ": ", and indent keys of one mapping alike`},
 	"did not find expected key": {
@@ -335,9 +335,9 @@ func (src *Source) syntaxProblem(err error, read int) Problem {
 	}
 	words, ok := syntaxWords[message]
 	if !ok {
-		words.message = message
+		words.Message = message
 	}
-	if strings.Contains(words.message, "tab") || message == "found character that cannot start any token" {
+	if strings.Contains(words.Message, "tab") || message == "found character that cannot start any token" {
 		// It began before, or is the character.
 		for l := line; l <= min(line+20, len(src.index())); l++ {
 			if bytes.IndexByte(src.indent(l), '\t') >= 0 {
@@ -350,7 +350,7 @@ func (src *Source) syntaxProblem(err error, read int) Problem {
 	if tab := bytes.IndexByte(src.indent(line), '\t'); tab >= 0 {
 		column = 1 + tab
 	}
-	return Problem{Pos: Pos{File: src.name, Line: line, Column: column}, Message: "not valid YAML: " + words.message, Hint: words.hint}
+	return Problem{Pos: Pos{File: src.name, Line: line, Column: column}, Message: "not valid YAML: " + words.Message, Hint: words.Hint}
 }
 
 // indent is the blanks that a line begins with.
