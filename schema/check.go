@@ -39,50 +39,47 @@ type nameUse struct {
 	old int // in renamed_from, counted from 1; 0 is the resource's name
 }
 
-// what is what the name is used for, for a message.
-func (u nameUse) what() string {
+// where says what the name is used for, and where it is written.
+func (c *contents) where(u nameUse) (what string, pos yamldoc.Pos, at path) {
 	if u.old > 0 {
-		return "old name"
+		return "old name", c.facts[u.of].renamed[u.old-1], c.path(u.of).at("renamed_from").nth(u.old)
 	}
-	return "name"
+	return "name", c.facts[u.of].name, c.path(u.of).at(c.declared[u.of].Kind.ID.Path)
 }
-
-// nameUses is the uses of one name that a later use is checked against, as indexes
-// into the list of all uses; -1 is none.
-type nameUses struct{ first, firstUnpinned int }
 
 // checkNames refuses two declarations of one name, unless both are pinned: an
 // unpinned one could not tell which resource is meant.
 func (c *contents) checkNames() {
-	var uses []nameUse
-	names := make(map[Key]nameUses, len(c.declared))
+	// The first uses of a name: by any resource, and by one that is not pinned.
+	first := make(map[Key]nameUse, len(c.declared))
+	unpinned := make(map[Key]nameUse)
 	add := func(name string, u nameUse) {
-		uses = append(uses, u)
-		pinned, kind := c.facts[u.of].pinned, c.declared[u.of].Kind
-		known, used := names[Key{kind, name}]
+		what, pos, at := c.where(u)
+		o := &c.declared[u.of]
+		kind, key := o.Kind, Key{o.Kind, name}
+		before, used := first[key]
+		rival, rivals := before, used
+		if c.facts[u.of].pinned {
+			rival, rivals = unpinned[key]
+		} else if _, known := unpinned[key]; !known {
+			unpinned[key] = u
+		}
 		if !used {
-			known = nameUses{first: len(uses) - 1, firstUnpinned: -1}
+			first[key] = u
 		}
-		rival := known.first
-		if pinned {
-			rival = known.firstUnpinned
-		}
-		if !pinned && known.firstUnpinned < 0 {
-			known.firstUnpinned = len(uses) - 1
-		}
-		names[Key{kind, name}] = known
-		if first := slices.Index(c.declared[u.of].RenamedFrom, name) + 1; 0 < first && first < u.old {
-			c.repeated(name, nameUse{u.of, first}, u)
-		} else if used && uses[known.first].of == u.of {
-			c.repeated(name, uses[known.first], u)
-		} else if used && rival >= 0 {
-			what := complaint{
-				fmt.Sprintf("the %s %s is already the %s of the %s at %s", u.what(), yamldoc.Quote(name), uses[rival].what(), kind.Name, c.posOf(uses[rival])),
+		if i := slices.Index(o.RenamedFrom, name); 0 <= i && i+1 < u.old {
+			c.problem(pos, at, complaint{fmt.Sprintf("renamed_from lists %s twice, first at %s", yamldoc.Quote(name), c.facts[u.of].renamed[i]), "remove it"})
+		} else if used && before.of == u.of {
+			c.problem(pos, at, complaint{fmt.Sprintf("renamed_from lists %s, the %s's own name", yamldoc.Quote(name), kind.Name), "remove it"})
+		} else if rivals {
+			whose, taken, _ := c.where(rival)
+			wrong := complaint{
+				fmt.Sprintf("the %s %s is already the %s of the %s at %s", what, yamldoc.Quote(name), whose, kind.Name, taken),
 				fmt.Sprintf("remove one, or pin each %s to its resource with sid", kind.Name)}
 			if kind.ByContact() {
-				what = complaint{fmt.Sprintf("%s %s is already declared at %s", kind.Name, yamldoc.Quote(name), c.posOf(uses[rival])), "remove one"}
+				wrong = complaint{fmt.Sprintf("%s %s is already declared at %s", kind.Name, yamldoc.Quote(name), taken), "remove one"}
 			}
-			c.problem(c.posOf(u), c.pathOf(u), what)
+			c.problem(pos, at, wrong)
 		}
 	}
 	for i := range c.declared {
@@ -95,29 +92,6 @@ func (c *contents) checkNames() {
 			add(name, nameUse{of: i, old: j + 1})
 		}
 	}
-}
-
-// repeated reports a name that one resource has twice.
-func (c *contents) repeated(name string, first, again nameUse) {
-	message := fmt.Sprintf("renamed_from lists %s, the %s's own name", yamldoc.Quote(name), c.declared[again.of].Kind.Name)
-	if first.old > 0 {
-		message = fmt.Sprintf("renamed_from lists %s twice, first at %s", yamldoc.Quote(name), c.posOf(first))
-	}
-	c.problem(c.posOf(again), c.pathOf(again), complaint{message, "remove it"})
-}
-
-func (c *contents) posOf(u nameUse) yamldoc.Pos {
-	if u.old > 0 {
-		return c.facts[u.of].renamed[u.old-1]
-	}
-	return c.facts[u.of].name
-}
-
-func (c *contents) pathOf(u nameUse) path {
-	if u.old > 0 {
-		return c.path(u.of).at("renamed_from").nth(u.old)
-	}
-	return c.path(u.of).at(c.declared[u.of].Kind.ID.Path)
 }
 
 // checkPins refuses two declarations that are pinned to one resource.
@@ -202,18 +176,17 @@ func (c *contents) checkRoutes() {
 		for _, j := range flows[o.Route()] {
 			flow := &c.declared[j]
 			loose := flow.IgnoreChanges&(flow.Kind.Channel.Bit()|flow.Kind.Contact.Bit()|flow.Kind.Enabled.Bit()) != 0 || o.IgnoreChanges.Has(o.Kind.Enabled)
+			name, other := o.Kind.Name, flow.Kind.Name
+			this, that := name+" "+yamldoc.Quote(o.ID()), fmt.Sprintf("%s %s (at %s)", other, yamldoc.Quote(flow.ID()), flow.Pos)
+			first := fmt.Sprintf(": Twilio delivers its messages to the %s as long as it is there", other)
 			switch {
 			case flow.Enabled() && !loose:
-				c.problem(o.Pos, c.path(i), complaint{
-					fmt.Sprintf("%s %s and %s %s (at %s) are both enabled for one identity: Twilio delivers its messages to the %[3]s as long as it is there",
-						o.Kind.Name, yamldoc.Quote(o.ID()), flow.Kind.Name, yamldoc.Quote(flow.ID()), flow.Pos),
-					fmt.Sprintf("remove the %s, or disable one of them", flow.Kind.Name)})
+				c.problem(o.Pos, c.path(i), complaint{this + " and " + that + " are both enabled for one identity" + first,
+					fmt.Sprintf("remove the %s, or disable one of them", other)})
 			case flow.Enabled():
-				c.warn(i, fmt.Sprintf("%s %s and %s %s (at %s) are both enabled for one identity, unless ignore_changes keeps another value in the account: Twilio delivers its messages to the %[3]s as long as it is there",
-					o.Kind.Name, yamldoc.Quote(o.ID()), flow.Kind.Name, yamldoc.Quote(flow.ID()), flow.Pos))
+				c.warn(i, this+" and "+that+" are both enabled for one identity, unless ignore_changes keeps another value in the account"+first)
 			default:
-				c.warn(i, fmt.Sprintf("%s %s stands beside the disabled %s %s (at %s) of its identity: messages may not reach the %[1]s until the %[3]s is deleted",
-					o.Kind.Name, yamldoc.Quote(o.ID()), flow.Kind.Name, yamldoc.Quote(flow.ID()), flow.Pos))
+				c.warn(i, fmt.Sprintf("%s stands beside the disabled %s of its identity: messages may not reach the %s until the %s is deleted", this, that, name, other))
 			}
 		}
 	}

@@ -59,14 +59,8 @@ func (c *contents) path(i int) path {
 // layer is the keys of one mapping: those that a resource has itself, or those
 // that defaults lays under it.
 type layer struct {
-	kind   *Kind
-	values [maxFields]Value
-	given  FieldSet // written out, by value or by name
-	unsure FieldSet
-	at     [maxFields]yamldoc.Entry // where each field is given
-	names  []NameRef
-	// templates are, of the values that hold a secret, those with the variables in them.
-	templates map[*Field]string
+	kind     *Kind
+	settings settings
 
 	group      *yamldoc.Node // the key of the group
 	broken     bool          // the group is not a mapping
@@ -76,6 +70,30 @@ type layer struct {
 	renamedPos []yamldoc.Pos
 	ignored    FieldSet
 	ignores    bool // has ignore_changes
+}
+
+// settings are the fields by their index. One without a key is not given.
+type settings [maxFields]setting
+
+type setting struct {
+	yamldoc.Entry
+	unsure   bool // has a problem or is not known
+	parsed   Value
+	name     string // to be looked up in place of a value; "" is none
+	template string // of a value that holds a secret, with the variables in it
+}
+
+// sets returns which fields are given, and which of them have a value.
+func (s *settings) sets() (given, sure FieldSet) {
+	for i := range s {
+		if s[i].Key != nil {
+			given |= 1 << i
+			if !s[i].unsure {
+				sure |= 1 << i
+			}
+		}
+	}
+	return given, sure
 }
 
 func newDecoder(src *yamldoc.Source, vars *yamldoc.Variables) *decoder {
@@ -223,76 +241,63 @@ func (d *decoder) layer(l *layer, n *yamldoc.Node, at path) bool {
 
 // fields reads the entries that are fields.
 func (d *decoder) fields(l *layer, entries yamldoc.Entries, at path, s *shape) {
-	for _, k := range s.keys {
-		e := entries[k.name]
-		if k.field == nil || !e.Given() {
+	for _, key := range s.keys {
+		e := entries[key.name]
+		if key.field == nil || !e.Given() {
 			continue
 		}
-		at, f := at.at(k.name), k.field
-		if l.given.Has(f) {
-			other := l.at[f.index].Key
-			d.problem(e.Key, at, complaint{fmt.Sprintf("%s and %s cannot both be given", yamldoc.Resolved(other).Value, k.name), "remove one"})
-			l.unsure |= f.Bit()
+		at, given := at.at(key.name), &l.settings[key.field.index]
+		if given.Key != nil {
+			d.problem(e.Key, at, complaint{fmt.Sprintf("%s and %s cannot both be given", given.Name(), key.name), "remove one"})
+			given.unsure = true
 			continue
 		}
-		l.given |= f.Bit()
-		l.at[f.index] = e
-		if !d.field(l, f, k.byName, e.Value, at) {
-			l.unsure |= f.Bit()
-		}
+		given.Entry = e
+		given.unsure = !d.value(given, l.kind, key, at)
 	}
 }
 
-// field reads one value. It reports whether there is one to go on with.
-func (d *decoder) field(l *layer, f *Field, byName bool, n *yamldoc.Node, at path) (ok bool) {
-	var v Value
+// value reads the value of a setting. It reports whether there is one to go on with.
+func (d *decoder) value(s *setting, k *Kind, key key, at path) (ok bool) {
+	f, n := key.field, s.Value
 	var c complaint
 	switch f.Type {
 	case String:
-		var x yamldoc.Expanded
-		x, ok = d.hideable(n, at)
+		x, ok := d.hideable(n, at)
 		switch {
-		case !ok:
-		case (byName || !l.kind.hideable(f)) && !d.open(x, n, at):
+		case !ok, (key.byName || !k.hideable(f)) && !d.open(x, n, at):
 			return false
-		case byName:
-			if c = f.checkReference(x.Text); c.Message == "" {
-				l.names = append(l.names, NameRef{Field: f, Name: x.Text, Pos: d.src.Pos(n)})
-			}
+		case key.byName:
+			s.name, c = x.Text, f.checkReference(x.Text)
+		case secret.IsShown(x.Text):
+			c = complaint{yamldoc.Quote(x.Text) + " stands for credentials that an output did not show", "write them, or better a ${name} whose value is in " + SecretPrefix + "name"}
 		default:
-			if v, c = x.Text, f.checkString(x.Text); secret.IsShown(x.Text) {
-				c = complaint{yamldoc.Quote(x.Text) + " stands for credentials that an output did not show", "write them, or better a ${name} whose value is in " + SecretPrefix + "name"}
-			}
-			if x.Template == "" {
-				break
-			}
-			if c.Message != "" {
-				c = complaint{"the value, which holds a secret, is not valid", "check the value of the variable"}
-			}
-			if l.templates == nil {
-				l.templates = make(map[*Field]string)
-			}
-			l.templates[f] = x.Template
+			s.parsed, c = x.Text, f.checkString(x.Text)
+		}
+		if s.template = x.Template; x.Template != "" && c.Message != "" {
+			c = complaint{"the value, which holds a secret, is not valid", "check the value of the variable"}
 		}
 	case Bool:
-		v, ok = d.boolean(n, at)
+		if s.parsed, ok = d.boolean(n, at); !ok {
+			return false
+		}
 	case Words:
-		var words []string
-		if words, ok = d.words(f, n, at); ok {
-			v, c = NewWordSet(words), f.checkWords(words)
+		words, ok := d.words(f, n, at)
+		if !ok {
+			return false
 		}
+		s.parsed, c = NewWordSet(words), f.checkWords(words)
 	case Int:
-		var i int64
-		if i, ok = d.integer(n, at); ok {
-			v, c = i, f.checkInt(i)
+		i, ok := d.integer(n, at)
+		if !ok {
+			return false
 		}
+		s.parsed, c = i, f.checkInt(i)
 	}
 	if c.Message != "" {
 		d.problem(n, at, c)
-		return false
 	}
-	l.values[f.index] = v
-	return ok
+	return c.Message == ""
 }
 
 // declare reads one entry of a list of resources: its own keys over those of
@@ -303,20 +308,17 @@ func (d *decoder) declare(base *layer, item *yamldoc.Node, at path) {
 	if !d.layer(own, yamldoc.Resolved(item), at) {
 		return
 	}
-	fromBase := base.given &^ own.given
-	given := own.given | fromBase
-	unsure := own.unsure | base.unsure&fromBase
-
-	from := func(f *Field) Value {
-		if fromBase.Has(f) {
-			return base.values[f.index]
+	all := own.settings
+	for i := range all {
+		if all[i].Key == nil {
+			all[i] = base.settings[i]
 		}
-		return own.values[f.index]
 	}
-	typ, _ := from(k.Variant).(string)
-	typeKnown := !unsure.Has(k.Variant)
-	if !typeKnown {
-		typ = ""
+	given, sure := all.sets()
+	unsure := given &^ sure
+	typ := ""
+	if sure.Has(k.Variant) {
+		typ = all[k.Variant.index].parsed.(string)
 	}
 	relevant := k.of(typ)
 
@@ -330,43 +332,34 @@ func (d *decoder) declare(base *layer, item *yamldoc.Node, at path) {
 	if !own.ignores {
 		out.IgnoreChanges = base.ignored
 	}
-	for f := range k.In(given &^ unsure & relevant) {
-		out.Set(f, from(f))
-		template := own.templates[f]
-		if fromBase.Has(f) {
-			template = base.templates[f]
+	written := Object{Kind: k} // before it is normalised
+	for f := range k.In(sure) {
+		s := &all[f.index]
+		written.values[f.index] = s.parsed
+		if !relevant.Has(f) {
+			continue
 		}
-		if template != "" {
-			out.Secrets = append(out.Secrets, Secret{Field: f, Template: template})
+		out.Set(f, s.parsed)
+		if s.name != "" {
+			out.Names = append(out.Names, NameRef{Field: f, Name: s.name, Pos: d.src.Pos(s.Value)})
+		}
+		if s.template != "" {
+			out.Secrets = append(out.Secrets, Secret{Field: f, Template: s.template})
 		}
 	}
 	f := facts{unsure: unsure, pinned: own.pinned, index: int32(at.entry - 1), name: out.Pos, renamed: own.renamedPos}
 	if k.refuse != nil {
-		written := Object{Kind: k} // before it is normalised
-		for f := range k.In(given &^ unsure) {
-			written.values[f.index] = from(f)
-		}
 		if wrong, c := k.refuse(&written); wrong != nil {
-			d.problem(own.at[wrong.index].Value, at.at(wrong.Path), c)
+			d.problem(own.settings[wrong.index].Value, at.at(wrong.Path), c)
 			f.unsure |= wrong.Bit()
-		}
-	}
-	for _, ref := range own.names {
-		if relevant.Has(ref.Field) {
-			out.Names = append(out.Names, ref)
-		}
-	}
-	for _, ref := range base.names {
-		if (fromBase & relevant).Has(ref.Field) {
-			out.Names = append(out.Names, ref)
 		}
 	}
 	// Where the name is written tells more than where the resource begins, unless
 	// it stands in what an alias refers to.
-	if key := own.at[k.ID.index].Key; key != nil && item == yamldoc.Resolved(item) && key.Line >= item.Line {
-		f.name = d.src.Pos(key)
+	if s := &own.settings[k.ID.index]; s.Key != nil && item == yamldoc.Resolved(item) && s.Key.Line >= item.Line {
+		f.name = d.src.Pos(s.Key)
 	}
-	if typeKnown {
+	if !unsure.Has(k.Variant) {
 		d.checkType(own, typ, at)
 	}
 	required := relevant &^ given
@@ -387,10 +380,11 @@ func (d *decoder) declare(base *layer, item *yamldoc.Node, at path) {
 // checkType refuses keys of the group that the variant does not have.
 func (d *decoder) checkType(own *layer, typ string, at path) {
 	k := own.kind
+	given, _ := own.settings.sets()
 	if typ == "" {
 		if own.group != nil && !k.Variant.Required {
 			c := complaint{fmt.Sprintf("%s requires %s", k.Group, k.Variant.Path), fmt.Sprintf("write %s: %s", k.Variant.Path, strings.Join(k.Variant.Enum, ", or "))}
-			if types := k.variantsOf(own.given & k.Typed); len(types) == 1 {
+			if types := k.variantsOf(given & k.Typed); len(types) == 1 {
 				c.Hint = fmt.Sprintf("write %s: %s", k.Variant.Path, types[0])
 			}
 			d.problem(own.group, at.at(k.Group), c)
@@ -398,10 +392,10 @@ func (d *decoder) checkType(own *layer, typ string, at path) {
 		return
 	}
 	at.group = k.Group
-	for f := range k.In(own.given &^ k.of(typ)) {
-		key := own.at[f.index].Key
-		name := yamldoc.Resolved(key).Value
-		d.problem(key, at.at(name), complaint{
+	for f := range k.In(given &^ k.of(typ)) {
+		s := &own.settings[f.index]
+		name := s.Name()
+		d.problem(s.Key, at.at(name), complaint{
 			fmt.Sprintf("%s belongs to %s %s, but this %s's is %s", name, k.Variant.Path, strings.Join(f.Variants, " or "), k.Name, typ),
 			fmt.Sprintf("remove %s, or change %s", name, k.Variant.Path)})
 	}
@@ -439,8 +433,8 @@ func (d *decoder) lint(o *Declared, own *layer) {
 			message = f.Path + " holds a secret, and does not look right: check the value of the variable"
 		}
 		pos := o.Pos // of the resource, when defaults has the value
-		if e := own.at[f.index]; e.Value != nil {
-			pos = d.src.Pos(e.Value)
+		if s := &own.settings[f.index]; s.Key != nil {
+			pos = d.src.Pos(s.Value)
 		}
 		d.out.warnings = append(d.out.warnings, Warning{Code: code, Message: fmt.Sprintf("%s %s: %s", o.Kind.Name, yamldoc.Quote(o.ID()), message), Pos: pos})
 	}

@@ -3,7 +3,6 @@ package schema
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -51,7 +50,7 @@ type ExportEntry struct {
 // moves what all resources share to defaults.
 func (e Export) Encode() []byte {
 	w := &encoder{names: e.Names}
-	w.comment("", e.Header)
+	w.comment("", e.Header...)
 	w.line("version: 1")
 	if e.AccountSID != "" {
 		w.line("account_sid: ", scalar(e.AccountSID))
@@ -60,7 +59,7 @@ func (e Export) Encode() []byte {
 		w.line("ignore:")
 		for _, entry := range e.Ignore {
 			if entry.Comment != "" {
-				w.comment("  ", []string{entry.Comment})
+				w.comment("  ", entry.Comment)
 			}
 			w.line("  - ", scalar(entry.Pattern))
 		}
@@ -100,7 +99,7 @@ func (e Export) encode(w *encoder, k *Kind) {
 			w.line()
 		}
 		if channels && (i == 0 || channel(i) != channel(i-1)) {
-			w.comment("  ", []string{channel(i)})
+			w.comment("  ", channel(i))
 		}
 		w.entry(&entries[i], shared)
 	}
@@ -144,7 +143,7 @@ func (w *encoder) line(parts ...string) {
 }
 
 func (w *encoder) entry(x *ExportEntry, shared FieldSet) {
-	w.comment("  ", x.Comment)
+	w.comment("  ", x.Comment...)
 	start := len(w.text)
 	var set FieldSet
 	for f := range x.Kind.In(x.Kind.All() &^ shared) {
@@ -169,12 +168,8 @@ func (w *encoder) fields(indent string, o *Object, set FieldSet) {
 	for f := range o.Kind.In(set) {
 		key, value, deeper := f.Key, "", ""
 		switch v := o.Get(f).(type) {
-		case bool:
-			value = strconv.FormatBool(v)
-		case WordSet:
-			value = v.String()
-		case int64:
-			value = strconv.FormatInt(v, 10)
+		default:
+			value = fmt.Sprint(v)
 		case string:
 			if name := w.names[v]; f.Name != "" && f.checkReference(name).Message == "" {
 				key, v = f.keysOf()[1], name
@@ -195,10 +190,9 @@ func (w *encoder) fields(indent string, o *Object, set FieldSet) {
 }
 
 // comment writes lines that stay comments, whatever they hold.
-func (w *encoder) comment(indent string, lines []string) {
+func (w *encoder) comment(indent string, lines ...string) {
 	for _, line := range lines {
-		w.text = append(w.text, indent...)
-		w.text = append(w.text, '#')
+		w.text = append(append(w.text, indent...), '#')
 		if line != "" {
 			w.text = append(w.text, ' ')
 		}
@@ -206,7 +200,7 @@ func (w *encoder) comment(indent string, lines []string) {
 			if unicode.IsPrint(r) && r != utf8.RuneError && (r != '#' || w.text[len(w.text)-1] != '#') {
 				w.text = utf8.AppendRune(w.text, r)
 			} else {
-				w.text = append(w.text, escapedRune(r)...)
+				w.text = append(w.text, yamldoc.EscapeRune(r)...)
 			}
 		}
 		w.text = append(w.text, '\n')
@@ -216,8 +210,7 @@ func (w *encoder) comment(indent string, lines []string) {
 // scalar writes a text such that Load reads it back: plain where it is
 // unambiguous, otherwise in double quotes.
 func scalar(s string) string {
-	s = yamldoc.Escape(s)
-	if isSafePlain(s) {
+	if s = yamldoc.Escape(s); isSafePlain(s) {
 		return s
 	}
 	return quoted(s)
@@ -240,11 +233,7 @@ func isSafePlain(s string) bool {
 			return false
 		}
 	}
-	switch strings.ToLower(s) {
-	case "", "null", "true", "false", "yes", "no", "on", "off", "y", "n":
-		return false
-	}
-	return true
+	return !slices.Contains([]string{"", "null", "true", "false", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(s))
 }
 
 // quoted writes a text in double quotes. Everything that does not print is
@@ -259,27 +248,10 @@ func quoted(s string) string {
 		case r == '#' && b[len(b)-1] == '#':
 			b = append(b, `\x23`...) // "##[" is a command of GitHub's runner
 		case r == utf8.RuneError || !unicode.IsPrint(r):
-			b = append(b, escapedRune(r)...)
+			b = append(b, yamldoc.EscapeRune(r)...)
 		default:
 			b = utf8.AppendRune(b, r)
 		}
 	}
 	return string(append(b, '"'))
-}
-
-// escapedRune is a character as YAML's double quotes write it.
-func escapedRune(r rune) string {
-	switch {
-	case r == '\n':
-		return `\n`
-	case r == '\r':
-		return `\r`
-	case r == '\t':
-		return `\t`
-	case r < 0x100:
-		return fmt.Sprintf(`\x%02x`, r)
-	case r < 0x10000:
-		return fmt.Sprintf(`\u%04x`, r)
-	}
-	return fmt.Sprintf(`\U%08x`, r)
 }

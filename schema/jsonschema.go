@@ -25,7 +25,6 @@ import (
 // It does not cover YAML's anchors, aliases and <<: whatever reads the YAML,
 // editors included, has resolved them.
 func JSONSchema() []byte {
-	nullable := func(o object) object { return o.with("type", []any{"object", "null"}) }
 	properties := object{
 		{"version", object{
 			{"description", "Version of this format. Must be 1."},
@@ -37,9 +36,15 @@ func JSONSchema() []byte {
 	}
 	var rules []any
 	var defs object
+	// optional is a mapping that may be null.
+	optional := func(properties object, rules []any) object {
+		return object{{"properties", properties}, {"additionalProperties", false}}.all(rules).with("type", []any{"object", "null"})
+	}
 	for _, k := range Kinds {
+		shared, once := k.layerKeys()
+		shared = slices.DeleteFunc(shared, func(m member) bool { return m.key == k.ID.Path })
 		properties = append(properties,
-			member{k.Defaults, nullable(k.defaultsKeys()).with("description", fmt.Sprintf(
+			member{k.Defaults, optional(shared, once).with("description", fmt.Sprintf(
 				"Default values for every %s of this document, merged key by key, `%s` included. Each takes those that belong to its `%s`.", k.Name, k.Group, k.Variant.Path))},
 			member{k.Plural, object{
 				{"description", fmt.Sprintf("The %s. An empty list means that the account has none.", k.Plural)},
@@ -49,7 +54,7 @@ func JSONSchema() []byte {
 		rules = append(rules, k.documentRules()...)
 		defs = append(defs,
 			member{k.Name, k.keys().with("type", "object").with("description", "One "+k.Title+".")},
-			member{k.Group, nullable(k.groupKeys()).with("description", fmt.Sprintf("%s: the keys of the %s's %s.", k.GroupDoc, k.Name, k.Variant.Path))})
+			member{k.Group, optional(k.fieldKeys(true)).with("description", fmt.Sprintf("%s: the keys of the %s's %s.", k.GroupDoc, k.Name, k.Variant.Path))})
 	}
 	document := object{
 		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
@@ -154,17 +159,9 @@ func (k *Kind) valueSchema(f *Field) object {
 	case f.Type == Int:
 		o = object{{"anyOf", []any{object{{"type", "integer"}, {"minimum", f.Min}, {"maximum", f.Max}}, withVariable, nullSchema}}}
 	case f.Type == Words:
-		words := make([]any, len(f.Enum))
-		for i, w := range f.Enum {
-			words[i] = w
-		}
-		o = listOf(object{{"anyOf", []any{object{{"enum", words}}, withVariable}}}).with("minItems", int64(1))
+		o = listOf(object{{"anyOf", []any{object{{"enum", f.Enum}}, withVariable}}}).with("minItems", int64(1))
 	case f.Enum != nil && f.rule == nil:
-		words := make([]any, len(f.Enum))
-		for i, w := range f.Enum {
-			words[i] = w
-		}
-		o = object{{"anyOf", []any{object{{"enum", words}}, withVariable, nullSchema}}}
+		o = object{{"anyOf", []any{object{{"enum", f.Enum}}, withVariable, nullSchema}}}
 	case f.SIDOrName:
 		o = orNull(textSchema).with("minLength", int64(1)).with("anyOf", []any{
 			object{{"type", "null"}},
@@ -228,11 +225,6 @@ func (k *Kind) fieldKeys(inside bool) (properties object, rules []any) {
 	return properties, rules
 }
 
-func (k *Kind) groupKeys() object {
-	properties, rules := k.fieldKeys(true)
-	return object{{"properties", properties}, {"additionalProperties", false}}.all(rules)
-}
-
 // all adds rules, if there are any.
 func (o object) all(rules []any) object {
 	if len(rules) == 0 {
@@ -244,16 +236,12 @@ func (o object) all(rules []any) object {
 // layerKeys are what a resource and its defaults have in common.
 func (k *Kind) layerKeys() (properties object, rules []any) {
 	properties, rules = k.fieldKeys(false)
-	var paths []any
-	for _, p := range slices.Sorted(maps.Keys(k.ignorable)) {
-		paths = append(paths, p)
-	}
-	properties = append(properties,
+	paths := slices.Sorted(maps.Keys(k.ignorable))
+	return append(properties,
 		member{k.Group, ref(k.Group)},
 		member{"ignore_changes", listOf(object{{"anyOf", []any{object{{"enum", paths}}, withVariable}}}).
 			with("description", fmt.Sprintf("Keys that keep the account's value; `%s` means all of its keys.", k.Group))},
-	)
-	return properties, rules
+	), rules
 }
 
 func (k *Kind) keys() object {
@@ -281,12 +269,6 @@ func (k *Kind) prefixed(channel string) object {
 	}}}
 }
 
-func (k *Kind) defaultsKeys() object {
-	properties, rules := k.layerKeys()
-	properties = slices.DeleteFunc(properties, func(m member) bool { return m.key == k.ID.Path })
-	return object{{"properties", properties}, {"additionalProperties", false}}.all(rules)
-}
-
 // The conditions. A key that is null counts as omitted; `type` refuses what is not
 // a mapping.
 
@@ -294,34 +276,14 @@ func has(key string) object {
 	return object{{"required", []any{key}}, {"properties", object{{key, object{{"not", nullSchema}}}}}}
 }
 
-func hasOneOf(keys []string) object {
-	if len(keys) == 1 {
-		return has(keys[0])
-	}
-	var each []any
-	for _, k := range keys {
-		each = append(each, has(k))
-	}
-	return object{{"anyOf", each}}
-}
-
 func lacks(key string) object { return object{{"properties", object{{key, nullSchema}}}} }
 
 // within is a key that is present with a value that meets a condition.
 func within(key string, condition object) object {
-	return object{{"required", []any{key}}, {"properties", object{{key, object{{"type", "object"}}.and(condition)}}}}
+	return object{{"required", []any{key}}, {"properties", object{{key, append(object{{"type", "object"}}, condition...)}}}}
 }
 
-// and adds the members of a condition that has none of the object's keys.
-func (o object) and(condition object) object { return append(slices.Clone(o), condition...) }
-
-func (k *Kind) isType(typ string) object {
-	is := isValue(k.Variant.Key, typ)
-	if k.Variant.Inside {
-		return within(k.Group, is)
-	}
-	return is
-}
+func (k *Kind) isType(typ string) object { return k.nest(k.Variant, isValue(k.Variant.Key, typ)) }
 
 // isValue is a key with this value.
 func isValue(key, value string) object {
@@ -330,10 +292,19 @@ func isValue(key, value string) object {
 
 // given is a field that is given, by value or by name.
 func (k *Kind) given(f *Field) object {
-	if f.Inside {
-		return within(k.Group, hasOneOf(f.keysOf()))
+	given := has(f.Key)
+	if keys := f.keysOf(); len(keys) > 1 {
+		given = object{{"anyOf", []any{given, has(keys[1])}}}
 	}
-	return hasOneOf(f.keysOf())
+	return k.nest(f, given)
+}
+
+// nest is a condition on the mapping that has the field.
+func (k *Kind) nest(f *Field, condition object) object {
+	if f.Inside {
+		return within(k.Group, condition)
+	}
+	return condition
 }
 
 func (k *Kind) each(condition object) object {
@@ -361,15 +332,13 @@ func (k *Kind) documentRules() []any {
 	}
 	for i := range k.Fields {
 		f := &k.Fields[i]
-		switch {
-		case !f.Required || f == k.ID:
-			continue
-		case f.Variants == nil:
-			given := k.given(f)
-			rules = append(rules, object{{"if", within(k.Defaults, given)}, {"else", k.each(given)}})
+		given := k.given(f)
+		if !f.Required || f == k.ID {
 			continue
 		}
-		given := k.given(f)
+		if f.Variants == nil {
+			rules = append(rules, object{{"if", within(k.Defaults, given)}, {"else", k.each(given)}})
+		}
 		for _, typ := range f.Variants {
 			needed := func(of object) object { return k.each(object{{"if", of}, {"then", given}}) }
 			rules = append(rules, object{{"if", within(k.Defaults, given)}, {"else", object{{"allOf", []any{

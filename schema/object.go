@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/url"
-	"strconv"
+	"reflect"
 	"strings"
 
 	"flexsync/internal/jsondoc"
@@ -281,16 +281,7 @@ func (o *Object) UnmarshalJSON(data []byte) error {
 		if err := json.Unmarshal(raw, v); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
-		switch v := v.(type) {
-		case *string:
-			values[path] = *v
-		case *bool:
-			values[path] = *v
-		case *int64:
-			values[path] = *v
-		case *WordSet:
-			values[path] = *v
-		}
+		values[path] = reflect.ValueOf(v).Elem().Interface()
 	}
 	*o = k.Make(values)
 	for path := range values {
@@ -319,14 +310,10 @@ func (o *Object) Form(before *Object) url.Values {
 			if f.Cleared && before != nil && before.values[i] != nil {
 				form.Set(f.Form, "")
 			}
-		case string:
-			form.Set(f.Form, v)
-		case bool:
-			form.Set(f.Form, strconv.FormatBool(v))
-		case int64:
-			form.Set(f.Form, strconv.FormatInt(v, 10))
 		case WordSet:
 			form[f.Form] = v.List()
+		default:
+			form.Set(f.Form, fmt.Sprint(v))
 		}
 	}
 	return form

@@ -127,16 +127,7 @@ func sidForm(prefix string) string { return prefix + " and 32 hex digits" }
 // every Twilio SID (OpenAPI: "^FO[0-9a-fA-F]{32}$").
 func IsSID(prefix, s string) bool {
 	rest, ok := strings.CutPrefix(s, prefix)
-	if !ok || len(rest) != 32 {
-		return false
-	}
-	for i := 0; i < len(rest); i++ {
-		c := rest[i]
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
-			return false
-		}
-	}
-	return true
+	return ok && len(rest) == 32 && strings.Trim(rest, "0123456789abcdefABCDEF") == ""
 }
 
 // isAnySID reports whether s has the form of a SID of any type.

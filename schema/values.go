@@ -205,17 +205,14 @@ func (d *decoder) texts(n *yamldoc.Node, at path, visit func(s string, n *yamldo
 
 // words reads a list of words. With one that is not known, there is no value.
 func (d *decoder) words(f *Field, n *yamldoc.Node, at path) (words []string, ok bool) {
-	ok = yamldoc.IsSequence(n)
 	before := len(d.out.problems)
-	read := 0
 	d.texts(n, at, func(s string, n *yamldoc.Node, at path) {
-		read++
 		if c := f.checkWords([]string{s}); c.Message != "" {
 			d.problem(n, at, c)
 		}
 		words = append(words, s)
 	})
-	return words, ok && read == len(n.Content) && len(d.out.problems) == before
+	return words, len(words) == len(n.Content) && len(d.out.problems) == before
 }
 
 func (d *decoder) tagged(n *yamldoc.Node, at path) {

@@ -121,7 +121,7 @@ func Encode(docs []*Node) ([]byte, error) {
 		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
 			safe.WriteRune(r)
 		} else {
-			safe.WriteString(escapedRune(r))
+			safe.WriteString(EscapeRune(r))
 		}
 	}
 	return []byte(safe.String()), nil
@@ -143,9 +143,15 @@ func missing(comments []string, text []byte) (lost []string) {
 	return lost
 }
 
-// escapedRune is a character as double quotes write it.
-func escapedRune(r rune) string {
+// EscapeRune returns a character as double quotes write it.
+func EscapeRune(r rune) string {
 	switch {
+	case r == '\n':
+		return `\n`
+	case r == '\r':
+		return `\r`
+	case r == '\t':
+		return `\t`
 	case r < 0x100:
 		return fmt.Sprintf(`\x%02x`, r)
 	case r < 0x10000:

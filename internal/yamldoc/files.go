@@ -41,11 +41,6 @@ type listing struct {
 	err     error
 }
 
-func list(dir string) listing {
-	entries, err := os.ReadDir(dir)
-	return listing{entries, err}
-}
-
 // file is what was read of a file.
 type file struct {
 	key   string
@@ -58,8 +53,8 @@ type file struct {
 	err     error
 }
 
-// at returns the file of an input, read or not.
-func (f *Files) at(in Input) *file {
+// at returns the file of an input, read or not, and adds holds to it.
+func (f *Files) at(in Input, holds int) *file {
 	key := f.key(in)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -69,6 +64,7 @@ func (f *Files) at(in Input) *file {
 	if f.read[key] == nil {
 		f.read[key] = &file{key: key}
 	}
+	f.read[key].holds += holds
 	return f.read[key]
 }
 
@@ -77,18 +73,17 @@ func (f *Files) key(in Input) string {
 	if in.stdin {
 		return "-"
 	}
-	return f.real.get(in.Path, realPath)
+	return f.realPath(in.Path)
 }
+
+func (f *Files) realPath(path string) string { return f.real.get(path, realPath) }
 
 // Hold keeps what is read of some files until release is called, once. A file that
 // nobody ever held is kept too.
 func (f *Files) Hold(inputs ...Input) (release func()) {
 	held := make([]*file, len(inputs))
 	for i, in := range inputs {
-		held[i] = f.at(in)
-		f.mu.Lock()
-		held[i].holds++
-		f.mu.Unlock()
+		held[i] = f.at(in, 1)
 	}
 	return func() {
 		f.mu.Lock()
@@ -104,7 +99,7 @@ func (f *Files) Hold(inputs ...Input) (release func()) {
 // Read reads an input to its end. The problem is one of the input, the error one of
 // the operating system.
 func (f *Files) Read(in Input, stdin io.Reader) (*Source, *Problem, error) {
-	file := f.at(in)
+	file := f.at(in, 0)
 	file.mu.Lock()
 	defer file.mu.Unlock()
 	if !file.done {
@@ -142,12 +137,7 @@ func (f *Files) Single(path string, more Complaint) (src *Source, root *Node, pr
 
 // Known returns what is read and kept of a path, or nil.
 func (f *Files) Known(path string) *Source {
-	f.mu.Lock()
-	file := f.read[f.key(Input{Path: path})]
-	f.mu.Unlock()
-	if file == nil {
-		return nil
-	}
+	file := f.at(Input{Path: path}, 0)
 	file.mu.Lock()
 	defer file.mu.Unlock()
 	return file.src.as(path)
@@ -163,7 +153,7 @@ type Input struct {
 // finder turns paths into inputs, each file once, however many links lead to
 // it. The keys of its maps are real paths.
 type finder struct {
-	files    *Files
+	*Files
 	inputs   []Input
 	problems Problems
 	seen     map[string]bool  // inputs
@@ -183,7 +173,7 @@ type walk struct {
 // except are skipped), and "-" for standard input. Without paths, exactly one of
 // defaults must exist in dir; a default that ends in a slash is a directory.
 func (files *Files) Find(paths []string, dir string, defaults, except []string) ([]Input, Problems) {
-	f := &finder{files: files, seen: map[string]bool{}, skip: map[string]bool{}, walked: map[string]*walk{}}
+	f := &finder{Files: files, seen: map[string]bool{}, skip: map[string]bool{}, walked: map[string]*walk{}}
 	if len(paths) == 0 {
 		path, problem := defaultPath(dir, defaults)
 		if problem != nil {
@@ -192,7 +182,7 @@ func (files *Files) Find(paths []string, dir string, defaults, except []string) 
 		paths = []string{path}
 	}
 	for _, path := range except {
-		f.skip[f.real(path)] = true
+		f.skip[f.realPath(path)] = true
 	}
 	for _, path := range paths {
 		if path == "-" {
@@ -222,25 +212,23 @@ func defaultPath(dir string, defaults []string) (string, *Problem) {
 		name, isDir := strings.CutSuffix(name, "/")
 		path := filepath.Join(dir, name)
 		info, err := os.Stat(path)
-		if err != nil { // a link that leads nowhere is there
-			if _, err := os.Lstat(path); err == nil {
-				found = append(found, name)
-			}
+		if err != nil {
+			_, err = os.Lstat(path) // a link that leads nowhere is there
+		} else if info.IsDir() != isDir {
 			continue
 		}
-		if info.IsDir() == isDir {
+		if err == nil {
 			found = append(found, name)
 		}
 	}
-	switch len(found) {
-	case 1:
+	if len(found) == 1 {
 		return filepath.Join(dir, found[0]), nil
-	case 0:
-		return "", &Problem{Pos: Pos{File: filepath.Clean(dir)}, Message: fmt.Sprintf("no path is given, and none of %s exists", strings.Join(defaults, ", ")),
-			Hint: "pass the files or directories to read"}
 	}
-	return "", &Problem{Pos: Pos{File: filepath.Clean(dir)}, Message: fmt.Sprintf("no path is given, and several exist: %s", strings.Join(found, ", ")),
-		Hint: "pass the one to read, or all of them"}
+	problem := Problem{Pos: Pos{File: filepath.Clean(dir)}, Message: "no path is given, and none of " + strings.Join(defaults, ", ") + " exists", Hint: "pass the files or directories to read"}
+	if len(found) > 1 {
+		problem.Message, problem.Hint = "no path is given, and several exist: "+strings.Join(found, ", "), "pass the one to read, or all of them"
+	}
+	return "", &problem
 }
 
 // walk adds the YAML files below a directory, following links, and reports whether
@@ -248,13 +236,16 @@ func defaultPath(dir string, defaults []string) (string, *Problem) {
 // file declares may be deleted, so only hidden files and those with other names are
 // skipped silently.
 func (f *finder) walk(dir string) (found bool) {
-	real := f.real(dir)
+	real := f.realPath(dir)
 	if f.walked[real] != nil {
 		return f.walked[real].found
 	}
 	here := &walk{path: dir}
 	f.walked[real] = here
-	all := f.files.dirs.get(dir, list)
+	all := f.dirs.get(dir, func(dir string) (l listing) {
+		l.entries, l.err = os.ReadDir(dir)
+		return l
+	})
 	if all.err != nil {
 		f.unreadable(dir, all.err, "")
 	}
@@ -273,12 +264,12 @@ func (f *finder) walk(dir string) (found bool) {
 		}
 		switch {
 		case kind.IsDir():
-			if above := f.walked[f.real(path)]; above != nil && !above.done {
+			if above := f.walked[f.realPath(path)]; above != nil && !above.done {
 				f.cycle(path, above.path, e.Type()&fs.ModeSymlink != 0)
 				continue
 			}
 			here.found = f.walk(path) || here.found
-		case !IsYAML(path) || f.skip[f.real(path)]:
+		case !IsYAML(path) || f.skip[f.realPath(path)]:
 		case !kind.IsRegular():
 			f.problem(path, fmt.Sprintf("expected a file, found a %s", typeName(kind)), "remove it, or pass it as a path of its own")
 		default:
@@ -334,7 +325,7 @@ func unreadablePath(path string, err error, hint string) Problem {
 
 // add adds an input unless it has it, under whatever path.
 func (f *finder) add(in Input) {
-	if key := f.files.key(in); !f.seen[key] {
+	if key := f.key(in); !f.seen[key] {
 		f.seen[key] = true
 		f.inputs = append(f.inputs, in)
 	}
@@ -343,8 +334,6 @@ func (f *finder) add(in Input) {
 func (f *finder) problem(path, message, hint string) {
 	f.problems = append(f.problems, Problem{Pos: Pos{File: path}, Message: message, Hint: hint})
 }
-
-func (f *finder) real(path string) string { return f.files.real.get(path, realPath) }
 
 // realPath is a path that is the same for the same file.
 func realPath(path string) string {

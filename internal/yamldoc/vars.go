@@ -114,68 +114,64 @@ func (v *Variables) Expand(src *Source, n *Node, report func(Pos, Complaint)) (x
 		}
 		return src.Pos(n)
 	}
-	var b, template strings.Builder
-	last := 0
+	values, hidden := make([]string, len(refs)), make([]string, len(refs))
 	ok = true
 	for i, r := range refs {
-		b.WriteString(n.Value[last:r.offset])
-		template.WriteString(n.Value[last:r.offset])
-		last = r.end
-		if r.problem.Message != "" {
+		value, secret, set := "${", false, true // of a literal one
+		if r.name != "" && r.problem.Message == "" {
+			value, secret, set = v.lookup(r.name)
+		}
+		values[i], hidden[i] = value, Escape(value)
+		switch {
+		case r.problem.Message != "":
 			ok = false
 			report(pos(i), r.problem)
-			continue
-		}
-		if r.name == "" {
-			b.WriteString("${")
-			template.WriteString("$${")
-			continue
-		}
-		value, secret, set := v.lookup(r.name)
-		if !set {
-			ok = false
-			if !v.Lenient {
+		case !set:
+			if ok = false; !v.Lenient {
 				report(pos(i), v.unset(r.name))
 			}
-			continue
-		}
-		b.WriteString(value)
-		if secret {
-			template.WriteString("${" + r.name + "}")
+		case secret:
+			hidden[i] = "${" + r.name + "}"
 			if x.Secrets == nil {
 				x.Secrets = make(map[string]string)
 			}
 			x.Secrets[r.name] = value
-		} else {
-			template.WriteString(Escape(value))
 		}
 	}
-	b.WriteString(n.Value[last:])
-	x.Text = b.String()
+	x.Text = replace(n.Value, refs, values)
 	x.Whole = len(refs) == 1 && refs[0].name != "" && refs[0].offset == 0 && refs[0].end == len(n.Value)
 	if x.Secrets != nil {
-		x.Template = template.String() + n.Value[last:]
+		x.Template = replace(n.Value, refs, hidden)
 	}
 	return x, ok
+}
+
+// replace puts values in the place of references.
+func replace(text string, refs []reference, values []string) string {
+	var b strings.Builder
+	last := 0
+	for i, r := range refs {
+		b.WriteString(text[last:r.offset] + values[i])
+		last = r.end
+	}
+	return b.String() + text[last:]
 }
 
 // Fill replaces the variables of an [Expanded] template. missing is the names that
 // lookup does not have.
 func Fill(template string, lookup func(name string) (string, bool)) (text string, missing []string) {
-	var b strings.Builder
-	last := 0
-	for _, r := range references(template) {
-		b.WriteString(template[last:r.offset])
-		last = r.end
-		if r.name == "" {
-			b.WriteString("${")
-		} else if value, set := lookup(r.name); set {
-			b.WriteString(value)
-		} else {
+	refs := references(template)
+	values := make([]string, len(refs))
+	for i, r := range refs {
+		set := true
+		if values[i] = "${"; r.name != "" {
+			values[i], set = lookup(r.name)
+		}
+		if !set {
 			missing = append(missing, r.name)
 		}
 	}
-	return b.String() + template[last:], missing
+	return replace(template, refs, values), missing
 }
 
 // Escape makes a text literal: Expand returns it unchanged.
