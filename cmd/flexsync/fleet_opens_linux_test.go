@@ -35,8 +35,21 @@ func TestFleetOpensOnce(t *testing.T) {
 			writeText(t, filepath.Join(dir, "fleet.yaml"), text)
 			writeText(t, filepath.Join(dir, "vars.yaml"), "service: IS0123456789abcdef0123456789abcdef\n")
 			writeText(t, filepath.Join(dir, "flows/shared.yaml"), own)
-			opened := watchOpens(t, dir, filepath.Join(dir, "flows"))
-			code, stdout, stderr := runWith(t, nil, append(args, "--fleet", filepath.Join(dir, "fleet.yaml"))...)
+			watched := []string{dir, filepath.Join(dir, "flows")}
+			args := append(args, "--fleet", filepath.Join(dir, "fleet.yaml"))
+			if args[0] == "plan" && broken == "" {
+				base := t.TempDir()
+				if err := os.CopyFS(base, os.DirFS(dir)); err != nil {
+					t.Fatal(err)
+				}
+				watched = append(watched, base, filepath.Join(base, "flows"))
+				args = append(args, "--base", filepath.Join(base, "fleet.yaml"))
+				for name := range want {
+					want[name]++ // the base has one, too
+				}
+			}
+			opened := watchOpens(t, watched...)
+			code, stdout, stderr := runWith(t, nil, args...)
 			got := opened()
 			if wantCode := map[bool]int{true: exitOK, false: exitInput}[broken == ""]; code != wantCode {
 				t.Fatalf("%q: exit %d\n%s%s", args, code, stdout, stderr)
