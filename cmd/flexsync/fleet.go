@@ -161,12 +161,14 @@ func hold(a *app, members []*member) {
 
 // each runs do for all members side by side, at most atOnce at a time. An error of one
 // stops none of the others.
-func each(members []*member, atOnce int, do func(*member) error) {
+func (a *app) each(members []*member, atOnce int, do func(*member) error) {
 	var g errgroup.Group
 	g.SetLimit(atOnce)
 	for _, m := range members {
 		g.Go(func() error {
+			end := a.status.account()
 			m.err = do(m)
+			end(m.err != nil)
 			return nil
 		})
 	}
@@ -310,7 +312,9 @@ func (f *planInput) planFleet(ctx context.Context, a *app, members []*member, at
 	}
 	f.hide(members)
 	hold(a, members)
-	each(members, atOnce, func(m *member) (err error) {
+	a.status.fleet(len(members))
+	defer a.status.fleet(0)
+	a.each(members, atOnce, func(m *member) (err error) {
 		in := *f
 		in.Paths, in.inputFlags, in.accountFlags = m.Paths, m.input, m.flags
 		in.loadBase = func() (*schema.Config, error) { return base(m) }
@@ -436,7 +440,9 @@ func (c *planCmd) runFleet(ctx context.Context, a *app) error {
 // alone runs a command on each account of a fleet, and shows what it wrote, one
 // account after the other.
 func (f *fleetFlags) alone(ctx context.Context, a *app, members []*member, asJSON bool, status string, do func(*member) error) error {
-	each(members, f.AtOnce, do)
+	a.status.fleet(len(members))
+	a.each(members, f.AtOnce, do)
+	a.status.fleet(0)
 	if err := nowhere(members); err != nil {
 		return err
 	}

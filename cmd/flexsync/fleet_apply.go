@@ -181,7 +181,9 @@ func (c *applyCmd) compareFleet(ctx context.Context, a *app, members []*member, 
 	if err != nil {
 		return err
 	}
-	each(members, c.AtOnce, func(m *member) (err error) {
+	a.status.fleet(len(members))
+	defer a.status.fleet(0)
+	a.each(members, c.AtOnce, func(m *member) (err error) {
 		m.result, err = c.of(m).saved(ctx, m.app, plans[m.Name], how)
 		return err
 	})
@@ -249,14 +251,16 @@ func (c *applyCmd) confirmFleet(ctx context.Context, a *app, members []*member) 
 // finish, and the later waves are skipped. Accounts that are left out hold nothing
 // back.
 func (c *applyCmd) waves(ctx context.Context, a *app, members []*member) {
-	changes := 0
+	accounts, changes := 0, 0
 	waves := make(map[int][]*member)
 	for _, m := range members {
 		if m.err == nil {
+			accounts++
 			changes += len(m.result.plan.Changes)
 			waves[m.Wave] = append(waves[m.Wave], m)
 		}
 	}
+	a.status.fleet(accounts)
 	progress := newProgress(ctx, a, changes, false)
 	defer progress.end()
 	var printing sync.Mutex
@@ -269,7 +273,7 @@ func (c *applyCmd) waves(ctx context.Context, a *app, members []*member) {
 			}
 			continue
 		}
-		each(wave, c.AtOnce, func(m *member) error {
+		a.each(wave, c.AtOnce, func(m *member) error {
 			err := c.of(m).carryOut(ctx, m.app, m.result)
 			m.result.client, m.result.snapshot, m.result.directory = nil, nil, nil
 			if c.Format == "text" && m.out.Len() > 0 {

@@ -13,8 +13,8 @@ import (
 	"flexsync/internal/safetext"
 )
 
-// status is what a run is doing: the requests of all its sessions, and the changes
-// of an apply. On a terminal it is a line below everything else, from the first
+// status is what a run is doing: the requests of all its sessions, the changes of an
+// apply, and the accounts of a fleet. On a terminal it is a line below everything else, from the first
 // second on. Whatever is written to stdout or stderr takes its place.
 type status struct {
 	now   func() time.Time
@@ -35,7 +35,11 @@ type status struct {
 	wrote               bool             // a write was sent
 	applying            bool
 	total, done, failed int
+	accounts            tally // of a fleet, in this phase
 }
+
+// tally counts the accounts of a fleet.
+type tally struct{ all, underWay, done, failed int }
 
 // request is a request that has not ended.
 type request struct {
@@ -101,7 +105,7 @@ func (s *status) observe(e flexapi.Event) {
 		}
 		r = &request{write: e.Write}
 		s.requests[e.Request] = r
-		if s.asked == 0 && !s.applying {
+		if s.asked == 0 && !s.applying && s.accounts.all == 0 {
 			s.since = s.now()
 		}
 		s.asked++
@@ -130,7 +134,7 @@ func (s *status) apply(changes int) {
 // applied ends that phase.
 func (s *status) applied() {
 	s.mu.Lock()
-	s.applying, s.total, s.done, s.failed, s.asked = false, 0, 0, 0, 0
+	s.applying, s.total, s.done, s.failed, s.asked, s.accounts = false, 0, 0, 0, 0, tally{}
 	s.mu.Unlock()
 	s.screen.Lock()
 	s.clear()
@@ -150,6 +154,42 @@ func (s *status) result(res *apply.Result) {
 	if s.done++; s.done == s.total {
 		s.asked, s.since = 0, s.now()
 	}
+}
+
+// fleet begins a phase in which all accounts of a fleet are worked on, side by side.
+// Without any, it ends the phase.
+func (s *status) fleet(accounts int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accounts, s.since = tally{all: accounts}, s.now()
+}
+
+// account follows one account of a fleet; the function that it returns ends it.
+func (s *status) account() (end func(failed bool)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accounts.underWay++
+	return func(failed bool) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.accounts.underWay--
+		s.accounts.done++
+		if failed {
+			s.accounts.failed++
+		}
+	}
+}
+
+// String is "12 of 100 accounts, 1 failed, 8 under way".
+func (t tally) String() string {
+	said := fmt.Sprintf("%d of %s", t.done, count(t.all, "account"))
+	if t.failed > 0 {
+		said += fmt.Sprintf(", %d failed", t.failed)
+	}
+	if t.underWay > 0 {
+		said += fmt.Sprintf(", %d under way", t.underWay)
+	}
+	return said
 }
 
 // interrupted is what an apply says when it is interrupted.
@@ -182,16 +222,22 @@ func (s *status) text() (line string, idle bool) {
 	switch {
 	case s.hidden || now.Sub(s.begun) < quiet:
 		return "", false
-	case s.applying && s.done < s.total:
-		line = fmt.Sprintf("Applying: %d of %d", s.done, s.total)
+	case s.applying && (s.done < s.total || s.accounts.all > 0):
+		line = "Applying: "
+		if s.accounts.all > 0 {
+			line += s.accounts.String() + "; changes: "
+		}
+		line += fmt.Sprintf("%d of %d", s.done, s.total)
 		if s.failed > 0 {
 			line += fmt.Sprintf(", %d failed", s.failed)
 		}
-		if s.done > 0 && spent >= 2*time.Second {
+		if s.done > 0 && s.done < s.total && spent >= 2*time.Second {
 			line += ", " + span(spent/time.Duration(s.done)*time.Duration(s.total-s.done)) + " left"
 		}
 	case s.applying:
 		line = fmt.Sprintf("Verifying: %s, %s", count(s.asked, "request"), span(spent))
+	case s.accounts.all > 0:
+		line = fmt.Sprintf("Reading: %s, %s", s.accounts, span(spent))
 	case len(s.requests) == 0:
 		return "", true
 	default:

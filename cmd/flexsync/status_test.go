@@ -10,14 +10,40 @@ import (
 	"flexsync/internal/flexapi"
 )
 
-// TestStatus is the line of a run from beginning to end, on a terminal of 80 cells.
+// line is the status line of a run on a terminal of 80 cells.
+type line struct {
+	*status
+	tty   output
+	begun time.Time
+	t     *testing.T
+}
+
+func newLine(t *testing.T) *line {
+	l := &line{begun: time.Now(), t: t}
+	stderr := newStream(t.Context(), &l.tty)
+	l.status = newStatus(time.Now, stderr, func() int { return 80 })
+	stderr.status = l.status
+	return l
+}
+
+// at holds that the screen is as it should be, some time after the beginning.
+func (l *line) at(after time.Duration, want string) {
+	l.t.Helper()
+	time.Sleep(after - time.Since(l.begun) + tick/2)
+	synctest.Wait()
+	screen := newScreen(80)
+	screen.write(strings.ReplaceAll(l.tty.String(), "\n", "\r\n"))
+	if have := screen.String(); have != want+"\n" || len(screen.broken) > 0 {
+		l.t.Errorf("after %v:\n%swant:\n%s\n%v", after, have, want, screen.broken)
+	}
+}
+
+// TestStatus is the line of a run from beginning to end.
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var tty output
-		stderr := newStream(t.Context(), &tty)
-		s := newStatus(time.Now, stderr, func() int { return 80 })
-		stderr.status = s
+		s := newLine(t)
+		stderr, tty, at := s.line, &s.tty, s.at
 		write := func(text string) {
 			if _, err := stderr.Write([]byte(text)); err != nil {
 				t.Fatal(err)
@@ -27,17 +53,6 @@ func TestStatus(t *testing.T) {
 			tty.mu.Lock()
 			defer tty.mu.Unlock()
 			tty.text.Reset()
-		}
-		begun := time.Now()
-		at := func(after time.Duration, want string) {
-			t.Helper()
-			time.Sleep(after - time.Since(begun) + tick/2)
-			synctest.Wait()
-			screen := newScreen(80)
-			screen.write(strings.ReplaceAll(tty.String(), "\n", "\r\n"))
-			if have := screen.String(); have != want+"\n" || len(screen.broken) > 0 {
-				t.Errorf("after %v:\n%swant:\n%s\n%v", after, have, want, screen.broken)
-			}
 		}
 		step := func(request any, write bool, step flexapi.Step) {
 			s.observe(flexapi.Event{Request: request, Write: write, Step: step})
@@ -105,6 +120,58 @@ func TestStatus(t *testing.T) {
 		at(228*time.Second, "Applied")
 		write("flexsync: done\n")
 		at(229*time.Second, "Applied\nflexsync: done")
+	})
+}
+
+// TestStatusFleet is the line of a fleet: it counts accounts, and it stays while no
+// request is under way.
+func TestStatusFleet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newLine(t)
+		s.fleet(12)
+		s.at(900*time.Millisecond, "")
+		s.at(time.Second, "Reading: 0 of 12 accounts, 1 s")
+		var ends []func(bool)
+		for i := range 8 {
+			ends = append(ends, s.account())
+			s.observe(flexapi.Event{Request: i, Step: flexapi.Sent})
+		}
+		s.at(2*time.Second, "Reading: 0 of 12 accounts, 8 under way, 2 s")
+		for i := range 3 {
+			s.observe(flexapi.Event{Request: i, Step: flexapi.Ended})
+			ends[i](i == 1)
+		}
+		s.at(3*time.Second, "Reading: 3 of 12 accounts, 1 failed, 5 under way, 3 s")
+		s.observe(flexapi.Event{Request: 3, Step: flexapi.Waiting, Reason: "rate limited", Until: time.Now().Add(3 * time.Second)})
+		s.at(4*time.Second, "Reading: 3 of 12 accounts, 1 failed, 5 under way, 4 s; rate limited, next re…")
+		for i := 3; i < 8; i++ {
+			s.observe(flexapi.Event{Request: i, Step: flexapi.Ended})
+			ends[i](false)
+		}
+		s.fleet(0)
+		if _, err := s.line.Write([]byte("Apply? ")); err != nil {
+			t.Fatal(err)
+		}
+		s.at(6*time.Second, "Apply?")
+		if _, err := s.line.Write([]byte("yes\n")); err != nil { // in place of the terminal's echo
+			t.Fatal(err)
+		}
+
+		s.fleet(2)
+		s.apply(4)
+		first, second := s.account(), s.account()
+		s.result(&apply.Result{Status: apply.Done})
+		s.result(&apply.Result{Status: apply.Failed})
+		s.at(8200*time.Millisecond, "Apply? yes\nApplying: 0 of 2 accounts, 2 under way; changes: 2 of 4, 1 failed, 2 s left")
+		first(true)
+		s.result(&apply.Result{Status: apply.Done})
+		s.result(&apply.Result{Status: apply.Done})
+		s.at(9100*time.Millisecond, "Apply? yes\nApplying: 1 of 2 accounts, 1 failed, 1 under way; changes: 4 of 4, 1 failed")
+		second(false)
+		s.applied()
+		s.at(10*time.Second, "Apply? yes")
+		s.close()
 	})
 }
 
