@@ -191,6 +191,46 @@ func (p *Plan) Backup() state.ExportOptions {
 	return opts
 }
 
+// Detached returns the plan in memory of its own. A plan points into the configuration
+// and the snapshot that it was made from, and keeps both whole as long as it lives.
+func (p *Plan) Detached() *Plan {
+	d := *p
+	d.Changes = slices.Clone(p.Changes)
+	for i := range d.Changes {
+		c := &d.Changes[i]
+		c.Source, c.Before, c.After = detached(c.Source), detached(c.Before), detached(c.After)
+	}
+	notices := func(list []Notice) []Notice {
+		list = slices.Clone(list)
+		for i := range list {
+			list[i].Source = detached(list[i].Source)
+		}
+		return list
+	}
+	d.Warnings, d.Refusals = notices(p.Warnings), notices(p.Refusals)
+	return &d
+}
+
+func detached[T any](v *T) *T {
+	if v == nil {
+		return nil
+	}
+	own := *v
+	return &own
+}
+
+// Outline returns what text and Markdown show of the plan, in memory of its own:
+// masked, and without what only saves the plan or carries it out.
+func (p *Plan) Outline() *Plan {
+	o := p.Masked().Detached()
+	o.State, o.LeftOut = nil, nil
+	o.Managed = make(map[*schema.Kind][]string)
+	for k := range p.Managed {
+		o.Managed[k] = nil
+	}
+	return o
+}
+
 // Kinds returns the kinds that the run manages, in the order of the table.
 func (p *Plan) Kinds() []*schema.Kind {
 	return slices.DeleteFunc(slices.Clone(schema.Kinds), func(k *schema.Kind) bool { _, ok := p.Managed[k]; return !ok })

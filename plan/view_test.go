@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"unicode"
+	"weak"
 
 	"flexsync/internal/yamldoc"
 	"flexsync/schema"
@@ -181,5 +183,63 @@ func checkPrintable(t fataler, text, allowed string) {
 		if strings.HasPrefix(strings.TrimSpace(line), "::") {
 			t.Fatalf("a command: %q", line)
 		}
+	}
+}
+
+// TestDetached holds that a detached plan is the same, and keeps nothing of what it was
+// made from.
+func TestDetached(t *testing.T) {
+	t.Parallel()
+	p := richPlan(t)
+	var want, have, outline bytes.Buffer
+	if err := p.WriteJSON(&want, ""); err != nil {
+		t.Fatal(err)
+	}
+	var objects []weak.Pointer[schema.Object]
+	var sources []weak.Pointer[yamldoc.Pos]
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		for _, o := range []*schema.Object{c.Before, c.After} {
+			if o != nil {
+				objects = append(objects, weak.Make(o))
+			}
+		}
+		if c.Source != nil {
+			sources = append(sources, weak.Make(c.Source))
+		}
+	}
+	for _, n := range slices.Concat(p.Warnings, p.Refusals) {
+		if n.Source != nil {
+			sources = append(sources, weak.Make(n.Source))
+		}
+	}
+	p = p.Detached()
+	runtime.GC()
+	for _, o := range objects {
+		if o.Value() != nil {
+			t.Error("a resource of the configuration or the account is kept")
+		}
+	}
+	for _, s := range sources {
+		if s.Value() != nil {
+			t.Error("a position of the configuration is kept")
+		}
+	}
+	if err := p.WriteJSON(&have, ""); err != nil {
+		t.Fatal(err)
+	}
+	if want.String() != have.String() {
+		t.Errorf("it differs:\n%s", cmp.Diff(want.String(), have.String()))
+	}
+	o := p.Outline()
+	if o.State != nil || len(o.Kinds()) != len(p.Kinds()) || o.Managed[schema.Flows] != nil {
+		t.Errorf("the outline has what is not shown: %+v", o)
+	}
+	if err := o.WriteJSON(&outline, ""); err != nil {
+		t.Fatal(err)
+	}
+	_, changes, _ := strings.Cut(want.String(), ` "summary"`)
+	if !strings.HasSuffix(outline.String(), changes) {
+		t.Errorf("the outline shows other changes:\n%s", outline.String())
 	}
 }

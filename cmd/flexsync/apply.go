@@ -109,22 +109,37 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	return c.carryOut(ctx, a, s)
+	c.prepare(s)
+	report, err := c.carryOut(ctx, a, s)
+	if report != nil {
+		if err := c.summarise(ctx, a, func(w io.Writer) error { return render.ReportMarkdown(w, report, c.markdown(a, s)) }); err != nil {
+			a.say("%v", err)
+		}
+	}
+	return err
 }
 
-// carryOut makes the changes of a plan that is confirmed, and reports them.
-func (c *applyCmd) carryOut(ctx context.Context, a *app, s *session) error {
+// prepare gets what the writes need of the account as it is.
+func (c *applyCmd) prepare(s *session) {
+	if c.Backup != "" && s.plan.HasChanges() {
+		s.backup = s.snapshot.Export(s.plan.Backup()).Encode()
+	}
+}
+
+// carryOut makes the changes of a plan that is confirmed, and reports them. Without a
+// report, nothing was changed.
+func (c *applyCmd) carryOut(ctx context.Context, a *app, s *session) (*apply.Report, error) {
 	p := s.plan
-	if p.HasChanges() && c.Backup != "" {
+	if s.backup != nil {
 		if err := c.backup(ctx, a, s); err != nil {
-			return fmt.Errorf("save the backup: %w; nothing was changed", err)
+			return nil, fmt.Errorf("save the backup: %w; nothing was changed", err)
 		}
 	}
 	progress := newProgress(ctx, a, len(p.Changes), c.Format == "text")
 	report, err := apply.Run(ctx, s.client, s.plan, s.snapshot, apply.Options{Parallelism: c.Parallelism, Observe: progress.observe})
 	progress.end()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	report = report.Masked(s.plan)
 	// The exit code is about the account, whether or not the report can be
@@ -141,21 +156,17 @@ func (c *applyCmd) carryOut(ctx context.Context, a *app, s *session) error {
 		}
 		_ = render.Report(a.stderr, report, a.style(a.stderr), shown) // the last resort
 	}
-	if err := c.summarise(ctx, a, func(w io.Writer) error { return render.ReportMarkdown(w, report, c.markdown(a, s)) }); err != nil {
-		a.say("%v", err)
-	}
-	return silent(code)
+	return report, silent(code)
 }
 
 // backup saves the account as it is before the first write, and says where.
 func (c *applyCmd) backup(ctx context.Context, a *app, s *session) error {
-	data := s.snapshot.Export(s.plan.Backup()).Encode()
 	path := c.Backup
 	var err error
 	if isDir(path) {
-		path, err = writeNewIn(ctx, path, a.now().UTC().Format("backup-20060102T150405Z"), data)
+		path, err = writeNewIn(ctx, path, a.now().UTC().Format("backup-20060102T150405Z"), s.backup)
 	} else {
-		err = writeNew(ctx, path, data)
+		err = writeNew(ctx, path, s.backup)
 	}
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"flexsync/apply"
 	"flexsync/internal/fleet"
 	"flexsync/internal/glob"
 	"flexsync/internal/jsondoc"
@@ -34,12 +35,15 @@ type fleetFlags struct {
 // this account alone, with streams that the fleet shows one after the other.
 type member struct {
 	fleet.Account
-	app    *app
-	out    bytes.Buffer // its stdout
-	said   bytes.Buffer // its stderr, without the log
-	flags  accountFlags
-	input  inputFlags
-	result *session // nil: none
+	app     *app
+	out     bytes.Buffer // its stdout
+	said    bytes.Buffer // its stderr, without the log
+	flags   accountFlags
+	input   inputFlags
+	result  *session      // nil: none
+	doc     []byte        // its plan, to save
+	unsaved error         // why it must not be saved
+	report  *apply.Report // what was done; nil: nothing was begun
 
 	unmatched []*plan.UnmatchedError // the globs of --only that match nothing in it
 	unused    []string               // the variables of --secret-var that nothing in it uses
@@ -303,9 +307,9 @@ func nowhere(members []*member) error {
 	return nil
 }
 
-// planFleet reads and plans every account. outs are the files that the command
-// writes.
-func (f *planInput) planFleet(ctx context.Context, a *app, members []*member, atOnce int, use use, asJSON, keep bool, outs ...named) error {
+// planFleet reads and plans every account. seen gets each while all is known of it,
+// and lets go of what is not needed. outs are the files that the command writes.
+func (f *planInput) planFleet(ctx context.Context, a *app, members []*member, atOnce int, use use, asJSON bool, seen func(*member) error, outs ...named) error {
 	base, err := f.baseFleet(ctx, members, outs)
 	if err != nil {
 		return err
@@ -319,19 +323,26 @@ func (f *planInput) planFleet(ctx context.Context, a *app, members []*member, at
 		in.Paths, in.inputFlags, in.accountFlags = m.Paths, m.input, m.flags
 		in.loadBase = func() (*schema.Config, error) { return base(m) }
 		in.unmatched = func(e *plan.UnmatchedError) { m.unmatched = append(m.unmatched, e) }
-		m.result, err = in.session(ctx, m.app, use)
-		if err == nil {
+		if m.result, err = in.session(ctx, m.app, use); err == nil {
 			m.app.annotatePlan(m.result.plan.Masked())
-			if m.result.config = nil; !keep { // the plan is all that is needed
-				m.result.client, m.result.snapshot, m.result.directory = nil, nil, nil
-			}
 		}
-		return err
+		return m.seen(err, seen)
 	})
 	if err := a.sameAccount(members, asJSON); err != nil {
 		return err
 	}
 	return nowhere(members)
+}
+
+// seen ends the planning of a member. err is why it has no plan.
+func (m *member) seen(err error, seen func(*member) error) error {
+	if err == nil {
+		return seen(m)
+	}
+	if m.result != nil {
+		m.result.rest(nil, false)
+	}
+	return err
 }
 
 // shown are the members as they are rendered.
@@ -340,7 +351,7 @@ func shown(ctx context.Context, members []*member) []render.Member {
 	for i, m := range members {
 		all[i].Name = m.Name
 		switch {
-		case m.err == nil && m.result != nil:
+		case m.result != nil && m.result.plan != nil:
 			all[i].Plan, all[i].Place = m.result.plan.Masked(), m.result.place
 		case exitCode(ctx, m.err) == exitStale:
 			all[i].State = "stale"
@@ -357,13 +368,6 @@ func (f *outputFlags) showFleet(ctx context.Context, a *app, file string, member
 	all := shown(ctx, members)
 	switch f.Format {
 	case "json":
-		for _, m := range members {
-			if m.err == nil && m.out.Len() == 0 {
-				if err := m.result.plan.WriteJSON(&m.out, status); err != nil {
-					return err
-				}
-			}
-		}
 		otherwise := status
 		if otherwise == "" {
 			otherwise = "planned"
@@ -407,13 +411,24 @@ func (c *planCmd) runFleet(ctx context.Context, a *app) error {
 		return err
 	}
 	asJSON := c.Format == "json"
-	if err := c.planFleet(ctx, a, members, c.AtOnce, use{}, asJSON, false, outs...); err != nil {
-		return err
-	}
-	for _, m := range members {
-		if m.err == nil {
-			m.code = planExit(m.result.plan, c.DetailedExitcode)
+	seen := func(m *member) error {
+		p := m.result.plan
+		m.code = planExit(p, c.DetailedExitcode)
+		if asJSON || c.Out != "" {
+			var doc bytes.Buffer
+			if err := p.WriteJSON(&doc, ""); err != nil {
+				return err
+			}
+			m.unsaved, m.doc = saveable(p), doc.Bytes()
 		}
+		if asJSON {
+			m.out = *bytes.NewBuffer(m.doc)
+		}
+		m.result.rest(p.Outline(), false)
+		return nil
+	}
+	if err := c.planFleet(ctx, a, members, c.AtOnce, use{}, asJSON, seen, outs...); err != nil {
+		return err
 	}
 	// Errors are said after the result, as those of one account are.
 	var unsaved error

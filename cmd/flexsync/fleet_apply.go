@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,7 +10,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"flexsync/internal/jsondoc"
@@ -42,18 +42,17 @@ func digestOf(plans map[string]json.RawMessage) string {
 
 // saveFleet writes the plans of a fleet for apply --plan: all or none.
 func (c *planCmd) saveFleet(ctx context.Context, members []*member) error {
-	plans := make(map[string]json.RawMessage)
+	plans := make(map[string]json.RawMessage, len(members))
 	for _, m := range members {
-		if m.err != nil {
+		switch {
+		case m.err != nil:
 			return fmt.Errorf("save the plan: account %s has none", m.Name)
+		case m.unsaved != nil:
+			return inputError(fmt.Errorf("account %s: %w", m.Name, m.unsaved), hintOf(m.unsaved))
 		}
-		var doc strings.Builder
-		if err := m.result.plan.WriteJSON(&doc, ""); err != nil {
-			return err
-		}
-		plans[m.Name] = json.RawMessage(strings.TrimSpace(doc.String()))
+		plans[m.Name] = bytes.TrimSpace(m.doc)
 	}
-	var text strings.Builder
+	var text bytes.Buffer
 	d := jsondoc.New(&text)
 	d.Member("format_version", plan.FormatVersion)
 	d.Member("fleet_digest", digestOf(plans))
@@ -65,14 +64,15 @@ func (c *planCmd) saveFleet(ctx context.Context, members []*member) error {
 	if err := d.Close(); err != nil {
 		return err
 	}
-	if err := writeFile(ctx, c.Out, []byte(text.String())); err != nil {
+	if err := writeFile(ctx, c.Out, text.Bytes()); err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
 	return nil
 }
 
-// readFleet reads the saved plans of the members.
-func (c *applyCmd) readFleet(ctx context.Context, members []*member) (map[string]*plan.Plan, error) {
+// readFleet reads the saved plans of the members, and refuses a file of which any is
+// damaged.
+func (c *applyCmd) readFleet(ctx context.Context, members []*member) (map[string]json.RawMessage, error) {
 	data, err := readFile(ctx, c.Plan, maxPlanBytes)
 	if err != nil {
 		return nil, inputError(fmt.Errorf("read the saved plan: %w", err), "create one with `flexsync plan --fleet FILE --out FILE`")
@@ -89,24 +89,23 @@ func (c *applyCmd) readFleet(ctx context.Context, members []*member) (map[string
 	case doc.Digest != digestOf(doc.Accounts):
 		return nil, &plan.DamagedError{Reason: "its digest does not match its contents"}
 	}
-	plans := make(map[string]*plan.Plan)
+	named := make(map[string]bool)
 	for _, m := range members {
 		saved, ok := doc.Accounts[m.Name]
 		if !ok {
 			return nil, inputError(fmt.Errorf("the saved plan has no account %s", m.Name), "choose accounts with --account, or make a new plan of the fleet")
 		}
-		p, err := plan.Read(saved)
-		if err != nil {
+		if _, err := plan.Read(saved); err != nil {
 			return nil, fmt.Errorf("account %s: %w", m.Name, err)
 		}
-		plans[m.Name] = p
+		named[m.Name] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(doc.Accounts)) {
-		if plans[name] == nil && len(c.Account) == 0 {
+		if !named[name] && len(c.Account) == 0 {
 			return nil, inputError(fmt.Errorf("the fleet file has no account %s, which the saved plan has", safetext.Quote(name)), "make a new plan of the fleet")
 		}
 	}
-	return plans, nil
+	return doc.Accounts, nil
 }
 
 // runFleet applies a fleet: every account is planned and every guard is checked before
@@ -124,10 +123,27 @@ func (c *applyCmd) runFleet(ctx context.Context, a *app) error {
 	}
 	asJSON := c.Format == "json"
 	how := use{mayMake: !c.DryRun, parallelism: c.Parallelism}
+	seen := func(m *member) (err error) {
+		p := m.result.plan
+		m.code = planExit(p, c.DryRun && c.DetailedExitcode)
+		switch {
+		case c.DryRun && asJSON:
+			err = p.WriteJSON(&m.out, "dry-run")
+		case c.DryRun || len(p.Refusals) > 0:
+		case p.HasChanges():
+			c.prepare(m.result)
+			m.result.rest(p.Detached(), true)
+			return nil
+		default: // there is nothing to write
+			err = c.carryOutMember(ctx, m)
+		}
+		m.result.rest(p.Outline(), false)
+		return err
+	}
 	if c.Plan == "" {
-		err = c.planFleet(ctx, a, members, c.AtOnce, how, asJSON, true)
+		err = c.planFleet(ctx, a, members, c.AtOnce, how, asJSON, seen)
 	} else {
-		err = c.compareFleet(ctx, a, members, how)
+		err = c.compareFleet(ctx, a, members, how, seen)
 	}
 	if err != nil {
 		return err
@@ -138,9 +154,8 @@ func (c *applyCmd) runFleet(ctx context.Context, a *app) error {
 		case m.err != nil:
 			m.code = exitCode(ctx, m.err)
 			stopped = stopped || !c.KeepGoing || m.code == exitInterrupted
-		default:
-			m.code = planExit(m.result.plan, c.DryRun && c.DetailedExitcode)
-			stopped = stopped || !c.KeepGoing && len(m.result.plan.Refusals) > 0
+		case len(m.result.plan.Refusals) > 0:
+			stopped = stopped || !c.KeepGoing
 		}
 	}
 	if c.DryRun {
@@ -176,16 +191,19 @@ func (c *applyCmd) runFleet(ctx context.Context, a *app) error {
 }
 
 // compareFleet reads the saved plans and compares each with its account.
-func (c *applyCmd) compareFleet(ctx context.Context, a *app, members []*member, how use) error {
+func (c *applyCmd) compareFleet(ctx context.Context, a *app, members []*member, how use, seen func(*member) error) error {
 	plans, err := c.readFleet(ctx, members)
 	if err != nil {
 		return err
 	}
 	a.status.fleet(len(members))
 	defer a.status.fleet(0)
-	a.each(members, c.AtOnce, func(m *member) (err error) {
-		m.result, err = c.of(m).saved(ctx, m.app, plans[m.Name], how)
-		return err
+	a.each(members, c.AtOnce, func(m *member) error {
+		p, err := plan.Read(plans[m.Name])
+		if err == nil {
+			m.result, err = c.of(m).saved(ctx, m.app, p, how)
+		}
+		return m.seen(err, seen)
 	})
 	return a.sameAccount(members, c.Format == "json")
 }
@@ -196,6 +214,18 @@ func (c *applyCmd) of(m *member) *applyCmd {
 	one.accountFlags, one.StepSummary = m.flags, false
 	one.Backup = perAccount(c.Backup, m.Name)
 	return &one
+}
+
+// carryOutMember makes the changes of one account. Its document is written then, and so
+// the report keeps only what Markdown shows.
+func (c *applyCmd) carryOutMember(ctx context.Context, m *member) (err error) {
+	if m.report, err = c.of(m).carryOut(ctx, m.app, m.result); m.report != nil {
+		m.report.SIDs = nil
+	}
+	if c.Format == "markdown" {
+		m.out.Reset() // one comment is for all
+	}
+	return err
 }
 
 // refuseMember says that an account is refused, as an apply of it alone would.
@@ -274,8 +304,14 @@ func (c *applyCmd) waves(ctx context.Context, a *app, members []*member) {
 			continue
 		}
 		a.each(wave, c.AtOnce, func(m *member) error {
-			err := c.of(m).carryOut(ctx, m.app, m.result)
-			m.result.client, m.result.snapshot, m.result.directory = nil, nil, nil
+			if m.report != nil {
+				return nil // it has no changes
+			}
+			err := m.result.connect(m.app)
+			if err == nil {
+				err = c.carryOutMember(ctx, m)
+			}
+			m.result.rest(m.result.plan.Outline(), false)
 			if c.Format == "text" && m.out.Len() > 0 {
 				printing.Lock()
 				defer printing.Unlock()
@@ -310,7 +346,7 @@ func (c *applyCmd) endFleet(ctx context.Context, a *app, members []*member, stop
 			counts.Failed++
 		case m.skipped || stopped != "":
 			counts.Skipped++
-			if asJSON {
+			if m.out.Reset(); asJSON {
 				if err := m.app.writeDocument(skippedDocument{plan.FormatVersion, "skipped", m.result.plan.AccountSID}); err != nil {
 					return err
 				}

@@ -73,8 +73,8 @@ func (c *planCmd) save(ctx context.Context, p *plan.Plan) error {
 	if c.Out == "" {
 		return nil
 	}
-	if err := p.Saveable(); err != nil {
-		return inputError(err, "put them into a variable in the YAML, and set it as "+schema.SecretPrefix+"name")
+	if err := saveable(p); err != nil {
+		return err
 	}
 	var doc bytes.Buffer
 	if err := p.WriteJSON(&doc, ""); err != nil {
@@ -82,6 +82,14 @@ func (c *planCmd) save(ctx context.Context, p *plan.Plan) error {
 	}
 	if err := writeFile(ctx, c.Out, doc.Bytes()); err != nil {
 		return fmt.Errorf("save the plan: %w", err)
+	}
+	return nil
+}
+
+// saveable refuses to save a plan with credentials that are written out in the YAML.
+func saveable(p *plan.Plan) error {
+	if err := p.Saveable(); err != nil {
+		return inputError(err, "put them into a variable in the YAML, and set it as "+schema.SecretPrefix+"name")
 	}
 	return nil
 }

@@ -25,16 +25,19 @@ import (
 // session is one account in one run: how to reach it, and what the run knows of
 // it so far. Two sessions share nothing, so a run can hold many.
 type session struct {
+	target     target
+	use        use
 	accountSID string // the account that the credentials are for
 	baseURL    string // as plans show it
 	place      render.Place
-	client     *flexapi.Client
+	client     *flexapi.Client // nil: disconnected
 
 	config    *schema.Config   // nil: the command reads no YAML
 	snapshot  *state.Snapshot  // nil: not listed
 	directory *state.Directory // nil: nothing was looked up
 	plan      *plan.Plan       // nil: none was made or read
 	adopted   []byte           // the YAML that adopts drift; see adopt
+	backup    []byte           // the account as it was listed, as YAML; nil: nobody asked for it
 
 	mask *mask
 }
@@ -70,8 +73,7 @@ func (f *accountFlags) session(a *app, use use) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.mayMake = use.mayMake
-	return t.session(a, max(use.parallelism, 1))
+	return t.session(a, use)
 }
 
 // use is what a command does with an account. The zero value reads it.
@@ -80,36 +82,60 @@ type use struct {
 	parallelism int  // writes under way at once
 }
 
-// session makes the client of a target.
-func (t target) session(a *app, parallelism int) (*session, error) {
-	mask := &mask{}
+// session connects to a target.
+func (t target) session(a *app, use use) (*session, error) {
+	s := &session{target: t, use: use, place: render.Place{Local: t.local, Profile: t.profile}, mask: &mask{}}
+	if err := s.connect(a); err != nil {
+		return nil, err
+	}
+	if s.baseURL = s.client.BaseURL(flexapi.Flex); t.local != "" {
+		s.baseURL = "local"
+	}
+	return s, nil
+}
+
+// connect makes the client of the session.
+func (s *session) connect(a *app) (err error) {
+	t := s.target
 	cfg := flexapi.Config{
 		BaseURL: t.baseURL, Edge: t.edge, Credentials: t.credentials,
-		Timeout: t.timeout, UserAgent: userAgent(a.version), Parallelism: parallelism, Logger: a.logger, Observe: a.status.observe,
-		Hide: mask.text,
+		Timeout: t.timeout, UserAgent: userAgent(a.version), Parallelism: max(s.use.parallelism, 1), Logger: a.logger, Observe: a.status.observe,
+		Hide: s.mask.text,
 	}
 	if t.local != "" {
-		if _, err := os.Stat(t.local); errors.Is(err, fs.ErrNotExist) && !t.mayMake {
-			return nil, inputError(fmt.Errorf("%s %s: no such file; only apply and emulate create it", t.by, safetext.Line(t.local)), "")
+		if _, err := os.Stat(t.local); errors.Is(err, fs.ErrNotExist) && !s.use.mayMake {
+			return inputError(fmt.Errorf("%s %s: no such file; only apply and emulate create it", t.by, safetext.Line(t.local)), "")
 		}
-		server, err := emulator.New(emulator.Options{File: t.local})
+		server, err := emulator.New(emulator.Options{File: t.local, AccountSID: s.accountSID})
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t.by, err)
+			return fmt.Errorf("%s: %w", t.by, err)
 		}
 		sid := server.AccountSID()
 		cfg.BaseURL, cfg.Transport = localURL, server.Transport()
 		cfg.Credentials = flexapi.Credentials{AccountSID: sid, Username: sid, Password: "local", Source: t.by}
 	}
-	client, err := flexapi.New(cfg)
-	if err != nil {
-		return nil, t.blame(err)
+	if s.client, err = flexapi.New(cfg); err != nil {
+		return t.blame(err)
 	}
-	s := &session{accountSID: cfg.Credentials.AccountSID, baseURL: client.BaseURL(flexapi.Flex), client: client,
-		place: render.Place{Local: t.local, Profile: t.profile}, mask: mask}
-	if t.local != "" {
-		s.baseURL = "local"
+	s.accountSID = cfg.Credentials.AccountSID
+	return nil
+}
+
+// rest disconnects the session, and leaves of what it knows of the account what is
+// still to be shown and written: a plan that shares no memory with the rest and, if
+// it is to be carried out, the snapshot. So a run over many accounts needs memory for
+// those under way.
+func (s *session) rest(p *plan.Plan, carryOut bool) {
+	if s.client != nil {
+		s.client.CloseIdle()
 	}
-	return s, nil
+	if p != nil {
+		s.mask.Store(p.Mask())
+	}
+	s.plan, s.client, s.config, s.directory = p, nil, nil, nil
+	if !carryOut {
+		s.snapshot = nil
+	}
 }
 
 // list reads the account's resources of some kinds for a command that only shows them. A listing

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
+	"weak"
 
 	"golang.org/x/sync/errgroup"
 
@@ -28,7 +30,7 @@ func TestSessions(t *testing.T) {
 			account, file := filepath.Join(dir, fmt.Sprint(i)+".json"), filepath.Join(dir, fmt.Sprint(i)+".yaml")
 			writeText(t, account, `{"account_sid": "`+sidOf(i)+`"}`)
 			writeText(t, file, fmt.Sprintf("version: 1\nflows: [{friendly_name: Flow %d, chat_service_sid: IS00000000000000000000000000000001, channel_type: web}]\n", i))
-			s, err := target{place: place{local: account}, mayMake: true, timeout: time.Minute}.session(a, 2)
+			s, err := target{place: place{local: account}, timeout: time.Minute}.session(a, use{mayMake: true, parallelism: 2})
 			if err != nil {
 				return err
 			}
@@ -57,5 +59,45 @@ func TestSessions(t *testing.T) {
 	}
 	if err := group.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSessionAtRest holds that a session at rest keeps nothing of the account and the
+// YAML, and that it can be connected again.
+func TestSessionAtRest(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a := &app{stderr: &bytes.Buffer{}, now: time.Now, status: newStatus(time.Now, nil, nil), lookupEnv: func(string) (string, bool) { return "", false }}
+	account, yaml := manyFlows(3)
+	writeText(t, filepath.Join(dir, "account.json"), account)
+	writeText(t, filepath.Join(dir, "flows.yaml"), yaml+"  - {friendly_name: More}\n")
+	s, err := target{place: place{local: filepath.Join(dir, "account.json")}, timeout: time.Minute}.session(a, use{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.compute(t.Context(), plan.Input{}, func(flowsOnly func()) (*schema.Config, error) {
+		return (&inputFlags{}).load(t.Context(), a, []string{filepath.Join(dir, "flows.yaml")}, false, flowsOnly)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	cfg, snap, first, client := weak.Make(s.config), weak.Make(s.snapshot), weak.Make(&s.snapshot.Resources[0]), weak.Make(s.client)
+	whole, declared := weak.Make(s.plan), weak.Make(&s.config.Resources[0])
+	s.rest(s.plan.Outline(), false)
+	runtime.GC()
+	for name, kept := range map[string]bool{
+		"the configuration": cfg.Value() != nil || declared.Value() != nil,
+		"the snapshot":      snap.Value() != nil || first.Value() != nil,
+		"the client":        client.Value() != nil,
+		"the whole plan":    whole.Value() != nil,
+	} {
+		if kept {
+			t.Errorf("%s is kept", name)
+		}
+	}
+	if err := s.connect(a); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.list(t.Context(), []*schema.Kind{schema.Flows}); err != nil || len(s.snapshot.Resources) != 3 {
+		t.Errorf("connected again: %v, %v", s.snapshot, err)
 	}
 }

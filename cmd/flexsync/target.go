@@ -20,7 +20,6 @@ import (
 type target struct {
 	place
 	profile     string              // of twilio-cli; "": the environment has the credentials
-	mayMake     bool                // the file of a local account may be missing: it is made at the first write
 	edge        string              // part of the names of Twilio's hosts; "": that of the credentials
 	credentials flexapi.Credentials // not used with local
 	timeout     time.Duration       // of one request

@@ -73,7 +73,7 @@ func (c *whoamiCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	s, err := t.session(a, 1)
+	s, err := t.session(a, use{})
 	if err != nil {
 		return err
 	}

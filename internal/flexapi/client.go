@@ -176,6 +176,13 @@ func defaultTransport(parallelism int) http.RoundTripper {
 	return t
 }
 
+// CloseIdle closes the connections that no request uses. The client stays usable.
+func (c *Client) CloseIdle() {
+	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
+
 // BaseURL returns the URL under which a product's paths are, without a slash
 // at its end. It holds no credentials.
 func (c *Client) BaseURL(p Product) string { return c.hosts.base(p).String() }
