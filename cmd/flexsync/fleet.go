@@ -349,13 +349,18 @@ func (m *member) seen(err error, seen func(*member) error) error {
 func shown(ctx context.Context, members []*member) []render.Member {
 	all := make([]render.Member, len(members))
 	for i, m := range members {
-		all[i].Name = m.Name
-		switch {
-		case m.result != nil && m.result.plan != nil:
+		all[i] = render.Member{Name: m.Name, Report: m.report}
+		if m.result != nil && m.result.plan != nil {
 			all[i].Plan, all[i].Place = m.result.plan.Masked(), m.result.place
-		case exitCode(ctx, m.err) == exitStale:
+		}
+		switch code := exitCode(ctx, m.err); {
+		case m.skipped:
+			all[i].State = render.Skipped
+		case code == exitStale:
 			all[i].State = "stale"
-		default:
+		case code == exitRefused:
+			all[i].State = "refused"
+		case m.err != nil:
 			all[i].State = "failed"
 		}
 	}
@@ -384,12 +389,15 @@ func (f *outputFlags) showFleet(ctx context.Context, a *app, file string, member
 	return written(render.FleetPlan(a.stdout, all, render.PlanOptions{Style: a.style(a.stdout), Compact: f.compact}))
 }
 
-// summariseFleet appends the plans of a fleet to the job summary.
-func (f *outputFlags) summariseFleet(ctx context.Context, a *app, file string, members []*member) error {
+// summariseFleet appends Markdown about a fleet to the job summary.
+func (f *outputFlags) summariseFleet(ctx context.Context, a *app, file string, members []*member, markdown fleetMarkdown) error {
 	return f.summarise(ctx, a, func(w io.Writer) error {
-		return render.FleetMarkdown(w, file, shown(ctx, members), f.fleetMarkdown(a))
+		return markdown(w, file, shown(ctx, members), f.fleetMarkdown(a))
 	})
 }
+
+// fleetMarkdown is render.FleetMarkdown, of plans, or render.FleetReportMarkdown.
+type fleetMarkdown func(w io.Writer, file string, members []render.Member, o render.MarkdownOptions) error
 
 func (f *outputFlags) fleetMarkdown(a *app) render.MarkdownOptions {
 	return render.MarkdownOptions{MaxBytes: f.MaxBytes, Version: a.version, Job: a.job()}
@@ -440,7 +448,7 @@ func (c *planCmd) runFleet(ctx context.Context, a *app) error {
 			}()
 		}
 	}
-	unsaved = errors.Join(unsaved, c.summariseFleet(ctx, a, c.Fleet, members))
+	unsaved = errors.Join(unsaved, c.summariseFleet(ctx, a, c.Fleet, members, render.FleetMarkdown))
 	shownErr := func(code int) error {
 		return errors.Join(unsaved, c.showFleet(ctx, a, c.Fleet, members, code, ""))
 	}

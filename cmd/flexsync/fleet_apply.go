@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 
+	"flexsync/apply"
 	"flexsync/internal/jsondoc"
 	"flexsync/internal/render"
 	"flexsync/internal/safetext"
@@ -114,9 +115,6 @@ func (c *applyCmd) runFleet(ctx context.Context, a *app) error {
 	if c.Backup != "" && !isDir(c.Backup) {
 		return inputError(fmt.Errorf("--backup %s: with --fleet it must be a directory", safetext.Line(c.Backup)), "end it with /; each account gets a directory in it")
 	}
-	if !c.DryRun && (c.Format == "markdown" || c.StepSummary) {
-		return inputError(errors.New("apply --fleet writes Markdown only with --dry-run"), "use --format text or json for the report")
-	}
 	members, err := c.members(a, &c.accountFlags, c.conflicts(c.Paths))
 	if err != nil {
 		return err
@@ -162,7 +160,7 @@ func (c *applyCmd) runFleet(ctx context.Context, a *app) error {
 		if !asJSON {
 			err = c.showFleet(ctx, a, c.Fleet, members, exitOK, "dry-run")
 		}
-		err = errors.Join(err, c.summariseFleet(ctx, a, c.Fleet, members))
+		err = errors.Join(err, c.summariseFleet(ctx, a, c.Fleet, members, render.FleetMarkdown))
 		code := a.end(ctx, members, asJSON)
 		if asJSON {
 			err = errors.Join(err, c.showFleet(ctx, a, c.Fleet, members, code, "dry-run"))
@@ -181,13 +179,16 @@ func (c *applyCmd) runFleet(ctx context.Context, a *app) error {
 	}
 	a.end(ctx, members, asJSON) // what is left out is known before the question
 	if stopped {
-		return c.endFleet(ctx, a, members, "nothing was changed in any account")
+		for _, m := range members {
+			m.skipped = m.err == nil
+		}
+		return c.endFleet(ctx, a, members, true)
 	}
 	if err := c.confirmFleet(ctx, a, members); err != nil {
 		return err
 	}
 	c.waves(ctx, a, members)
-	return c.endFleet(ctx, a, members, "")
+	return c.endFleet(ctx, a, members, false)
 }
 
 // compareFleet reads the saved plans and compares each with its account.
@@ -326,55 +327,52 @@ func (c *applyCmd) waves(ctx context.Context, a *app, members []*member) {
 	}
 }
 
-// fleetCounts counts the accounts of a fleet that was to be applied.
-type fleetCounts struct {
-	Accounts  int `json:"accounts"`
-	Changed   int `json:"changed"`
-	Unchanged int `json:"unchanged"`
-	Failed    int `json:"failed"`
-	Skipped   int `json:"skipped"`
-}
-
-// endFleet ends an apply of a fleet with its report. stopped says why nothing was
-// begun, if so.
-func (c *applyCmd) endFleet(ctx context.Context, a *app, members []*member, stopped string) error {
-	counts := fleetCounts{Accounts: len(members)}
-	asJSON := c.Format == "json"
+// endFleet ends an apply of a fleet with its report. stopped says that nothing was
+// begun.
+func (c *applyCmd) endFleet(ctx context.Context, a *app, members []*member, stopped bool) error {
+	asJSON, skipped := c.Format == "json", false
 	for _, m := range members {
-		switch {
-		case m.err != nil:
-			counts.Failed++
-		case m.skipped || stopped != "":
-			counts.Skipped++
-			if m.out.Reset(); asJSON {
-				if err := m.app.writeDocument(skippedDocument{plan.FormatVersion, "skipped", m.result.plan.AccountSID}); err != nil {
-					return err
-				}
+		if !m.skipped {
+			continue
+		}
+		skipped = true
+		if m.out.Reset(); asJSON {
+			if err := m.app.writeDocument(skippedDocument{plan.FormatVersion, "skipped", m.result.plan.AccountSID}); err != nil {
+				return err
 			}
-		case m.result.plan.HasChanges():
-			counts.Changed++
-		default:
-			counts.Unchanged++
 		}
 	}
 	code := a.end(ctx, members, asJSON)
-	if ctx.Err() != nil && counts.Skipped > 0 && stopped == "" {
+	if ctx.Err() != nil && skipped && !stopped {
 		code = exitInterrupted
 	}
-	said := count(counts.Accounts, "account") + ": " + render.Totals(
-		[]int{counts.Changed, counts.Unchanged, counts.Failed, counts.Skipped}, []string{"applied", "unchanged", "failed", "skipped"})
-	if stopped != "" {
-		a.say("%s", stopped)
+	markdown := render.FleetReportMarkdown
+	if stopped {
+		a.say("nothing was changed in any account")
+		markdown = render.FleetMarkdown
 	}
+	all := shown(ctx, members)
+	counts := render.CountReports(all)
 	var err error
 	switch {
 	case asJSON:
-		err = a.writeFleet(fleetStatus(members, code, "applied"), counts, members)
-	case stopped == "":
-		_, err = fmt.Fprintf(a.stdout, "\nFleet: %s.\n", said)
+		status := string(apply.Unchanged)
+		switch {
+		case code == exitInterrupted:
+			status = string(apply.Interrupted)
+		case code != exitOK:
+			status = fleetStatus(members, code, status)
+		case counts.Changed > 0:
+			status = string(apply.Applied)
+		}
+		err = a.writeFleet(status, counts, members)
+	case c.Format == "markdown":
+		err = written(markdown(a.stdout, c.Fleet, all, c.fleetMarkdown(a)))
+	case !stopped:
+		_, err = fmt.Fprintf(a.stdout, "\nFleet: %s.\n", counts)
 		err = written(err)
 	}
-	return a.outcome(ctx, code, err)
+	return a.outcome(ctx, code, errors.Join(err, c.summariseFleet(ctx, a, c.Fleet, members, markdown)))
 }
 
 type skippedDocument struct {

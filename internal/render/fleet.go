@@ -9,16 +9,18 @@ import (
 	"slices"
 	"strings"
 
+	"flexsync/apply"
 	"flexsync/internal/safetext"
 	"flexsync/plan"
 )
 
 // Member is an account of a fleet as it is shown.
 type Member struct {
-	Name  string
-	Place Place
-	Plan  *plan.Plan // nil: there is none
-	State string     // why there is no plan, in a word, such as "failed"
+	Name   string
+	Place  Place
+	Plan   *plan.Plan    // nil: there is none
+	Report *apply.Report // what was done; nil: nothing was begun
+	State  string        // why there is no plan or no report, in a word, such as "failed"
 }
 
 // FleetSummary counts the accounts of a fleet and what is planned for them. An
@@ -141,7 +143,6 @@ func named(p *plan.Plan) *strings.Replacer {
 		name = safetext.Line(name)
 		pairs = append(pairs, sid+" ("+name+")", name, sid, name)
 	}
-	const each = "(a SID for each account)"
 	for i := range p.Changes {
 		if sid := p.Changes[i].SID; sid != "" {
 			pairs = append(pairs, sid, each)
@@ -152,6 +153,9 @@ func named(p *plan.Plan) *strings.Replacer {
 	}
 	return strings.NewReplacer(pairs...)
 }
+
+// each stands in place of what each account of a group has a SID of its own for.
+const each = "(a SID for each account)"
 
 func (g *group) names() string {
 	names := make([]string, len(g.members))
@@ -254,26 +258,18 @@ func FleetMarkdown(w io.Writer, file string, members []Member, o MarkdownOptions
 		order[i] = &members[i]
 	}
 	slices.SortStableFunc(order, func(a, b *Member) int { return urgency(a) - urgency(b) })
-	const header = "\n| Account | SID | Create | Update | Delete | State |\n| --- | --- | --- | --- | --- | --- |\n"
-	rows := 0
-	for ; rows < len(order); rows++ {
-		text := memberRow(order[rows])
-		if rows == 0 {
-			text = header + text
-		}
-		if b.Len()+len(text) > budget {
-			break
-		}
-		b.WriteString(text)
+	rows := make([]string, len(order))
+	for i, m := range order {
+		rows[i] = memberRow(m)
 	}
-	cut.add(len(order)-rows, len(order), "accounts")
+	whole := fleetTable(&b, "Create | Update | Delete", rows, budget, &cut)
 
 	found, err := groups(members, PlanOptions{})
 	if err != nil {
 		return err
 	}
 	sections := 0
-	for ; sections < len(found) && rows == len(order); sections++ {
+	for ; sections < len(found) && whole; sections++ {
 		text := found[sections].section()
 		if b.Len()+len(text) > budget {
 			break
@@ -293,10 +289,28 @@ func FleetMarkdown(w io.Writer, file string, members []Member, o MarkdownOptions
 		}
 		cut.add(folded, len(found), "lists of diffs")
 	}
-	b.WriteString(cut.line(limit))
+	b.WriteString(cut.line(limit, planShowsAll))
 	b.WriteString(footer)
 	_, err = w.Write(b.Bytes())
 	return err
+}
+
+// fleetTable writes the table of all accounts, as far as it fits, and reports whether
+// it does.
+func fleetTable(b *bytes.Buffer, counts string, rows []string, budget int, cut *omitted) bool {
+	shown := 0
+	for ; shown < len(rows); shown++ {
+		text := rows[shown]
+		if shown == 0 {
+			text = "\n| Account | SID | " + counts + " | State |\n| --- | --- | --- | --- | --- | --- |\n" + text
+		}
+		if b.Len()+len(text) > budget {
+			break
+		}
+		b.WriteString(text)
+	}
+	cut.add(len(rows)-shown, len(rows), "accounts")
+	return shown == len(rows)
 }
 
 // urgency orders the rows of accounts: what needs a person first.
@@ -321,11 +335,14 @@ func memberRow(m *Member) string {
 	case m.Plan.HasChanges():
 		state = "📝 changes"
 	}
-	sid := clip(m.Plan.AccountSID, maxAccount)
-	if sid != "" {
+	return m.row(m.Plan.AccountSID, n.Create, n.Update, n.Delete, state)
+}
+
+func (m *Member) row(sid string, created, updated, deleted int, state string) string {
+	if sid = clip(sid, maxAccount); sid != "" {
 		sid = safetext.Code(sid)
 	}
-	return row(safetext.Code(clip(m.Name, maxPlace)), sid, fmt.Sprint(n.Create), fmt.Sprint(n.Update), fmt.Sprint(n.Delete), state)
+	return row(safetext.Code(clip(m.Name, maxPlace)), sid, fmt.Sprint(created), fmt.Sprint(updated), fmt.Sprint(deleted), state)
 }
 
 // section is what a group does, as a heading, its notices and a table.
@@ -333,18 +350,8 @@ func (g *group) section() string {
 	var b strings.Builder
 	p := g.members[0].Plan
 	fmt.Fprintf(&b, "\n#### %s\n", safetext.Prose(g.names()))
-	for _, notices := range []struct {
-		icon string
-		of   []plan.Notice
-	}{{"❌", p.Refusals}, {"⚠️", p.Warnings}} {
-		for i := range notices.of {
-			n := &notices.of[i]
-			at, message := noticeText(n)
-			if at != "" {
-				at = " " + safetext.Code(at) + ":"
-			}
-			fmt.Fprintf(&b, "\n- %s %s:%s %s", notices.icon, safetext.Code(n.Code), at, safetext.Prose(message))
-		}
+	for _, line := range slices.Concat(noticeItems("❌", p.Refusals), noticeItems("⚠️", p.Warnings)) {
+		b.WriteString("\n" + strings.TrimSuffix(line, "\n"))
 	}
 	if len(p.Refusals)+len(p.Warnings) > 0 {
 		b.WriteString("\n")
@@ -365,6 +372,19 @@ func (g *group) section() string {
 		}
 	}
 	return g.shared(b.String())
+}
+
+// noticeItems are the items of a list of notices.
+func noticeItems(icon string, notices []plan.Notice) (items []string) {
+	for i := range notices {
+		n := &notices[i]
+		at, message := noticeText(n)
+		if at != "" {
+			at = " " + safetext.Code(at) + ":"
+		}
+		items = append(items, fmt.Sprintf("- %s %s:%s %s\n", icon, safetext.Code(n.Code), at, safetext.Prose(message)))
+	}
+	return items
 }
 
 // folded is the diffs of a group, or "".

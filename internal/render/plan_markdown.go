@@ -239,7 +239,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 		}
 	}
 	cut.add(noticesCut, len(p.Warnings)+len(p.Refusals), "warnings and refusals")
-	b.WriteString(cut.line(limit))
+	b.WriteString(cut.line(limit, planShowsAll))
 	b.WriteString(footer)
 	_, err := w.Write(b.Bytes())
 	return err
@@ -254,12 +254,15 @@ func (o *omitted) add(n, of int, things string) {
 	}
 }
 
-func (o omitted) line(limit int) string {
+func (o omitted) line(limit int, all string) string {
 	if len(o) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("\n**Not shown**, because the limit is %d bytes: %s. `flexsync plan` shows all.\n", limit, strings.Join(o, ", "))
+	return fmt.Sprintf("\n**Not shown**, because the limit is %d bytes: %s.%s\n", limit, strings.Join(o, ", "), all)
 }
+
+// planShowsAll says where the rest of a plan is.
+const planShowsAll = " `flexsync plan` shows all."
 
 // verdict says in a line what the plan does to the account.
 func verdict(p *plan.Plan) string {

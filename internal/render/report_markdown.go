@@ -21,6 +21,23 @@ func ReportMarkdown(w io.Writer, r *apply.Report, o MarkdownOptions) error {
 	footer := o.footer(account, limit/6)
 	budget := limit - len(footer) - trailer
 	cut := 0
+	for _, line := range reportLines(r) {
+		if b.Len()+len(line) > budget {
+			cut++
+			continue
+		}
+		b.WriteString(line)
+	}
+	if cut > 0 {
+		fmt.Fprintf(&b, "\n%d more lines are not shown here.\n", cut)
+	}
+	b.WriteString(footer)
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// reportLines are the items of a report, what did not succeed first.
+func reportLines(r *apply.Report) (lines []string) {
 	add := func(icon, what, name, sid, said string) {
 		line := "- " + icon + " " + what
 		if name != "" || sid != "" {
@@ -32,11 +49,7 @@ func ReportMarkdown(w io.Writer, r *apply.Report, o MarkdownOptions) error {
 		if said != "" {
 			line += ": " + safetext.Prose(said)
 		}
-		if line += "\n"; b.Len()+len(line) > budget {
-			cut++
-			return
-		}
-		b.WriteString(line)
+		lines = append(lines, line+"\n")
 	}
 	if r.ListErr != nil {
 		add("⚠️", "not verified", "", "", r.ListErr.Error())
@@ -63,10 +76,5 @@ func ReportMarkdown(w io.Writer, r *apply.Report, o MarkdownOptions) error {
 			add(icon, what, res.ID, res.SID, strings.Join(append([]string{outcome(res)}, advice(res)...), "; "))
 		}
 	}
-	if cut > 0 {
-		fmt.Fprintf(&b, "\n%d more lines are not shown here.\n", cut)
-	}
-	b.WriteString(footer)
-	_, err := w.Write(b.Bytes())
-	return err
+	return lines
 }
