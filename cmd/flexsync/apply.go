@@ -172,7 +172,11 @@ func (c *applyCmd) backup(ctx context.Context, a *app, s *session) error {
 		return err
 	}
 	a.say("saved the account as it was to %s", safetext.Line(path))
-	a.hint("restore it with: flexsync apply " + shellWord(path) + c.again())
+	with := "restore it with"
+	if c.prefix != "" {
+		with += " its credentials in TWILIO_ACCOUNT_SID and so on, not in " + c.prefix + "TWILIO_ACCOUNT_SID"
+	}
+	a.hint(with + ": flexsync apply " + shellWord(path) + c.again())
 	return nil
 }
 

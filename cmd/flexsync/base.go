@@ -28,10 +28,9 @@ func (f *baseFlags) check() error {
 }
 
 // baseFleet reads the fleet file of --base. It returns what loads the base of an
-// account: the YAML of the account of the same name. outs are the files that the
-// command writes. Only a wrong command line is an error: a file that is of no use is
-// one to each account.
-func (f *planInput) baseFleet(ctx context.Context, members []*member, outs []named) (func(*member) (*schema.Config, error), error) {
+// account: the YAML of the account of the same name. Only a wrong command line is an
+// error: a file that is of no use is one to each account.
+func (f *planInput) baseFleet(ctx context.Context, members []*member) (func(*member) (*schema.Config, error), error) {
 	switch {
 	case len(f.Base) == 0:
 		return nil, nil
@@ -45,9 +44,6 @@ func (f *planInput) baseFleet(ctx context.Context, members []*member, outs []nam
 	file, err := fleet.Read(path)
 	if err == nil {
 		for _, account := range file.Accounts {
-			if err := spareInputs(outs, account); err != nil {
-				return nil, err
-			}
 			accounts[account.Name] = account
 		}
 	}

@@ -85,8 +85,8 @@ func (f *fleetFlags) check() error {
 }
 
 // members reads the fleet file. conflicts are the flags and arguments that say what a
-// fleet file says. outs are the files that the command writes.
-func (f *fleetFlags) members(a *app, flags *accountFlags, conflicts []given, outs ...named) ([]*member, error) {
+// fleet file says.
+func (f *fleetFlags) members(a *app, flags *accountFlags, conflicts []given) ([]*member, error) {
 	_, localSet := a.lookupEnv("FLEXSYNC_LOCAL")
 	conflicts = append(conflicts, given{"--profile", flags.Profile != ""}, given{"--local", flags.Local != ""}, given{"FLEXSYNC_LOCAL", localSet})
 	if err := refuseWith("--fleet", "the fleet file says it for each account", "omit it, or run without --fleet", conflicts); err != nil {
@@ -124,9 +124,6 @@ func (f *fleetFlags) members(a *app, flags *accountFlags, conflicts []given, out
 		}
 		m.app = &own
 		members = append(members, m)
-		if err := spareInputs(outs, account); err != nil {
-			return nil, err
-		}
 	}
 	return members, nil
 }
@@ -138,22 +135,6 @@ func inputOf(account fleet.Account) (f inputFlags) {
 		f.Var = append(f.Var, name+"="+value)
 	}
 	return f
-}
-
-// spareInputs refuses outputs that would replace an input of an account.
-func spareInputs(outs []named, account fleet.Account) error {
-	ins := slices.Concat(account.Paths, account.VarFiles)
-	if account.Local != "" {
-		ins = append(ins, account.Local)
-	}
-	for _, out := range outs {
-		for _, path := range ins {
-			if out.path != "" && out.same(nameFile(account.Name, path)) {
-				return inputError(fmt.Errorf("%s %s would overwrite %s, an input of this run (account %s)", out.by, out.path, path, account.Name), "write to another file")
-			}
-		}
-	}
-	return nil
 }
 
 // hold keeps the YAML that several accounts share until the last of them has read it.
@@ -308,9 +289,9 @@ func nowhere(members []*member) error {
 }
 
 // planFleet reads and plans every account. seen gets each while all is known of it,
-// and lets go of what is not needed. outs are the files that the command writes.
-func (f *planInput) planFleet(ctx context.Context, a *app, members []*member, atOnce int, use use, asJSON bool, seen func(*member) error, outs ...named) error {
-	base, err := f.baseFleet(ctx, members, outs)
+// and lets go of what is not needed.
+func (f *planInput) planFleet(ctx context.Context, a *app, members []*member, atOnce int, use use, asJSON bool, seen func(*member) error) error {
+	base, err := f.baseFleet(ctx, members)
 	if err != nil {
 		return err
 	}
@@ -410,11 +391,7 @@ func (f *inputFlags) conflicts(paths []string) []given {
 
 // runFleet plans a fleet.
 func (c *planCmd) runFleet(ctx context.Context, a *app) error {
-	outs := []named{}
-	if c.Out != "" {
-		outs = append(outs, nameFile("--out", c.Out))
-	}
-	members, err := c.members(a, &c.accountFlags, c.conflicts(c.Paths), outs...)
+	members, err := c.members(a, &c.accountFlags, c.conflicts(c.Paths))
 	if err != nil {
 		return err
 	}
@@ -435,7 +412,7 @@ func (c *planCmd) runFleet(ctx context.Context, a *app) error {
 		m.result.rest(p.Outline(), false)
 		return nil
 	}
-	if err := c.planFleet(ctx, a, members, c.AtOnce, use{}, asJSON, seen, outs...); err != nil {
+	if err := c.planFleet(ctx, a, members, c.AtOnce, use{}, asJSON, seen); err != nil {
 		return err
 	}
 	// Errors are said after the result, as those of one account are.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"flexsync/internal/fleet"
 	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 )
@@ -60,7 +61,7 @@ func (n named) same(m named) bool {
 // or become an input of the next run. It opens no file.
 func (a *app) checkOutputs(command *kong.Node) error {
 	var ins, outs []named
-	var paths, bases, varFiles []string
+	var paths, bases, varFiles, fleets []string
 	reads := false // the command reads YAML
 	for _, v := range slices.Concat(command.Positional, valuesOf(command)) {
 		texts := textsOf(v)
@@ -86,6 +87,10 @@ func (a *app) checkOutputs(command *kong.Node) error {
 				file.path = path
 			}
 			switch kind {
+			case "in":
+				if v.Name == "fleet" {
+					fleets = append(fleets, path)
+				}
 			case "plan":
 				reads = false
 			case "vars":
@@ -106,6 +111,32 @@ func (a *app) checkOutputs(command *kong.Node) error {
 		if at, _ := f.place(a); at.by == "FLEXSYNC_LOCAL" {
 			file := nameFile(at.by, at.local)
 			ins, outs = append(ins, file), append(outs, file)
+		}
+	}
+	if len(fleets) > 0 { // so --base is one, too, and an input
+		for _, path := range bases {
+			ins = append(ins, nameFile("--base", path))
+		}
+		paths, bases, fleets = nil, nil, append(fleets, bases...)
+	}
+	for _, path := range fleets {
+		file, err := fleet.Read(path)
+		if err != nil {
+			reads = false // the command reports the error
+			continue
+		}
+		for _, account := range file.Accounts {
+			paths, varFiles = append(paths, account.Paths...), append(varFiles, account.VarFiles...)
+			if account.Local != "" {
+				local := nameFile("local", account.Local)
+				ins, outs = append(ins, local), append(outs, local)
+			}
+		}
+	}
+	if len(fleets) > 0 {
+		paths, varFiles = unique(paths), unique(varFiles)
+		for _, path := range varFiles {
+			ins = append(ins, nameFile("var_files", path))
 		}
 	}
 	var dirs []string
@@ -139,6 +170,12 @@ func (a *app) checkOutputs(command *kong.Node) error {
 		}
 	}
 	return nil
+}
+
+// unique returns the texts without repetitions, sorted.
+func unique(texts []string) []string {
+	slices.Sort(texts)
+	return slices.Compact(texts)
 }
 
 // isDir reports whether a path is that of a directory, which need not exist.
