@@ -81,6 +81,7 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 		State:           make(map[string]Seen, len(snap.Resources)),
 		Managed:         make(map[*schema.Kind][]string, len(cfg.Kinds)),
 		NoDelete:        in.NoDelete,
+		config:          cfg,
 	}
 	for _, g := range slices.Concat(cfg.Ignore, in.Ignore) {
 		p.Ignore = append(p.Ignore, g.String())
@@ -94,7 +95,6 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 		return nil, err
 	}
 	declared := sortedDeclared(cfg)
-	p.ConfigDigest = configDigest(cfg, declared)
 	matches, ignored := pair(scope, declared, snap)
 	p.Summary.Ignored, p.LeftOut = ignored, slices.Sorted(maps.Keys(scope.leftOut))
 	p.mask.Join(cfg.Mask)
@@ -110,7 +110,7 @@ func Compute(ctx context.Context, in Input) (*Plan, error) {
 		mt := &matches[i]
 		mt.each(func(r *state.Resource) {
 			inScope[r.Kind]++
-			p.State[r.SID] = Seen{r.ID(), state.Digest(&r.Object)}
+			p.State[r.SID] = Seen{ID: r.ID(), object: &r.Object}
 		})
 		if want := mt.want; want != nil {
 			p.Managed[want.Kind] = append(p.Managed[want.Kind], want.ID())
@@ -326,9 +326,8 @@ func diff(before, after *schema.Object) []FieldChange {
 }
 
 // configDigest identifies what the configuration wants, not how it is written:
-// the order of files and resources and their positions make no difference. What is
-// declared is sorted.
-func configDigest(cfg *schema.Config, declared []*schema.Declared) string {
+// the order of files and resources and their positions make no difference.
+func configDigest(cfg *schema.Config) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "account %q\n", cfg.AccountSID)
 	ignore := make([]string, len(cfg.Ignore))
@@ -339,7 +338,7 @@ func configDigest(cfg *schema.Config, declared []*schema.Declared) string {
 		fmt.Fprintf(h, "ignore %q\n", g)
 	}
 	var b []byte
-	for _, d := range declared {
+	for _, d := range sortedDeclared(cfg) {
 		b = fmt.Appendf(b[:0], "%s %s %q %q %d", d.Kind.Name, d.Object, d.SID, d.RenamedFrom, d.IgnoreChanges)
 		for _, n := range d.Names {
 			b = fmt.Appendf(b, " %s=%q", n.Field.Path, n.Name)

@@ -26,6 +26,12 @@ import (
 // shows.
 func (p *Plan) WriteJSON(w io.Writer, status string) error {
 	p = p.Masked()
+	p.configDigest, p.config = p.ConfigDigest(), nil // the document is written twice
+	seen := make(map[string]Seen, len(p.State))
+	for sid, s := range p.State {
+		seen[sid] = Seen{ID: s.ID, digest: s.Digest()}
+	}
+	p.State = seen
 	digest, err := p.digest()
 	if err != nil {
 		return err
@@ -52,14 +58,14 @@ func (p *Plan) writeJSON(w io.Writer, status, digest string) error {
 	d.Member("created_at", p.CreatedAt.UTC().Format(time.RFC3339))
 	d.Member("account_sid", p.AccountSID)
 	d.Member("base_url", p.BaseURL)
-	d.Member("config_digest", p.ConfigDigest)
+	d.Member("config_digest", p.ConfigDigest())
 	if digest != "" {
 		d.Member("plan_digest", digest)
 	}
 	d.Map("state", func(add func(string, any)) {
 		for _, sid := range slices.Sorted(maps.Keys(p.State)) {
 			seen := p.State[sid]
-			add(sid, jsonSeen{schema.Key{Kind: schema.KindOf(sid), ID: seen.ID}.JSON(), seen.Digest})
+			add(sid, jsonSeen{schema.Key{Kind: schema.KindOf(sid), ID: seen.ID}.JSON(), seen.Digest()})
 		}
 	})
 	d.Member("ignore", nonNil(p.Ignore))
@@ -193,7 +199,7 @@ func (p *Plan) accept(state map[string]jsonSeen, changes []jsonChange, kept []js
 		if schema.KindOf(sid) != key.Kind {
 			return fmt.Errorf("%q is not the SID of %s", sid, key.Kind.One())
 		}
-		p.State[sid] = Seen{key.ID, j.Digest}
+		p.State[sid] = Seen{ID: key.ID, digest: j.Digest}
 	}
 	for _, j := range changes {
 		c, err := j.accept()
@@ -298,6 +304,7 @@ func Read(data []byte) (*Plan, error) {
 	}
 	var j struct {
 		FormatVersion int      `json:"format_version"`
+		ConfigDigest  string   `json:"config_digest"`
 		PlanDigest    string   `json:"plan_digest"`
 		Managed       []string `json:"managed"`
 		Addresses     []string `json:"managed_addresses"`
@@ -310,6 +317,7 @@ func Read(data []byte) (*Plan, error) {
 		return nil, &DamagedError{Reason: err.Error()}
 	}
 	p := &j.Plan
+	p.configDigest = j.ConfigDigest
 	if err := p.accept(j.State, j.Changes, j.Kept); err != nil {
 		return nil, &DamagedError{Reason: err.Error()}
 	}

@@ -181,7 +181,7 @@ func TestDocumentKeys(t *testing.T) {
 func TestConfigDigest(t *testing.T) {
 	digest := func(in Input) string {
 		in.Snapshot = account()
-		return compute(t, in).ConfigDigest
+		return compute(t, in).ConfigDigest()
 	}
 	base := digest(Input{Config: config(declare("A"), declare("B"))})
 	moved := declare("B")

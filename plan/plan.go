@@ -47,9 +47,8 @@ type Plan struct {
 	FlexsyncVersion string    `json:"flexsync_version"`
 	CreatedAt       time.Time `json:"created_at"`
 
-	AccountSID   string `json:"account_sid"` // "" when it is not known
-	BaseURL      string `json:"base_url"`
-	ConfigDigest string `json:"config_digest"` // "sha256:" and hex, of the resolved configuration, whatever its files and their order
+	AccountSID string `json:"account_sid"` // "" when it is not known
+	BaseURL    string `json:"base_url"`
 
 	// State is the account's resources in scope, by SID.
 	State map[string]Seen `json:"state"`
@@ -76,13 +75,34 @@ type Plan struct {
 	Warnings []Notice `json:"warnings"`
 	Refusals []Notice `json:"refusals"`
 
-	mask secret.Mask
+	config       *schema.Config // nil when the plan was read from a document
+	configDigest string         // otherwise ""
+	mask         secret.Mask
 }
 
 // Seen is what the plan found of a resource.
 type Seen struct {
-	ID     string `json:"-"`
-	Digest string `json:"digest"` // of the compared fields only
+	ID     string
+	object *schema.Object // nil when the plan was read from a document
+	digest string         // otherwise ""
+}
+
+// Digest identifies the content of the resource, see [state.Digest]. It is worked out
+// when it is asked for: only a document has it.
+func (s Seen) Digest() string {
+	if s.object != nil {
+		return state.Digest(s.object)
+	}
+	return s.digest
+}
+
+// ConfigDigest is "sha256:" and hex, of the resolved configuration, whatever its files
+// and their order. It is worked out when it is asked for.
+func (p *Plan) ConfigDigest() string {
+	if p.config != nil {
+		return configDigest(p.config)
+	}
+	return p.configDigest
 }
 
 // Summary counts resources. An extra disabling step is not counted.

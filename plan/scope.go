@@ -169,7 +169,7 @@ func (p *Plan) Stale(snap *state.Snapshot) ([]Moved, error) {
 		there[r.SID] = true
 		seen, ok := p.State[r.SID]
 		switch {
-		case ok && seen.Digest != state.Digest(&r.Object):
+		case ok && seen.Digest() != state.Digest(&r.Object):
 			moved = append(moved, Moved{r.Key(), r.SID, "was changed"})
 		case !ok && scope.Covers(r):
 			moved = append(moved, Moved{r.Key(), r.SID, "is new"})
