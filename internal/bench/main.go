@@ -1,6 +1,6 @@
 // Command bench measures flexsync against what it could at best be.
 //
-//	go run ./internal/bench [-runs 5] [-only start,plan,limit] [-max 100000]
+//	go run ./internal/bench [-runs 5] [-only start,plan,fleet,limit] [-max 100000]
 //
 // It builds the real command, makes accounts and their YAML in a temporary
 // directory, runs the command against `flexsync emulate` on loopback, and prints
@@ -33,7 +33,7 @@ type bench struct {
 
 func main() {
 	runs := flag.Int("runs", 5, "how often each command is run")
-	only := flag.String("only", "start,plan,limit", "which parts to measure")
+	only := flag.String("only", "start,plan,fleet,limit", "which parts to measure")
 	largest := flag.Int("max", 100_000, "most flows")
 	flag.Parse()
 
@@ -44,7 +44,7 @@ func main() {
 	b.programs, err = build(dir)
 	exitOn(err)
 	fmt.Printf("%s, %s/%s, %d CPUs; medians of %d runs\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), b.runs)
-	parts := map[string]func() error{"start": b.start, "plan": b.plan, "limit": b.limit}
+	parts := map[string]func() error{"start": b.start, "plan": b.plan, "fleet": b.fleet, "limit": b.limit}
 	for name := range strings.SplitSeq(*only, ",") {
 		part, ok := parts[name]
 		if !ok {
@@ -101,7 +101,7 @@ func (b *bench) account(n int, s scenario, args ...string) (*server, error) {
 	if err := create(path, func(w io.Writer) error { return writeAccount(w, n, s) }); err != nil {
 		return nil, err
 	}
-	return emulate(b.programs, append([]string{"--seed", path}, args...)...)
+	return serve(b.flexsync, append([]string{"emulate", "--seed", path}, args...)...)
 }
 
 func (b *bench) run(env []string, args ...string) func() (sample, error) {
@@ -177,6 +177,72 @@ func (b *bench) plan() error {
 			run, floor := all[0], all[1]
 			row(n, sc, run.wall(), floor.wall(), ratio(run.wall(), floor.wall()), size.ratio, run.cpu(), floor.cpu(), run.peak(), floor.peak(), size.peak, run.requests(), due)
 		}
+	}
+	return nil
+}
+
+// fleet measures plans of many accounts: how far they wait for the answers and no
+// more, and that memory does not grow with the accounts.
+func (b *bench) fleet() error {
+	const flows, latency, atOnce = 50, 50 * time.Millisecond, 8
+	title("Plan of a fleet, %d flows an account, %v an answer, --at-once %d", flows, latency, atOnce)
+	head("accounts", "YAML", "wall", "floor", "ratio", "target", "CPU", "peak", "of 100 accounts", "target", "requests", "due")
+	seed := filepath.Join(b.dir, "account.json")
+	if err := create(seed, func(w io.Writer) error { return writeAccount(w, flows, unchanged) }); err != nil {
+		return err
+	}
+	peaks := make(map[bool]int64) // of 100 accounts
+	for _, f := range []struct {
+		accounts int
+		own      bool // a file each
+		memory   string
+	}{{100, false, ""}, {1000, false, "at most 1.5"}, {100, true, ""}, {1000, true, "at most 1.5"}} {
+		s, err := serve(b.accounts, "-n", strconv.Itoa(f.accounts), "-seed", seed, "-latency", latency.String())
+		if err != nil {
+			return err
+		}
+		defer s.stop()
+		yaml, declared := "one file", flows
+		if f.own {
+			yaml, declared = "a file each", flows*f.accounts
+		}
+		all, err := file(b.dir, declared) // what has to be parsed
+		if err != nil {
+			return err
+		}
+		path := filepath.Join(b.dir, "fleet.yaml")
+		env := s.env()
+		err = create(path, func(w io.Writer) error {
+			fmt.Fprint(w, "version: 1\naccounts:\n")
+			for i := 1; i <= f.accounts; i++ {
+				its := all
+				if f.own {
+					its = filepath.Join(b.dir, fmt.Sprintf("account-%d.yaml", i))
+					if err := create(its, func(w io.Writer) error { return writeYAML(w, flows) }); err != nil {
+						return err
+					}
+				}
+				fmt.Fprintf(w, "  account-%d: {paths: [%s], credentials: A%[1]d}\n", i, filepath.Base(its))
+				env = append(env, fmt.Sprintf("A%d_TWILIO_ACCOUNT_SID=AC%032[1]x", i), fmt.Sprintf("A%d_TWILIO_AUTH_TOKEN=any", i))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		runs, err := interleaved(b.runs,
+			b.run(env, "plan", "--fleet", path, "--at-once", strconv.Itoa(atOnce)),
+			func() (sample, error) { return measure(b.dir, nil, b.programs.parse, all) })
+		if err != nil {
+			return err
+		}
+		run := runs[0]
+		floor := time.Duration(f.accounts)*latency/atOnce + runs[1].wall()
+		if f.accounts == 100 {
+			peaks[f.own] = run.peak()
+		}
+		row(f.accounts, yaml, run.wall(), floor, ratio(run.wall(), floor), "at most 1.3", run.cpu(), run.peak(),
+			float64(run.peak())/float64(peaks[f.own]), f.memory, run.requests(), f.accounts)
 	}
 	return nil
 }

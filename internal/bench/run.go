@@ -15,7 +15,7 @@ import (
 )
 
 // programs are the binaries that are measured.
-type programs struct{ flexsync, parse, empty, imports string }
+type programs struct{ flexsync, parse, empty, imports, accounts string }
 
 // build builds them as a release would be.
 func build(dir string) (p programs, err error) {
@@ -24,7 +24,7 @@ func build(dir string) (p programs, err error) {
 		pkg  string
 	}{
 		{&p.flexsync, "flexsync/cmd/flexsync"}, {&p.parse, "flexsync/internal/bench/parse"}, {&p.empty, "flexsync/internal/bench/empty"},
-		{&p.imports, "flexsync/internal/bench/imports"},
+		{&p.imports, "flexsync/internal/bench/imports"}, {&p.accounts, "flexsync/internal/bench/accounts"},
 	} {
 		*b.path = filepath.Join(dir, filepath.Base(b.pkg))
 		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", *b.path, b.pkg)
@@ -126,14 +126,14 @@ func interleaved(n int, commands ...func() (sample, error)) ([]samples, error) {
 	return all, nil
 }
 
-// server is a `flexsync emulate` of its own process.
+// server is a server of its own process, which prints its URL.
 type server struct {
 	cmd *exec.Cmd
 	url string
 }
 
-func emulate(p programs, args ...string) (*server, error) {
-	s := &server{cmd: exec.Command(p.flexsync, append([]string{"emulate"}, args...)...)}
+func serve(program string, args ...string) (*server, error) {
+	s := &server{cmd: exec.Command(program, args...)}
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func emulate(p programs, args ...string) (*server, error) {
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		s.stop()
-		return nil, fmt.Errorf("emulate %s: it did not start: %w", strings.Join(args, " "), err)
+		return nil, fmt.Errorf("%s %s: it did not start: %w", filepath.Base(program), strings.Join(args, " "), err)
 	}
 	s.url = strings.TrimSpace(line)
 	return s, nil
