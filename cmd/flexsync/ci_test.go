@@ -264,17 +264,21 @@ func (a *action) inputs(with map[string]string) []string {
 		if variable == "INPUT_BINARY" {
 			continue
 		}
-		input, known := a.file.Inputs[name]
+		_, known := a.file.Inputs[name]
 		if !ok || !closed || !known || variable != "INPUT_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_")) {
 			a.t.Errorf("the step's %s is %s", variable, value)
 		}
-		if given, ok := with[name]; ok {
-			env = append(env, variable+"="+given)
-		} else {
-			env = append(env, variable+"="+input.Default)
-		}
+		env = append(env, variable+"="+a.input(with, name))
 	}
 	return env
+}
+
+// input is the value of an input: as the workflow gives it, or else its default.
+func (a *action) input(with map[string]string, name string) string {
+	if given, ok := with[name]; ok {
+		return given
+	}
+	return a.file.Inputs[name].Default
 }
 
 // flexsync runs the action's steps that run flexsync and tell its result. It
@@ -293,11 +297,7 @@ func (a *action) flexsync(with map[string]string) (outputs map[string]string, ex
 		outputs[name] = value
 	}
 	if code := outputs["exit-code"]; code != "" {
-		command := with["command"]
-		if command == "" {
-			command = a.file.Inputs["command"].Default
-		}
-		_, exit = a.run(a.step("result.sh").Run, "COMMAND="+command, "CODE="+code)
+		_, exit = a.run(a.step("result.sh").Run, "COMMAND="+a.input(with, "command"), "FLEET="+a.input(with, "fleet"), "CODE="+code)
 	}
 	return outputs, exit
 }
@@ -373,6 +373,14 @@ func TestActionPlan(t *testing.T) {
 	}
 }
 
+// fakeGH stands for GitHub's command: it lists the comments in the file listed, and
+// writes down in asked what it is asked.
+const fakeGH = `[ "$GH_TOKEN $GH_HOST $1" = "ghs_t0ken github.com api" ] || exit 9
+shift
+echo "$*" >>asked
+case $1 in --paginate) cat listed ;; *) test -z "$GH_REFUSES" && echo done ;; esac
+`
+
 // TestActionComment has the script find its own comment, in what gh lists, and
 // replace it.
 func TestActionComment(t *testing.T) {
@@ -398,11 +406,7 @@ func TestActionComment(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newAction(t, nil)
-			a.program("gh", `[ "$GH_TOKEN $GH_HOST $1" = "ghs_t0ken github.com api" ] || exit 9
-shift
-echo "$*" >>asked
-case $1 in --paginate) cat listed ;; *) test -z "$GH_REFUSES" && echo done ;; esac
-`)
+			a.program("gh", fakeGH)
 			a.write("listed", test.listed)
 			a.write("flows.yaml", ciFlows)
 			a.write("comment.md", marker+"\n### $(touch pwned)\n")
@@ -580,7 +584,7 @@ func TestActionEmptyInputs(t *testing.T) {
 	t.Parallel()
 	a := newAction(t, nil)
 	a.write("flows.yaml", ciUpdate)
-	for _, input := range []string{"paths", "var-file", "only", "ignore", "args", "plan-file", "local", "working-directory"} {
+	for _, input := range []string{"paths", "fleet", "account", "var-file", "only", "ignore", "args", "plan-file", "local", "working-directory"} {
 		outputs, exit := a.flexsync(map[string]string{"command": "apply", input: ""})
 		if exit != exitInput || outputs["report-file"] != "" {
 			t.Errorf("%s: exit %d, outputs %v\n%s", input, exit, outputs, &a.log)

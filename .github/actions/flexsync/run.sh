@@ -74,12 +74,18 @@ each() { # NAME VALUE: the flag of this name for each line
 each var-file "$INPUT_VAR_FILE"
 each only "$INPUT_ONLY"
 each ignore "$INPUT_IGNORE"
+each account "$INPUT_ACCOUNT"
 if given args "$INPUT_ARGS"; then
 	lines "$INPUT_ARGS"
 	args+=("${values[@]}")
 fi
 
 account=${TWILIO_ACCOUNT_SID-}
+fleet=
+if given fleet "$INPUT_FLEET"; then
+	fleet=$INPUT_FLEET
+	args+=("--fleet=$fleet")
+fi
 if given local "$INPUT_LOCAL"; then
 	# flexsync would create the file and plan against an empty account.
 	[ -f "$INPUT_LOCAL" ] || fail "the snapshot that the input local names does not exist."
@@ -87,9 +93,22 @@ if given local "$INPUT_LOCAL"; then
 	account=$(jq -r '.account_sid // ""' "$INPUT_LOCAL" 2>/dev/null) || account=
 fi
 
-# is_plan tells whether the file $plan is a saved plan.
+# is_plan tells whether the file $plan is a saved plan, of an account or of a fleet.
 is_plan() {
-	[ -f "$plan" ] && jq -e 'type == "object" and has("plan_digest")' "$plan" >/dev/null 2>&1
+	[ -f "$plan" ] && jq -e 'type == "object" and (has("plan_digest") or has("fleet_digest"))' "$plan" >/dev/null 2>&1
+}
+
+# subject prints what the marker of the Markdown names, as flexsync writes it.
+subject() {
+	local file
+	if [ -z "$fleet" ]; then
+		printf '%s' "$account" | tr -cd 'A-Za-z0-9' | cut -c1-40
+		return
+	fi
+	file=${fleet:0:80}
+	file=${file//[<>]/}
+	while [[ $file == *--* ]]; do file=${file//--/- -}; done
+	printf 'fleet %s' "$file"
 }
 
 plan=
@@ -130,7 +149,7 @@ case $INPUT_COMMAND in
 plan)
 	values=()
 	if given paths "$INPUT_PATHS"; then lines "$INPUT_PATHS"; fi
-	if given base "$INPUT_BASE"; then
+	if given base "$INPUT_BASE" && [ -z "$fleet" ]; then
 		case $INPUT_BASE in
 		auto) if [ -n "${GITHUB_BASE_REF-}" ]; then add_base auto; fi ;;
 		*) add_base "$INPUT_BASE" ;;
@@ -179,7 +198,7 @@ if [ ! -s "$markdown" ]; then
 	*) why="an error" ;;
 	esac
 	{
-		printf '<!-- flexsync:%s %s -->\n' "$INPUT_COMMAND" "$(printf '%s' "$account" | tr -cd 'A-Za-z0-9' | cut -c1-40)"
+		printf '<!-- flexsync:%s %s -->\n' "$INPUT_COMMAND" "$(subject)"
 		printf '### flexsync %s: %s (exit %d)\n\n' "$INPUT_COMMAND" "$why" "$code"
 		if [ "$code" = 5 ]; then
 			printf 'The account has changed since this plan was made. **Nothing was changed.** Re-run all jobs of the workflow to make a new plan, and have it reviewed.\n\n'
@@ -200,20 +219,32 @@ if [ "$INPUT_STEP_SUMMARY" = true ] && [ -n "${GITHUB_STEP_SUMMARY-}" ]; then
 	cat "$markdown" >>"$GITHUB_STEP_SUMMARY"
 fi
 
+# totals writes the outputs that count, from the document of an account or of a fleet.
+# The documents of accounts in which nothing was begun have no counts.
+totals() { # LIST CREATES UPDATES DELETES FILE: the members that have them
+	# shellcheck disable=SC2016 # the variables are jq's
+	jq -r --arg list "$1" --arg creates "$2" --arg updates "$3" --arg deletes "$4" '
+		def sum(f): map(f) | add;
+		[(.accounts // [.])[] | select(.summary[$creates] != null)] | select(length > 0)
+		| "has-changes=\(any(.[]; .[$list] | length > 0))",
+		  "creates=\(sum(.summary[$creates]))", "updates=\(sum(.summary[$updates]))", "deletes=\(sum(.summary[$deletes]))"
+	' "$5" >>"$GITHUB_OUTPUT"
+}
+
 output exit-code "$code"
 output markdown-file "$markdown"
 case $INPUT_COMMAND in
 plan)
 	if is_plan; then
 		output plan-file "$plan"
-		jq -r '"has-changes=\(.changes | length > 0)", "creates=\(.summary.create)", "updates=\(.summary.update)", "deletes=\(.summary.delete)"' "$plan" >>"$GITHUB_OUTPUT"
+		totals changes create update delete "$plan"
 	fi
 	;;
 apply)
 	if [ -n "$plan" ]; then output plan-file "$plan"; fi
 	if [ -s "$report" ]; then
 		output report-file "$report"
-		jq -r 'select(.summary.created != null) | "has-changes=\(.results | length > 0)", "creates=\(.summary.created)", "updates=\(.summary.updated)", "deletes=\(.summary.deleted)"' "$report" >>"$GITHUB_OUTPUT"
+		totals results created updated deleted "$report"
 	fi
 	;;
 esac
