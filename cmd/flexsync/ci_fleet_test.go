@@ -145,3 +145,53 @@ func TestActionFleetMarker(t *testing.T) {
 		}
 	}
 }
+
+// TestGitLabFleet takes a fleet through the jobs: checked, shown in one note, approved,
+// applied, and compared with main.
+func TestGitLabFleet(t *testing.T) {
+	t.Parallel()
+	g := newGitLab(t)
+	g.fleet()
+	g.env = append(g.env, "FLEXFLOWS_FLEET=fleet.yaml")
+	if out := g.job(exitOK, "validate"); !strings.Contains(out, "remote:\n2 flows in 1 file: valid\n") {
+		t.Errorf("validate:\n%s", out)
+	}
+	for text, want := range map[string]struct {
+		exit int
+		says string
+	}{
+		ciFleet:        {exitOK, "### flexsync plan of a fleet: 3 accounts with changes\n"},
+		"version: 2\n": {exitInput, "### flexsync plan: failed (exit 3)\n"},
+	} {
+		g.write("fleet.yaml", text)
+		notes := newNotes(t, []any{note(7, 1, ciFleetMarker), note(8, 77, ciFleetMarker+"\nold")})
+		g.job(want.exit, "plan", notes.env...)
+		if notes.asked != "PUT "+notesPath+"/8" || !strings.HasPrefix(notes.body, ciFleetMarker+"\n"+want.says) {
+			t.Errorf("it asks %s; the note is\n%s", notes.asked, notes.body)
+		}
+	}
+	g.write("fleet.yaml", ciFleet)
+	g.job(exitChanges, "drift")
+	g.job(exitOK, "plan-main")
+	g.write("late.json", `{"flows": [{"friendly_name": "Support SMS", "channel_type": "sms"}]}`)
+	if out := g.job(exitStale, "apply"); !strings.Contains(out, "The plan is stale") {
+		t.Errorf("stale:\n%s", out)
+	}
+	for _, request := range g.account.Requests() {
+		if request.Method != http.MethodGet {
+			t.Errorf("a stale plan of another account sent %s", request.Method)
+		}
+	}
+	g.job(exitOK, "plan-main")
+	g.job(exitOK, "apply")
+	g.checkArtifacts("apply")
+	for _, path := range []string{"before/remote/*.yaml", "before/late/*.yaml"} {
+		if len(globbed(t, g.path(path))) != 1 {
+			t.Errorf("there is no %s", path)
+		}
+	}
+	g.job(exitOK, "drift")
+	if n := len(g.account.Flows()); n != 3 {
+		t.Errorf("%d flows", n)
+	}
+}

@@ -884,18 +884,69 @@ func (g *gitlab) job(want int, name string, env ...string) string {
 	return said
 }
 
+// checkArtifacts reports the artifacts that a job has not made.
+func (g *gitlab) checkArtifacts(name string) {
+	g.t.Helper()
+	for _, path := range g.jobs[name].Artifacts.Paths {
+		if strings.HasSuffix(path, "/") {
+			path += "*"
+		}
+		if len(globbed(g.t, g.path(path))) == 0 {
+			g.t.Errorf("there is no %s", path)
+		}
+	}
+}
+
+// gitlabNotes stands for GitLab's API: it lists the notes of a merge request, page by
+// page, and takes down what is written.
+type gitlabNotes struct {
+	pages [][]any
+	asked string // the writes
+	body  string // of the last
+	env   []string
+}
+
+const (
+	notesToken = "glpat-t0ken"
+	notesPath  = "/api/v4/projects/9/merge_requests/5/notes"
+)
+
+func note(id, author int, body string) map[string]any {
+	return map[string]any{"id": id, "author": map[string]any{"id": author}, "body": body}
+}
+
+func newNotes(t *testing.T, pages ...[]any) *gitlabNotes {
+	t.Helper()
+	n := &gitlabNotes{pages: pages}
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var answer any = []any{}
+		var page int
+		_, _ = fmt.Sscan(r.FormValue("page"), &page)
+		switch {
+		case r.Header.Get("Private-Token") != notesToken:
+			w.WriteHeader(http.StatusUnauthorized)
+			answer = map[string]any{"message": "401 Unauthorized"}
+		case r.URL.Path == "/api/v4/user":
+			answer = map[string]any{"id": 77}
+		case r.Method != http.MethodGet:
+			n.asked, n.body = n.asked+r.Method+" "+r.URL.Path, r.PostFormValue("body")
+		case r.URL.Path == notesPath && page > 0 && page <= len(n.pages):
+			answer = n.pages[page-1]
+		}
+		if err := json.NewEncoder(w).Encode(answer); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(api.Close)
+	n.env = []string{"FLEXFLOWS_NOTE_TOKEN=" + notesToken, "CI_API_V4_URL=" + api.URL + "/api/v4", "CI_MERGE_REQUEST_PROJECT_ID=9", "CI_MERGE_REQUEST_IID=5"}
+	return n
+}
+
 // TestGitLabNote has the script of a merge request's plan find its own note in
 // what the API lists, and replace it.
 func TestGitLabNote(t *testing.T) {
 	t.Parallel()
-	const (
-		token  = "glpat-t0ken"
-		marker = "<!-- flexsync:plan " + testAccount + " -->\n"
-		notes  = "/api/v4/projects/9/merge_requests/5/notes"
-	)
-	note := func(id, author int, body string) map[string]any {
-		return map[string]any{"id": id, "author": map[string]any{"id": author}, "body": body}
-	}
+	const marker = "<!-- flexsync:plan " + testAccount + " -->\n"
 	for name, test := range map[string]struct {
 		flows string
 		pages [][]any
@@ -904,41 +955,20 @@ func TestGitLabNote(t *testing.T) {
 		asks  string // the write
 		says  string
 	}{
-		"first":   {ciUpdate, [][]any{{note(0, 1, marker+"all is well"), note(1, 77, "hello")}}, 0, nil, "POST " + notes, "1 to create, 1 to update"},
-		"next":    {ciUpdate, [][]any{{note(0, 1, marker)}, {note(8, 77, marker+"old")}}, 0, nil, "PUT " + notes + "/8", "$(touch pwned)"},
-		"invalid": {"version: 2\n", nil, exitInput, nil, "POST " + notes, marker + "### flexsync plan: failed (exit 3)"},
+		"first":   {ciUpdate, [][]any{{note(0, 1, marker+"all is well"), note(1, 77, "hello")}}, 0, nil, "POST " + notesPath, "1 to create, 1 to update"},
+		"next":    {ciUpdate, [][]any{{note(0, 1, marker)}, {note(8, 77, marker+"old")}}, 0, nil, "PUT " + notesPath + "/8", "$(touch pwned)"},
+		"invalid": {"version: 2\n", nil, exitInput, nil, "POST " + notesPath, marker + "### flexsync plan: failed (exit 3)"},
 		// curl's exit: the merge request goes on showing an older plan.
 		"forbidden": {ciUpdate, nil, 22, []string{"FLEXFLOWS_NOTE_TOKEN=wrong"}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := newGitLab(t)
-			var asked, body string
-			api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				var answer any = []any{}
-				var page int
-				_, _ = fmt.Sscan(r.FormValue("page"), &page)
-				switch {
-				case r.Header.Get("Private-Token") != token:
-					w.WriteHeader(http.StatusUnauthorized)
-					answer = map[string]any{"message": "401 Unauthorized"}
-				case r.URL.Path == "/api/v4/user":
-					answer = map[string]any{"id": 77}
-				case r.Method != http.MethodGet:
-					asked, body = asked+r.Method+" "+r.URL.Path, r.PostFormValue("body")
-				case r.URL.Path == notes && page > 0 && page <= len(test.pages):
-					answer = test.pages[page-1]
-				}
-				if err := json.NewEncoder(w).Encode(answer); err != nil {
-					t.Error(err)
-				}
-			}))
-			t.Cleanup(api.Close)
+			notes := newNotes(t, test.pages...)
 			g.write("flows.yaml", test.flows)
-			env := []string{"FLEXFLOWS_NOTE_TOKEN=" + token, "CI_API_V4_URL=" + api.URL + "/api/v4", "CI_MERGE_REQUEST_PROJECT_ID=9", "CI_MERGE_REQUEST_IID=5"}
-			said := g.job(test.exit, "plan", append(env, test.env...)...)
-			if asked != test.asks || !strings.Contains(body, test.says) || strings.Contains(said, token) {
-				t.Errorf("it asks %s, want %s; the note is\n%s\n%s", asked, test.asks, body, said)
+			said := g.job(test.exit, "plan", append(notes.env, test.env...)...)
+			if notes.asked != test.asks || !strings.Contains(notes.body, test.says) || strings.Contains(said, notesToken) {
+				t.Errorf("it asks %s, want %s; the note is\n%s\n%s", notes.asked, test.asks, notes.body, said)
 			}
 		})
 	}
@@ -990,11 +1020,7 @@ func TestGitLabDeploy(t *testing.T) {
 	}
 	g.job(exitOK, "plan-main")
 	g.job(exitOK, "apply")
-	for _, path := range g.jobs["apply"].Artifacts.Paths {
-		if g.read(path) == "" {
-			t.Errorf("there is no %s", path)
-		}
-	}
+	g.checkArtifacts("apply")
 	g.job(exitOK, "drift")
 	if n := len(g.account.Flows()); n != 3 {
 		t.Errorf("%d flows", n)

@@ -55,6 +55,7 @@ func TestGitLabSchema(t *testing.T) {
 		"schedule":      {[]string{"CI_PIPELINE_SOURCE=schedule", "CI_COMMIT_BRANCH=main"}, []string{"drift", "flexsync", "validate"}},
 		"merge request": {[]string{"CI_PIPELINE_SOURCE=merge_request_event", "CI_COMMIT_BRANCH=", "CI_MERGE_REQUEST_PROJECT_ID=9", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID=9"}, []string{"flexsync", "plan", "validate"}},
 		"fork":          {[]string{"CI_PIPELINE_SOURCE=merge_request_event", "CI_COMMIT_BRANCH=", "CI_MERGE_REQUEST_PROJECT_ID=9", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID=8"}, []string{"flexsync", "plan-fork", "validate"}},
+		"fleet, fork":   {[]string{"CI_PIPELINE_SOURCE=merge_request_event", "CI_COMMIT_BRANCH=", "CI_MERGE_REQUEST_PROJECT_ID=9", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID=8", "FLEXFLOWS_FLEET=fleet.yaml"}, []string{"flexsync", "validate"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
