@@ -1,9 +1,20 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
+	"maps"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"flexsync/internal/emulator"
+	"flexsync/internal/emulator/emutest"
+	"flexsync/internal/fleet"
 )
 
 // ciFleet is a fleet of the account that ciServer serves and of two embedded ones,
@@ -193,5 +204,174 @@ func TestGitLabFleet(t *testing.T) {
 	g.job(exitOK, "drift")
 	if n := len(g.account.Flows()); n != 3 {
 		t.Errorf("%d flows", n)
+	}
+}
+
+// readFleet reads the fleet file of the example.
+func readFleet(t *testing.T, name string) []fleet.Account {
+	t.Helper()
+	f, err := fleet.Read(filepath.Join(examplesDir, fleetExample, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f.Accounts
+}
+
+// secretsOf are the variables of the accounts' credentials.
+func secretsOf(accounts []fleet.Account) (names []string) {
+	for _, a := range accounts {
+		for _, name := range []string{"TWILIO_ACCOUNT_SID", "TWILIO_API_KEY", "TWILIO_API_SECRET"} {
+			names = append(names, a.Credentials+"_"+name)
+		}
+	}
+	return names
+}
+
+// TestWorkflowFleet holds the workflow over many accounts against the example's fleet
+// file: one job for each step of the way, with the secrets of all accounts.
+func TestWorkflowFleet(t *testing.T) {
+	t.Parallel()
+	var w ghWorkflow
+	readYAML(t, "examples/fleet/workflow.yml", &w)
+	secrets := secretsOf(readFleet(t, "fleet.yaml"))
+	if len(secrets) != 9 {
+		t.Errorf("the fleet has the secrets %q", secrets)
+	}
+	runs := 0
+	for name, job := range w.Jobs {
+		if len(job.Strategy.Matrix) > 0 {
+			t.Errorf("job %s is a matrix", name)
+		}
+		for _, s := range job.Steps {
+			if s.Uses != ownAction+release {
+				continue
+			}
+			runs++
+			if s.With["fleet"] != "fleet.yaml" {
+				t.Errorf("job %s is about %v", name, s.With["fleet"])
+			}
+			compareSets(t, "secret", slices.Sorted(maps.Keys(s.Env)), secrets)
+			for variable, value := range s.Env {
+				if value != "${{ secrets."+variable+" }}" {
+					t.Errorf("job %s: %s is %s", name, variable, value)
+				}
+			}
+		}
+	}
+	if runs != 2 || w.Jobs["plan"].Steps[0].With["fetch-depth"] != 2 {
+		t.Errorf("%d jobs, and the plan's checkout is %v", runs, w.Jobs["plan"].Steps[0].With)
+	}
+}
+
+// TestEmulatedFleet holds that the file to try the fleet with is the fleet, but for
+// where the accounts are.
+func TestEmulatedFleet(t *testing.T) {
+	t.Parallel()
+	var texts []string
+	for _, name := range []string{"fleet.yaml", "emulated.yaml"} {
+		data, err := os.ReadFile(filepath.Join(examplesDir, fleetExample, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(data[strings.Index(string(data), "version: 1"):])
+		for _, a := range readFleet(t, name) {
+			text = strings.Replace(text, "credentials: "+strings.ToUpper(a.Name), "local: "+a.Name+".json", 1)
+		}
+		texts = append(texts, text)
+	}
+	if texts[0] != texts[1] {
+		t.Errorf("fleet.yaml, with embedded accounts, is\n%s\nand emulated.yaml is\n%s", texts[0], texts[1])
+	}
+}
+
+// TestWorkflowPerAccount holds the workflow with a job for each account against the
+// example's files of variables.
+func TestWorkflowPerAccount(t *testing.T) {
+	t.Parallel()
+	const dir = "environments"
+	var w ghWorkflow
+	readYAML(t, "examples/"+dir+"/workflow.yml", &w)
+	for name, job := range w.Jobs {
+		var files []string
+		for _, s := range job.Steps {
+			for _, account := range job.Strategy.Matrix["account"] {
+				if file, ok := s.With["var-file"].(string); ok {
+					files = append(files, filepath.Join(examplesDir, dir, strings.ReplaceAll(file, "${{ matrix.account }}", account)))
+				}
+			}
+			if s.Uses != ownAction+release {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(examplesDir, dir, s.With["paths"].(string))); err != nil {
+				t.Errorf("job %s: %v", name, err)
+			}
+		}
+		compareSets(t, "account of job "+name, globbed(t, filepath.Join(examplesDir, dir, "vars", "*.yaml")), files)
+	}
+}
+
+// TestKubernetesFleet runs the container over the example's fleet, with a Secret for
+// each account. What is wrong with one account holds the others not back.
+func TestKubernetesFleet(t *testing.T) {
+	t.Parallel()
+	c := readCronJob(t, fleetCronJob)
+	dir := filepath.Join(examplesDir, fleetExample)
+	configMaps := map[string]map[string]string{"flexsync-fleet": {"fleet.yaml": readText(t, filepath.Join(dir, "fleet.yaml"))}}
+	for _, name := range []string{"flows", "accounts", "vars"} {
+		files := make(map[string]string)
+		for _, path := range globbed(t, filepath.Join(dir, name, "*")) {
+			files[filepath.Base(path)] = readText(t, path)
+		}
+		configMaps["flexsync-"+name] = files
+	}
+	root := t.TempDir()
+	c.mount(t, root, configMaps)
+
+	// All accounts are at one address, and told apart by their keys.
+	secrets := make(map[string]map[string]string)
+	servers := make(map[string]*emutest.Server)
+	for i, account := range readFleet(t, "fleet.yaml") {
+		seed := readText(t, filepath.Join(dir, "emulated", account.Name+".json"))
+		var doc struct {
+			SID string `json:"account_sid"`
+		}
+		if err := json.Unmarshal([]byte(seed), &doc); err != nil {
+			t.Fatal(err)
+		}
+		secret := fmt.Sprintf("%s-secret-0123456789abcdef", account.Name)
+		server, err := emutest.New(emulator.Options{Seed: []byte(seed), AuthToken: secret}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := fmt.Sprintf("SK%032d", i+1)
+		servers[key] = server
+		secrets["flexsync-"+account.Name] = map[string]string{"TWILIO_ACCOUNT_SID": doc.SID, "TWILIO_API_KEY": key, "TWILIO_API_SECRET": secret}
+	}
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key, _, _ := r.BasicAuth()
+		if servers[key] == nil {
+			t.Errorf("a request of %q", key)
+			return
+		}
+		servers[key].ServeHTTP(w, r)
+	}))
+	t.Cleanup(web.Close)
+
+	vars := filepath.Join(root, "fleet/vars/staging.yaml")
+	for i, test := range []struct {
+		staging                    string // what is added to its variables
+		exit                       int
+		changed, unchanged, failed int
+	}{
+		{"unknown: [\n", exitInput, 2, 0, 1},
+		{"", exitOK, 1, 2, 0},
+		{"", exitOK, 0, 3, 0},
+	} {
+		writeText(t, vars, configMaps["flexsync-vars"]["staging.yaml"]+test.staging)
+		out, exit := c.start(t, root, secrets, "FLEXSYNC_BASE_URL="+web.URL)
+		want := fmt.Sprintf(`"summary": {"accounts":3,"changed":%d,"unchanged":%d,"failed":%d,`, test.changed, test.unchanged, test.failed)
+		if exit != test.exit || !strings.Contains(out, want) || strings.Contains(out, "-secret-") {
+			t.Errorf("run %d: exit %d, want %d and %s\n%s", i+1, exit, test.exit, want, out)
+		}
 	}
 }

@@ -37,6 +37,7 @@ const (
 	actionDir      = ".github/actions/flexsync"
 	gitlabFile     = "examples/ci/gitlab/.gitlab-ci.yml"
 	kubernetesFile = "examples/ci/kubernetes/cronjob.yaml"
+	fleetCronJob   = "examples/ci/kubernetes/fleet-cronjob.yaml"
 	ownAction      = "your-organisation/flexsync/" + actionDir + "@"
 )
 
@@ -758,7 +759,7 @@ func TestWorkflowsAreCareful(t *testing.T) {
 			}
 		}
 	}
-	files := []string{"examples/ci/github/pull-request.yml", "examples/ci/github/deploy.yml", "examples/ci/github/drift.yml", "examples/fleet/workflow.yml", ".github/workflows/ci.yml", ".github/workflows/release.yml"}
+	files := []string{"examples/ci/github/pull-request.yml", "examples/ci/github/deploy.yml", "examples/ci/github/drift.yml", "examples/fleet/workflow.yml", "examples/environments/workflow.yml", ".github/workflows/ci.yml", ".github/workflows/release.yml"}
 	writes := map[string][]string{".github/workflows/release.yml": {"contents", "packages", "id-token"}}
 	for _, file := range files {
 		var w ghWorkflow
@@ -792,33 +793,6 @@ func TestWorkflowsAreCareful(t *testing.T) {
 		}
 	}
 	steps("action.yml", action.Runs.Steps)
-}
-
-// TestWorkflowFleet holds the workflow over many accounts against the example's
-// files for each of them.
-func TestWorkflowFleet(t *testing.T) {
-	t.Parallel()
-	var w ghWorkflow
-	readYAML(t, "examples/fleet/workflow.yml", &w)
-	for name, job := range w.Jobs {
-		if have := job.Strategy.Matrix["account"]; !slices.Equal(have, fleetAccounts) {
-			t.Errorf("job %s is over %q", name, have)
-		}
-		for _, account := range fleetAccounts {
-			for _, s := range job.Steps {
-				if s.Uses != ownAction+release {
-					continue
-				}
-				for _, input := range []string{"paths", "var-file"} {
-					for file := range strings.Lines(strings.ReplaceAll(s.With[input].(string), "${{ matrix.account }}", account)) {
-						if _, err := os.Stat(filepath.Join(examplesDir, fleetExample, strings.TrimSpace(file))); err != nil {
-							t.Errorf("job %s: %v", name, err)
-						}
-					}
-				}
-			}
-		}
-	}
 }
 
 // gitlabJob is a job of the file for GitLab.
@@ -1074,12 +1048,20 @@ type cronJob struct {
 						AutomountToken  *bool          `yaml:"automountServiceAccountToken"`
 						SecurityContext map[string]any `yaml:"securityContext"`
 						Containers      []struct {
-							Name            string
-							Image           string
-							Args            []string
-							EnvFrom         []map[string]map[string]string `yaml:"envFrom"`
-							VolumeMounts    []map[string]any               `yaml:"volumeMounts"`
-							SecurityContext map[string]any                 `yaml:"securityContext"`
+							Name    string
+							Image   string
+							Args    []string
+							EnvFrom []struct {
+								Prefix    string
+								SecretRef struct{ Name string } `yaml:"secretRef"`
+							} `yaml:"envFrom"`
+							VolumeMounts []struct {
+								Name      string
+								MountPath string `yaml:"mountPath"`
+								SubPath   string `yaml:"subPath"`
+								ReadOnly  bool   `yaml:"readOnly"`
+							} `yaml:"volumeMounts"`
+							SecurityContext map[string]any `yaml:"securityContext"`
 							Resources       map[string]map[string]string
 						}
 						Volumes []struct {
@@ -1093,16 +1075,10 @@ type cronJob struct {
 	}
 }
 
-// TestKubernetes holds the CronJob against what the README says of it, and runs
-// its container's arguments against the embedded API, on a volume as the kubelet
-// makes it of a ConfigMap.
-func TestKubernetes(t *testing.T) {
-	t.Parallel()
-	data, err := os.ReadFile(filepath.Join(repository, kubernetesFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dec := yaml.NewDecoder(strings.NewReader(string(data)))
+// readCronJob reads a CronJob and holds it against what the README says of it.
+func readCronJob(t *testing.T, file string) *cronJob {
+	t.Helper()
+	dec := yaml.NewDecoder(strings.NewReader(readme(t, file)))
 	var c cronJob
 	for c.Kind != "CronJob" {
 		c = cronJob{}
@@ -1112,8 +1088,8 @@ func TestKubernetes(t *testing.T) {
 	}
 	job := c.Spec.JobTemplate.Spec
 	pod := job.Template.Spec
-	if len(pod.Containers) != 1 || len(pod.Volumes) != 1 {
-		t.Fatalf("%d containers, %d volumes", len(pod.Containers), len(pod.Volumes))
+	if len(pod.Containers) != 1 || len(pod.Volumes) == 0 || len(pod.Containers[0].EnvFrom) == 0 {
+		t.Fatalf("%s: %d containers, %d volumes, or no Secret", file, len(pod.Containers), len(pod.Volumes))
 	}
 	box := pod.Containers[0]
 	for what, ok := range map[string]bool{
@@ -1127,57 +1103,104 @@ func TestKubernetes(t *testing.T) {
 			box.SecurityContext["allowPrivilegeEscalation"] == false,
 		"no limit of memory":       box.Resources["limits"]["memory"] != "",
 		"the image has no version": strings.HasSuffix(box.Image, ":"+release),
-		"no Secret":                len(box.EnvFrom) == 1 && box.EnvFrom[0]["secretRef"]["name"] != "",
-		"no ConfigMap":             pod.Volumes[0].ConfigMap["name"] != "" && box.VolumeMounts[0]["name"] == pod.Volumes[0].Name && box.VolumeMounts[0]["readOnly"] == true,
 		"--yes is not said":        slices.Contains(box.Args, "--yes"),
 	} {
 		if !ok {
-			t.Errorf("%s", what)
+			t.Errorf("%s: %s", file, what)
 		}
 	}
 	final := job.PodFailurePolicy.Rules[0]
 	if final.Action != "FailJob" || final.OnExitCodes.ContainerName != box.Name || !slices.Equal(final.OnExitCodes.Values, []int{exitInput, exitRefused}) {
-		t.Errorf("the first rule for failures: %+v", final)
+		t.Errorf("%s: the first rule for failures: %+v", file, final)
 	}
+	return &c
+}
 
-	// ..data is a link to the directory of this version of the ConfigMap, and
-	// the files are links to those in ..data.
-	server, env := ciServer(t, nil)
-	volume := t.TempDir()
-	version := filepath.Join(volume, "..2026_01_02_03_04_05.123")
-	if err := os.Mkdir(version, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for link, target := range map[string]string{"..data": filepath.Base(version), "flows.yaml": "..data/flows.yaml"} {
-		if err := os.Symlink(target, filepath.Join(volume, link)); err != nil {
-			t.Fatal(err)
-		}
-	}
+// start runs the container of a CronJob. Its files are below root, which stands for /,
+// and secrets are the Secrets by name.
+func (c *cronJob) start(t *testing.T, root string, secrets map[string]map[string]string, env ...string) (said string, exit int) {
+	t.Helper()
 	binary, err := exec.LookPath("flexsync")
 	if err != nil {
 		t.Fatal(err)
 	}
-	mount, _ := box.VolumeMounts[0]["mountPath"].(string)
-	pass := func(flows string) (string, int) {
-		t.Helper()
-		writeText(t, filepath.Join(version, "flows.yaml"), flows)
-		var args []string
-		for _, arg := range box.Args {
-			if arg == mount {
-				arg = volume
-			}
-			args = append(args, arg)
+	box := c.Spec.JobTemplate.Spec.Template.Spec.Containers[0]
+	var args []string
+	for _, arg := range box.Args {
+		if strings.HasPrefix(arg, "/") {
+			arg = filepath.Join(root, arg)
 		}
-		cmd := exec.CommandContext(t.Context(), binary, args...)
-		cmd.Dir = "/"
-		cmd.Env = []string{env, "TWILIO_ACCOUNT_SID=" + testAccount, "TWILIO_API_KEY=" + testKey, "TWILIO_API_SECRET=" + testSecret,
-			"GORACE=atexit_sleep_ms=0", "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}
-		out, err := cmd.CombinedOutput()
-		if err != nil && cmd.ProcessState == nil {
-			t.Fatal(err)
-		}
-		return string(out), cmd.ProcessState.ExitCode()
+		args = append(args, arg)
 	}
+	env = append(env, "GORACE=atexit_sleep_ms=0", "GOCOVERDIR="+os.Getenv("GOCOVERDIR"))
+	for _, from := range box.EnvFrom {
+		if secrets[from.SecretRef.Name] == nil {
+			t.Errorf("there is no Secret %q", from.SecretRef.Name)
+		}
+		for key, value := range secrets[from.SecretRef.Name] {
+			env = append(env, from.Prefix+key+"="+value)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Dir, cmd.Env = "/", env
+	out, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// mount lays the ConfigMaps out below root as the kubelet does: ..data is a link to the
+// directory of this version of the ConfigMap, and the files are links to those in
+// ..data.
+func (c *cronJob) mount(t *testing.T, root string, configMaps map[string]map[string]string) {
+	t.Helper()
+	pod := c.Spec.JobTemplate.Spec.Template.Spec
+	volumes := make(map[string]string)
+	for _, v := range pod.Volumes {
+		volumes[v.Name] = v.ConfigMap["name"]
+	}
+	for _, m := range pod.Containers[0].VolumeMounts {
+		files := configMaps[volumes[m.Name]]
+		if files == nil || !m.ReadOnly {
+			t.Errorf("%s is ConfigMap %q, read-only: %v", m.MountPath, volumes[m.Name], m.ReadOnly)
+		}
+		target := filepath.Join(root, m.MountPath)
+		if m.SubPath != "" {
+			makeDir(t, filepath.Dir(target))
+			writeText(t, target, files[m.SubPath])
+			continue
+		}
+		version := "..2026_01_02_03_04_05.123"
+		makeDir(t, filepath.Join(target, version))
+		links := map[string]string{"..data": version}
+		for name, text := range files {
+			writeText(t, filepath.Join(target, version, name), text)
+			links[name] = "..data/" + name
+		}
+		for link, to := range links {
+			if err := os.Symlink(to, filepath.Join(target, link)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func makeDir(t *testing.T, path string) {
+	t.Helper()
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestKubernetes runs the container of the CronJob against the embedded API.
+func TestKubernetes(t *testing.T) {
+	t.Parallel()
+	c := readCronJob(t, kubernetesFile)
+	server, env := ciServer(t, nil)
+	root := t.TempDir()
+	c.mount(t, root, map[string]map[string]string{"flexsync-flows": {"flows.yaml": ""}})
+	secrets := map[string]map[string]string{"flexsync-twilio": {"TWILIO_ACCOUNT_SID": testAccount, "TWILIO_API_KEY": testKey, "TWILIO_API_SECRET": testSecret}}
 	for i, test := range []struct {
 		flows string
 		exit  int
@@ -1188,7 +1211,8 @@ func TestKubernetes(t *testing.T) {
 		{"version: 1\nflows: []\n", exitRefused, `"status": "refused"`},
 		{"version: 2\n", exitInput, `"status": "error"`},
 	} {
-		if out, code := pass(test.flows); code != test.exit || !strings.Contains(out, test.says) {
+		writeText(t, filepath.Join(root, "flows/flows.yaml"), test.flows)
+		if out, code := c.start(t, root, secrets, env); code != test.exit || !strings.Contains(out, test.says) {
 			t.Errorf("run %d: exit %d, want %d\n%s", i+1, code, test.exit, out)
 		}
 	}

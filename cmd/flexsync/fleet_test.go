@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -89,46 +88,4 @@ func TestFleetCredentials(t *testing.T) {
 			t.Errorf("%s was not asked", name)
 		}
 	}
-}
-
-// TestFleetExample plans, saves and applies examples/fleet, and adds an account.
-func TestFleetExample(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join(repository, "examples/fleet"))); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"development", "staging", "production"} {
-		data, err := os.ReadFile(filepath.Join(dir, "emulated", name+".json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		writeText(t, filepath.Join(dir, name+".json"), string(data))
-	}
-	fleet, saved := filepath.Join(dir, "fleet.yaml"), filepath.Join(dir, "fleet.plan")
-	must := func(want int, args ...string) string {
-		t.Helper()
-		code, stdout, stderr := runWith(t, map[string]string{"HOME": dir}, args...)
-		if code != want {
-			t.Fatalf("%q: exit %d\n%s%s", args, code, stdout, stderr)
-		}
-		return stdout
-	}
-	must(exitOK, "validate", "--fleet", fleet)
-	must(exitOK, "plan", "--fleet", fleet, "--out", saved)
-	must(exitOK, "apply", "--fleet", fleet, "--plan", saved, "--yes")
-	if out := must(exitOK, "plan", "--fleet", fleet, "--detailed-exitcode"); !strings.Contains(out, "Fleet: 3 accounts: 3 unchanged.") {
-		t.Error(out)
-	}
-	text, err := os.ReadFile(fleet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeText(t, fleet, string(text)+"  demo:\n    paths: [flows]\n    var_files: [vars/development.yaml]\n    local: demo.json\n")
-	data, err := os.ReadFile(filepath.Join(dir, "emulated/development.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeText(t, filepath.Join(dir, "demo.json"), string(data))
-	must(exitOK, "apply", "--fleet", fleet, "--account", "demo", "--yes")
 }

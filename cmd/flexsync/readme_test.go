@@ -126,14 +126,7 @@ func TestREADMERuns(t *testing.T) {
 		}
 		printed := strings.Split(stdout.String(), mark)
 		for i, want := range outputs {
-			switch {
-			case strings.Contains(printed[i], want):
-			case *update:
-				text := strings.Replace(readme(t, file), " output\n"+want+"```", " output\n"+printed[i]+"```", 1)
-				writeText(t, filepath.Join(repository, file), text)
-			default:
-				t.Errorf("%s says that a command prints\n%s\nand it prints\n%s", file, want, printed[i])
-			}
+			checkPrinted(t, file, want, printed[i])
 		}
 	}
 	files := documents(t)
@@ -155,6 +148,20 @@ func TestREADMERuns(t *testing.T) {
 		run(file, "", clone, "HOME="+home)
 		run(file, "account", home, "HOME="+home, "FLEXSYNC_BASE_URL="+server.URL,
 			"TWILIO_ACCOUNT_SID="+emulator.DefaultAccountSID, "TWILIO_AUTH_TOKEN=any")
+	}
+}
+
+// checkPrinted holds what a page says that a block of commands prints against what it
+// prints.
+func checkPrinted(t *testing.T, file, want, printed string) {
+	t.Helper()
+	switch {
+	case strings.Contains(printed, want):
+	case *update:
+		text := strings.Replace(readme(t, file), " output\n"+want+"```", " output\n"+printed+"```", 1)
+		writeText(t, filepath.Join(repository, file), text)
+	default:
+		t.Errorf("%s says that a command prints\n%s\nand it prints\n%s", file, want, printed)
 	}
 }
 

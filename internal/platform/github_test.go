@@ -28,7 +28,7 @@ func workflowTree(t *testing.T) (dir string, workflows []string) {
 			t.Fatal(err)
 		}
 	}
-	for _, pattern := range []string{"examples/ci/github/*.yml", "examples/fleet/workflow.yml", ".github/workflows/*.yml"} {
+	for _, pattern := range []string{"examples/ci/github/*.yml", "examples/fleet/workflow.yml", "examples/environments/workflow.yml", ".github/workflows/*.yml"} {
 		files, err := filepath.Glob(filepath.Join(repository, pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v, %d files", pattern, err, len(files))

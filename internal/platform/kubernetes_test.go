@@ -14,12 +14,14 @@ import (
 // which refuse what they do not have.
 func TestKubernetesTypes(t *testing.T) {
 	t.Parallel()
-	text := readText(t, repository+"/examples/ci/kubernetes/cronjob.yaml")
-	if err := readManifests(text); err != nil {
-		t.Error(err)
-	}
-	if err := readManifests(strings.Replace(text, "concurrencyPolicy:", "concurrentPolicy:", 1)); err == nil {
-		t.Error("a wrong key is accepted")
+	for _, file := range []string{"cronjob.yaml", "fleet-cronjob.yaml"} {
+		text := readText(t, repository+"/examples/ci/kubernetes/"+file)
+		if err := readManifests(text); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if err := readManifests(strings.Replace(text, "concurrencyPolicy:", "concurrentPolicy:", 1)); err == nil {
+			t.Errorf("%s: a wrong key is accepted", file)
+		}
 	}
 }
 
