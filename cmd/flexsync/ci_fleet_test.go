@@ -137,6 +137,95 @@ func TestActionFleetPlan(t *testing.T) {
 	}
 }
 
+// TestActionFleetApply carries out the saved plan of a fleet: the outputs count what was
+// done in all accounts, and an error says what is true of a run that goes on without an
+// account.
+func TestActionFleetApply(t *testing.T) {
+	t.Parallel()
+	stale := func(a *action) {
+		a.write("late.json", `{"flows": [{"friendly_name": "Support SMS", "channel_type": "sms"}]}`)
+	}
+	for name, test := range map[string]struct {
+		fault   func(*http.Request, int) emutest.Fault
+		before  func(*action) // the approval
+		with    map[string]string
+		exit    int
+		want    map[string]string
+		flows   map[string]int // what the accounts have in the end
+		summary string
+		logged  string
+	}{
+		"reviewed": {
+			nil, nil, nil, 0,
+			map[string]string{"exit-code": "0", "has-changes": "true", "creates": "5", "updates": "1", "deletes": "0", "plan-file": "*", "report-file": "*"},
+			map[string]int{"remote": 3, "early": 2, "late": 2}, "3 applied", "",
+		},
+		"some accounts": {
+			nil, nil, map[string]string{"account": "early"}, 0,
+			map[string]string{"has-changes": "true", "creates": "2", "updates": "0"},
+			map[string]int{"remote": 2, "early": 2, "late": 0}, "1 applied", "",
+		},
+		"the YAML": {
+			nil, stale, map[string]string{"plan-file": "(none)"}, 0,
+			map[string]string{"has-changes": "true", "creates": "4", "updates": "2", "plan-file": ""},
+			map[string]int{"remote": 3, "early": 2, "late": 2}, "3 applied", "",
+		},
+		"stale": {
+			nil, stale, nil, exitStale,
+			map[string]string{"exit-code": "5", "has-changes": "", "creates": "", "report-file": "*"},
+			map[string]int{"remote": 2, "early": 0, "late": 1}, "| ❌ stale |",
+			"::error title=flexsync apply: exit 5::The saved plan is stale: an account has changed since it was made. The accounts that this is about were not changed.",
+		},
+		"stale, going on": {
+			nil, stale, map[string]string{"args": "--keep-going"}, exitStale,
+			map[string]string{"exit-code": "5", "has-changes": "true", "creates": "3", "updates": "1"},
+			map[string]int{"remote": 3, "early": 2, "late": 1}, "2 applied", "The accounts that this is about were not changed.",
+		},
+		"partial": {
+			func(r *http.Request, _ int) (f emutest.Fault) {
+				if r.Method == http.MethodPost {
+					f.Status = http.StatusBadRequest
+				}
+				return f
+			}, nil, nil, exitPartial,
+			map[string]string{"exit-code": "6", "has-changes": "true", "creates": "2", "updates": "0"},
+			map[string]int{"remote": 2, "early": 2, "late": 0}, "1 skipped", "exit 6::A write failed",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAction(t, test.fault)
+			a.fleet()
+			with := map[string]string{"fleet": "fleet.yaml", "plan-file": "reviewed.json"}
+			if outputs, exit := a.flexsync(with); exit != 0 || outputs["has-changes"] != "true" {
+				t.Fatalf("plan: exit %d\n%s", exit, &a.log)
+			}
+			if test.before != nil {
+				test.before(a)
+			}
+			with["command"] = "apply"
+			maps.Copy(with, test.with)
+			outputs, exit := a.flexsync(with)
+			if exit != test.exit || !strings.Contains(a.log.String(), test.logged) {
+				t.Errorf("exit %d, want %d and %q in\n%s", exit, test.exit, test.logged, &a.log)
+			}
+			checkOutputs(t, outputs, test.want)
+			if summary := a.read("summary.md"); !strings.HasSuffix(strings.SplitN(summary, "\n", 2)[0], " fleet fleet.yaml -->") || !strings.Contains(summary, test.summary) {
+				t.Errorf("the summary does not say %q:\n%s", test.summary, summary)
+			}
+			for account, want := range test.flows {
+				have := len(a.account.Flows())
+				if account != "remote" {
+					have = len(localAccount{t, a.path(account + ".json")}.flows())
+				}
+				if have != want {
+					t.Errorf("%s has %d flows, want %d", account, have, want)
+				}
+			}
+		})
+	}
+}
+
 // TestActionFleetMarker holds that the marker of a run without a plan is that of one
 // with a plan, whatever the fleet file is called.
 func TestActionFleetMarker(t *testing.T) {
