@@ -80,7 +80,7 @@ func FleetTotals(members []Member) string {
 // group is accounts whose plans do the same: equal once names stand in place of SIDs.
 type group struct {
 	members []*Member
-	text    string // the plan of the first, without its account
+	text    string // what is equal
 }
 
 // quiet reports whether there is nothing to say of a plan but that the account matches.
@@ -107,18 +107,21 @@ func groups(members []Member, o PlanOptions) (found []*group, err error) {
 		if m.Plan == nil || m.quiet() {
 			continue
 		}
-		text, err := planText(m.Plan, o)
+		// What an account has besides makes no difference.
+		changes := *m.Plan
+		if changes.HasChanges() {
+			changes.Summary.Unchanged, changes.Summary.Ignored = 0, 0
+		}
+		text, err := planText(&changes, o)
 		if err != nil {
 			return nil, err
 		}
-		key := named(m.Plan).Replace(text)
-		g := byText[key]
+		text = named(m.Plan).Replace(text)
+		g := byText[text]
 		if g == nil {
 			g = &group{text: text}
-			byText[key] = g
+			byText[text] = g
 			found = append(found, g)
-		} else {
-			g.text = key
 		}
 		g.members = append(g.members, m)
 	}
@@ -182,7 +185,11 @@ func FleetPlan(w io.Writer, members []Member, o PlanOptions) error {
 	for _, g := range found {
 		if len(g.members) == 1 {
 			m := g.members[0]
-			fmt.Fprintf(b, "%s\n\n%s\n", FleetHeading(m.Name, m.Plan.AccountSID, m.Place, o.Style), g.text)
+			text, err := planText(m.Plan, o)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(b, "%s\n\n%s\n", FleetHeading(m.Name, m.Plan.AccountSID, m.Place, o.Style), text)
 			continue
 		}
 		fmt.Fprintf(b, "%s\n\n%s\n", o.fill(0, 4, span{Name, safetext.Line(g.names())}, plain(": "+count(len(g.members), "account", "accounts"))), g.text)

@@ -45,10 +45,13 @@ func TestFleetPlanOfOne(t *testing.T) {
 	}
 }
 
-// TestFleetGroups holds that equal plans are shown once, whatever their SIDs.
+// TestFleetGroups holds that equal changes are shown once, whatever their SIDs and how
+// much the accounts have besides.
 func TestFleetGroups(t *testing.T) {
 	t.Parallel()
 	members := append(fleetOf(11), Member{Name: "lost", State: "failed"})
+	members[3].Plan.Summary.Unchanged = 7
+	members[4].Plan.Summary.Ignored = 1
 	var text bytes.Buffer
 	if err := FleetPlan(&text, members, PlanOptions{}); err != nil {
 		t.Fatal(err)
@@ -57,8 +60,8 @@ func TestFleetGroups(t *testing.T) {
 		t.Errorf("%d deletes are shown:\n%s", n, text.String())
 	}
 	for _, want := range []string{
-		"account-9: 9 accounts\n", "No changes: account-0, account-10.\n", "No plan: lost (failed).\n",
-		"Fleet: 12 accounts: 2 unchanged, 9 with changes, 1 refused or failed. Plan: 9 to delete, 33 unchanged.\n",
+		"account-9: 9 accounts\n", "\n\nPlan: 1 to delete.\n\n", "No changes: account-0, account-10.\n", "No plan: lost (failed).\n",
+		"Fleet: 12 accounts: 2 unchanged, 9 with changes, 1 refused or failed. Plan: 9 to delete, 37 unchanged, 1 ignored.\n",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, text.String())
