@@ -17,8 +17,8 @@ import (
 
 // adopt returns the YAML that makes drift the configuration: the entries of what was
 // changed by hand, as they are written but with the account's values, and those of
-// what was created by hand. A comment names what was deleted by hand, and what is a
-// secret. It is empty without drift.
+// what was created by hand. A comment names what was deleted by hand, what the YAML
+// cannot declare, and what is a secret. It is empty without drift.
 func (s *session) adopt(ctx context.Context) ([]byte, error) {
 	a := adoption{
 		session: s, names: s.snapshot.Names(s.directory),
@@ -66,12 +66,12 @@ type adoption struct {
 	names   map[string]string // see state.Snapshot
 	sources map[string]*yamldoc.Source
 	entries map[*schema.Kind][]*yamldoc.Node
-	gone    []string // comments about what was deleted by hand
+	notes   []string // comments about what has no entry
 }
 
 // encode returns the text; empty if there is nothing to adopt.
 func (a *adoption) encode() ([]byte, error) {
-	head := strings.Join(a.gone, "\n")
+	head := a.plan.Mask().Text(strings.Join(a.notes, "\n"))
 	text := ""
 	for _, k := range schema.Kinds {
 		if len(a.entries[k]) > 0 {
@@ -106,7 +106,7 @@ func (a *adoption) add(k *schema.Kind, item *yamldoc.Node, above ...string) {
 func (a *adoption) change(ctx context.Context, c *plan.Change) error {
 	switch c.Action {
 	case plan.Create:
-		a.gone = append(a.gone, fmt.Sprintf("# Deleted in the account: remove %s, at %s", safetext.Quote(c.ID), declaredAt(c)))
+		a.notes = append(a.notes, fmt.Sprintf("# Deleted in the account: remove %s, at %s", safetext.Quote(c.ID), declaredAt(c)))
 		return nil
 	case plan.Delete:
 		return a.created(c.SID, c.Before)
@@ -117,7 +117,7 @@ func (a *adoption) change(ctx context.Context, c *plan.Change) error {
 	}
 	above := []string{"Replaces the one at " + declaredAt(c)}
 	if item == nil { // it was read from standard input, once
-		if item, err = a.exported(c.SID, c.Before); err != nil {
+		if item, err = a.exported(c.SID, c.Before); item == nil {
 			return err
 		}
 		above = append(above, a.secrets(c.Before)...)
@@ -131,7 +131,7 @@ func (a *adoption) change(ctx context.Context, c *plan.Change) error {
 // created adds a resource that was created by hand.
 func (a *adoption) created(sid string, o *schema.Object) error {
 	item, err := a.exported(sid, o)
-	if err != nil {
+	if item == nil {
 		return err
 	}
 	a.add(o.Kind, item, append([]string{"New: " + safetext.Line(sid)}, a.secrets(o)...)...)
@@ -212,20 +212,21 @@ func (a *adoption) written(ctx context.Context, c *plan.Change) (item *yamldoc.N
 	return item, nil
 }
 
-// exported returns the entry of a resource that is written nowhere.
+// exported returns the entry of a resource that is written nowhere; nil, with a note,
+// if it cannot be declared.
 func (a *adoption) exported(sid string, o *schema.Object) (*yamldoc.Node, error) {
 	export := state.Restore([]state.Resource{{SID: sid, Object: *plan.MaskObject(a.plan.Mask(), o)}}, "")
 	export.Names = a.names
+	if len(export.Entries) == 0 {
+		a.notes = append(a.notes, "# To keep it, add its SID to ignore: "+safetext.Line(strings.Join(export.Header[1:], " ")))
+		return nil, nil
+	}
 	doc, err := document(export.Encode())
 	if err != nil {
 		return nil, err
 	}
 	root := doc.Content[0].Content
-	list := root[len(root)-1]
-	if len(list.Content) != 1 {
-		return nil, fmt.Errorf("%s %s cannot be declared", o.Kind.Name, safetext.Quote(o.ID()))
-	}
-	return list.Content[0], nil
+	return root[len(root)-1].Content[0], nil
 }
 
 // patch gives an entry the account's values of the fields that drifted. Everything

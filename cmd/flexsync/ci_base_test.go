@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,6 +116,61 @@ func TestActionBase(t *testing.T) {
 				t.Error("a hook was run")
 			}
 		})
+	}
+}
+
+// TestWorkflowDriftIssue runs the steps of the nightly workflow in a clone of main: the
+// issue names what was changed by hand, field by field, and has the YAML to paste.
+// Once that is main, there is nothing left.
+func TestWorkflowDriftIssue(t *testing.T) {
+	t.Parallel()
+	needs(t, "git")
+	var w ghWorkflow
+	readYAML(t, "examples/ci/github/drift.yml", &w)
+	steps := w.Jobs["drift"].Steps
+	plan, keep := steps[len(steps)-2], steps[len(steps)-1]
+	with := map[string]string{"working-directory": "clone"}
+	for name, value := range plan.With {
+		with[name] = fmt.Sprint(value)
+	}
+	a := newAction(t, nil)
+	a.program("gh", "shift\ncase $1 in --paginate) echo '[]' ;; esac\nfor arg; do case $arg in body=@*) cp \"${arg#body=@}\" issue.md ;; esac; done\n")
+	night := func(flows string) (issue string) {
+		t.Helper()
+		if said, exit := a.run("rm -rf clone issue.md\ngit init -q clone\ncd clone\nprintf %s \"$FLOWS\" >flows.yaml\ngit add .\ngit -c user.name=x -c user.email=x@example.com commit -q -m main\n", "FLOWS="+flows); exit != 0 {
+			t.Fatal(said)
+		}
+		outputs, _ := a.flexsync(with) // the plan deletes a flow of two, and is refused
+		if outputs["has-changes"] == "" {
+			t.Fatalf("no plan\n%s", &a.log)
+		}
+		if said, exit := a.run(keep.Run, "CHANGES="+outputs["has-changes"], "MARKDOWN="+outputs["markdown-file"]); exit != 0 {
+			t.Fatal(said)
+		}
+		return a.read("issue.md")
+	}
+	issue := night(ciFlows)
+	for _, want := range []string{
+		"<!-- flexsync:plan " + testAccount + " -->\n",
+		"\nOrigin: 3 drift.\n",
+		"\n- contact_identity: +15005550001\n+ contact_identity: +15005550009\n",
+		"**create** ", "**delete** ",
+	} {
+		if !strings.Contains(issue, want) {
+			t.Errorf("the issue has no %q:\n%s", want, issue)
+		}
+	}
+	_, adopt, ok := strings.Cut(issue, "<summary>YAML that adopts the drift</summary>\n\n````yaml\n")
+	adopt, _, closed := strings.Cut(adopt, "````\n\n</details>\n")
+	if !ok || !closed {
+		t.Fatalf("the issue has no YAML:\n%s", issue)
+	}
+	const ignored = "FO000000000000000000000000000000a2" // its name has a line break
+	if !strings.Contains(adopt, "# To keep it, add its SID to ignore: "+ignored+" cannot be declared: ") {
+		t.Errorf("nothing is said of %s:\n%s", ignored, adopt)
+	}
+	if issue := night("version: 1\nignore: [" + ignored + "]\n" + adopt); issue != "" {
+		t.Errorf("after\n%s\nwas pasted, there is still an issue:\n%s", adopt, issue)
 	}
 }
 
