@@ -13,7 +13,7 @@ import (
 
 // baseRepository makes the repository "$BASE.git": main has a commit that the pull
 // request does not know, branch is the pull request, and merge is what GitHub makes
-// of both.
+// of both. The pull request edits flows and a variable file, which fleet.yaml has, too.
 const baseRepository = `git init -q -b main "$BASE.git"
 cd "$BASE.git"
 git config user.name x; git config user.email x@example.com
@@ -21,10 +21,15 @@ git config uploadpack.allowAnySHA1InWant true
 mkdir -p sub hooks
 printf %s "$OLD" >flows.yaml
 printf %s "$OLD" >sub/flows.yaml
+printf '%s\n' 'version: 1' 'ignore: [FO000000000000000000000000000000a2]' 'flows:' '  - friendly_name: Support SMS' '    channel_type: sms' \
+  '    contact_identity: "+15005550001"' '    chat_service_sid: IS00000000000000000000000000000001' '    integration_type: studio' '    integration: {flow_sid: "${ivr}"}' >vary.yaml
+echo 'ivr: FW00000000000000000000000000000002' >vars.yaml
+printf '%s\n' 'version: 1' 'accounts:' '  remote: {paths: [vary.yaml], var_files: [vars.yaml], credentials: REMOTE}' >fleet.yaml
 git add . && git commit -q -m old
 git checkout -q -b branch
 printf %s "$NEW" >flows.yaml
 printf %s "$NEW" >sub/flows.yaml
+echo 'ivr: FW00000000000000000000000000000001' >vars.yaml
 git commit -q -a -m new
 git checkout -q main
 echo x >other && git add . && git commit -q -m other
@@ -77,6 +82,9 @@ func TestActionBase(t *testing.T) {
 		"itself":                      {"git clone -q --depth 1 -b merge \"file://$BASE.git\" clone\n" + hook, map[string]string{"base": "HEAD"}, []string{"GITHUB_BASE_REF="}, &plan.Origins{Drift: 3}, ""},
 		"a flag in place of a commit": {"git clone -q -b merge \"file://$BASE.git\" clone\n", map[string]string{"base": "--upload-pack=touch pwned"}, nil, nil, "is not a commit"},
 		"no repository":               {"mkdir clone && printf %s \"$NEW\" >clone/flows.yaml\n", nil, []string{"GIT_CEILING_DIRECTORIES=/"}, nil, "no git repository"},
+		"a variable file":             {"git clone -q -b merge \"file://$BASE.git\" clone\necho 'made: here' >clone/made.yaml\n", map[string]string{"paths": "vary.yaml", "var-file": "vars.yaml\nmade.yaml"}, nil, &plan.Origins{Config: 1}, ""},
+		"a fleet":                     {"git clone -q -b merge \"file://$BASE.git\" clone\n", map[string]string{"paths": "(none)", "fleet": "fleet.yaml"}, nil, &plan.Origins{Config: 1}, ""},
+		"a new fleet":                 {"git clone -q -b merge \"file://$BASE.git\" clone\ncp clone/fleet.yaml clone/new.yaml\n", map[string]string{"paths": "(none)", "fleet": "new.yaml"}, nil, nil, "the base has none of the paths"},
 		"the file is new":             {"git clone -q -b merge \"file://$BASE.git\" clone\ncp clone/flows.yaml clone/new.yaml\n", map[string]string{"paths": "new.yaml"}, nil, nil, "the base has none of the paths"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,6 +100,7 @@ func TestActionBase(t *testing.T) {
 			}
 			a.write("event.json", `{"pull_request": {"base": {"sha": "`+strings.TrimSpace(readText(t, base+".main"))+`"}}}`)
 			a.env = append(a.env, "GITHUB_BASE_REF=main", "GITHUB_EVENT_PATH="+a.path("event.json"), "HOOKED="+hooked)
+			a.env = append(a.env, "REMOTE_TWILIO_ACCOUNT_SID="+testAccount, "REMOTE_TWILIO_API_KEY="+testKey, "REMOTE_TWILIO_API_SECRET="+testSecret)
 			a.env = append(a.env, test.env...)
 			with := map[string]string{"working-directory": "clone", "paths": "flows.yaml"}
 			for k, v := range test.with {
@@ -102,9 +111,15 @@ func TestActionBase(t *testing.T) {
 			if exit != 0 || outputs["plan-file"] == "" {
 				t.Fatalf("exit %d\n%s", exit, &a.log)
 			}
-			var p struct{ Origins *plan.Origins }
+			var p struct {
+				Origins  *plan.Origins
+				Accounts map[string]struct{ Origins *plan.Origins }
+			}
 			if err := json.Unmarshal([]byte(readText(t, outputs["plan-file"])), &p); err != nil {
 				t.Fatal(err)
+			}
+			if one, ok := p.Accounts["remote"]; ok {
+				p.Origins = one.Origins
 			}
 			switch {
 			case (p.Origins == nil) != (test.want == nil), p.Origins != nil && *p.Origins != *test.want:
@@ -179,10 +194,12 @@ func TestGitLabBase(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		clone string
-		says  string
+		env   string
+		says  []string
 	}{
-		"all of it": {"git clone -q -b branch \"file://$BASE.git\" clone\n", "#### Drift: "},
-		"shallow":   {"git clone -q --depth 1 -b branch \"file://$BASE.git\" clone\n", "cannot tell drift from the merge request: "},
+		"all of it": {"git clone -q -b branch \"file://$BASE.git\" clone\n", "", []string{"#### Drift: ", "2 to create, 1 to update"}},
+		"shallow":   {"git clone -q --depth 1 -b branch \"file://$BASE.git\" clone\n", "", []string{"cannot tell drift from the merge request: ", "2 to create, 1 to update"}},
+		"a fleet":   {"git clone -q -b branch \"file://$BASE.git\" clone\n", "FLEXFLOWS_FLEET=fleet.yaml", []string{"Origin: 1 from the change under review."}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -193,9 +210,12 @@ func TestGitLabBase(t *testing.T) {
 			}
 			// There is no API of GitLab, so the job fails once the plan is there.
 			said, exit := g.run("cd clone; ln -s ../bin bin\n"+g.jobs["plan"].script(), "CI_MERGE_REQUEST_DIFF_BASE_SHA="+strings.TrimSpace(readText(t, base+".main")),
-				"CI_API_V4_URL=file:///nowhere", "CI_MERGE_REQUEST_PROJECT_ID=9", "CI_MERGE_REQUEST_IID=5", "FLEXFLOWS_NOTE_TOKEN=x")
-			if exit == 0 || !strings.Contains(said, test.says) || !strings.Contains(said, "2 to create, 1 to update") {
-				t.Errorf("exit %d, and it does not say %q:\n%s", exit, test.says, said)
+				"CI_API_V4_URL=file:///nowhere", "CI_MERGE_REQUEST_PROJECT_ID=9", "CI_MERGE_REQUEST_IID=5", "FLEXFLOWS_NOTE_TOKEN=x", test.env,
+				"REMOTE_TWILIO_ACCOUNT_SID="+testAccount, "REMOTE_TWILIO_API_KEY="+testKey, "REMOTE_TWILIO_API_SECRET="+testSecret)
+			for _, want := range test.says {
+				if exit == 0 || !strings.Contains(said, want) {
+					t.Errorf("exit %d, and it does not say %q:\n%s", exit, want, said)
+				}
 			}
 		})
 	}

@@ -119,10 +119,24 @@ if given paths "$INPUT_PATHS"; then
 	paths=(-- "${values[@]}")
 fi
 
-# add_base adds the YAML of the base, as far as it has these paths.
+# based prints where the base has a path of the repository. It fails if that has none.
+based() {
+	case $1 in
+	/* | [A-Za-z]:[/\\]*) return 1 ;;
+	esac
+	[ -e "$dir/base/$prefix$1" ] && printf '%s' "$dir/base/$prefix$1"
+}
+
+# add_base adds the fleet file of the base, or its YAML as far as it has these paths.
 add_base() {
-	local prefix name found=
-	local -a names=(${values[@]+"${values[@]}"})
+	local prefix name path found=
+	local -a names=()
+	if [ -n "$fleet" ]; then
+		names=("$fleet")
+	elif given paths "$INPUT_PATHS"; then
+		lines "$INPUT_PATHS"
+		names=("${values[@]}")
+	fi
 	bash "${BASH_SOURCE[0]%/*}/base.sh" "$1" "$dir/base" || return 0
 	prefix=$(git rev-parse --show-prefix)
 	if [ "${#names[@]}" = 0 ]; then # as flexsync looks for them
@@ -134,22 +148,26 @@ add_base() {
 		done
 	fi
 	for name in ${names[@]+"${names[@]}"}; do
-		case $name in
-		/* | [A-Za-z]:[/\\]*) continue ;;
-		esac
-		if [ -e "$dir/base/$prefix$name" ]; then
-			args+=("--base=$dir/base/$prefix$name")
+		if path=$(based "$name"); then
+			args+=("--base=$path")
 			found=1
 		fi
 	done
-	[ -n "$found" ] || printf 'flexsync: cannot tell drift from the pull request: the base has none of the paths\n' >&2
+	if [ -z "$found" ]; then
+		printf 'flexsync: cannot tell drift from the pull request: the base has none of the paths\n' >&2
+	elif given var-file "$INPUT_VAR_FILE"; then
+		# Those that the base does not have are made by the job, or new.
+		lines "$INPUT_VAR_FILE"
+		for name in "${values[@]}"; do
+			path=$(based "$name") || path=$name
+			args+=("--base-var-file=$path")
+		done
+	fi
 }
 
 case $INPUT_COMMAND in
 plan)
-	values=()
-	if given paths "$INPUT_PATHS"; then lines "$INPUT_PATHS"; fi
-	if given base "$INPUT_BASE" && [ -z "$fleet" ]; then
+	if given base "$INPUT_BASE"; then
 		case $INPUT_BASE in
 		auto) if [ -n "${GITHUB_BASE_REF-}" ]; then add_base auto; fi ;;
 		*) add_base "$INPUT_BASE" ;;
