@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -152,6 +154,23 @@ func (a *adoption) secrets(o *schema.Object) (said []string) {
 func (a *adoption) hides(f *schema.Field, v schema.Value) bool {
 	text, ok := v.(string)
 	return ok && f.Enum == nil && a.plan.Mask().Hides(text)
+}
+
+// writeAdopted writes the YAML that adopts the drift of a fleet, a document for each
+// account.
+func writeAdopted(w io.Writer, members []*member) error {
+	var text bytes.Buffer
+	for _, m := range members {
+		if m.result == nil || len(m.result.adopted) == 0 {
+			continue
+		}
+		if text.Len() > 0 {
+			text.WriteString("---\n")
+		}
+		fmt.Fprintf(&text, "# Account %s\n\n%s", m.Name, m.result.adopted)
+	}
+	_, err := w.Write(text.Bytes())
+	return err
 }
 
 // drifts reports whether a change puts back something that was changed by hand.

@@ -271,7 +271,9 @@ func TestGitLabFleet(t *testing.T) {
 		}
 	}
 	g.write("fleet.yaml", ciFleet)
-	g.job(exitChanges, "drift")
+	if out := g.job(exitChanges, "drift"); !strings.Contains(out, "# Account remote\n") || !strings.Contains(out, "\nOrigin: 6 drift.\n") {
+		t.Errorf("drift:\n%s", out)
+	}
 	g.job(exitOK, "plan-main")
 	g.write("late.json", `{"flows": [{"friendly_name": "Support SMS", "channel_type": "sms"}]}`)
 	if out := g.job(exitStale, "apply"); !strings.Contains(out, "The plan is stale") {

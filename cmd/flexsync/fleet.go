@@ -332,7 +332,7 @@ func shown(ctx context.Context, members []*member) []render.Member {
 	for i, m := range members {
 		all[i] = render.Member{Name: m.Name, Report: m.report}
 		if m.result != nil && m.result.plan != nil {
-			all[i].Plan, all[i].Place = m.result.plan.Masked(), m.result.place
+			all[i].Plan, all[i].Place, all[i].Adopt = m.result.plan.Masked(), m.result.place, m.result.adopted
 		}
 		switch code := exitCode(ctx, m.err); {
 		case m.skipped:
@@ -366,6 +366,9 @@ func (f *outputFlags) showFleet(ctx context.Context, a *app, file string, member
 		return a.writeFleet(fleetStatus(members, code, otherwise), summary, members, extra...)
 	case "markdown":
 		return written(render.FleetMarkdown(a.stdout, file, all, f.fleetMarkdown(a)))
+	}
+	if f.adopt {
+		return written(writeAdopted(a.stdout, members))
 	}
 	return written(render.FleetPlan(a.stdout, all, render.PlanOptions{Style: a.style(a.stdout), Compact: f.compact}))
 }
@@ -409,11 +412,18 @@ func (c *planCmd) runFleet(ctx context.Context, a *app) error {
 		if asJSON {
 			m.out = *bytes.NewBuffer(m.doc)
 		}
+		var err error
+		if c.Adopt {
+			m.result.adopted, err = m.result.adopt(ctx)
+		}
 		m.result.rest(p.Outline(), false)
-		return nil
+		return err
 	}
 	if err := c.planFleet(ctx, a, members, c.AtOnce, use{}, asJSON, seen); err != nil {
 		return err
+	}
+	if c.adopt = c.Adopt; c.adopt && !slices.ContainsFunc(members, func(m *member) bool { return m.result != nil && len(m.result.adopted) > 0 }) {
+		a.say("there is no drift to adopt")
 	}
 	// Errors are said after the result, as those of one account are.
 	var unsaved error

@@ -21,6 +21,7 @@ type Member struct {
 	Plan   *plan.Plan    // nil: there is none
 	Report *apply.Report // what was done; nil: nothing was begun
 	State  string        // why there is no plan or no report, in a word, such as "failed"
+	Adopt  []byte        // as in MarkdownOptions
 }
 
 // FleetSummary counts the accounts of a fleet and what is planned for them. An
@@ -237,8 +238,9 @@ func FleetQuestion(members []Member, style Style) string {
 
 // FleetMarkdown writes the plans of a fleet as one comment: a marker with the name of
 // the fleet file, the totals, a table of all accounts, and the changes, those of
-// equal plans once. What does not fit in the limit is counted: first the diffs go,
-// then the tables of changes, then the accounts without changes.
+// equal plans once, and the YAML that adopts their drift. What does not fit in the
+// limit is counted: first that YAML and the diffs go, then the tables of changes, then
+// the accounts without changes.
 func FleetMarkdown(w io.Writer, file string, members []Member, o MarkdownOptions) error {
 	var b bytes.Buffer
 	file = clip(file, maxPlace)
@@ -296,6 +298,20 @@ func FleetMarkdown(w io.Writer, file string, members []Member, o MarkdownOptions
 		}
 		cut.add(folded, len(found), "lists of diffs")
 	}
+	adoptable, left := 0, 0
+	for i := range members {
+		m := &members[i]
+		if len(m.Adopt) == 0 {
+			continue
+		}
+		adoptable++
+		if text := adoptFold(m.Name, m.Adopt); b.Len()+len(text) <= budget {
+			b.WriteString(text)
+		} else {
+			left++
+		}
+	}
+	cut.add(left, adoptable, "lists of YAML to adopt")
 	b.WriteString(cut.line(limit, planShowsAll))
 	b.WriteString(footer)
 	_, err = w.Write(b.Bytes())

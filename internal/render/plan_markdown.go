@@ -230,8 +230,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 		cut.add(blocksCut, len(changes), "diffs")
 	}
 	if len(o.Adopt) > 0 {
-		lines := strings.Split(strings.TrimSuffix(string(o.Adopt), "\n"), "\n")
-		text := "\n<details><summary>YAML that adopts the drift</summary>\n\n" + safetext.Fence("yaml", lines) + end
+		text := adoptFold("", o.Adopt)
 		if b.Len()+len(text) <= budget {
 			b.WriteString(text)
 		} else {
@@ -243,6 +242,16 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	b.WriteString(footer)
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// adoptFold is the YAML that adopts the drift of a plan, folded. whose is "" or the
+// account.
+func adoptFold(whose string, adopt []byte) string {
+	if whose != "" {
+		whose = ": " + safetext.Prose(whose)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(adopt), "\n"), "\n")
+	return "\n<details><summary>YAML that adopts the drift" + whose + "</summary>\n\n" + safetext.Fence("yaml", lines) + "\n</details>\n"
 }
 
 // omitted counts what did not fit.
