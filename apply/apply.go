@@ -63,7 +63,7 @@ func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts 
 		return nil, err
 	}
 	r := &run{
-		api: api, plan: p, opts: opts, scope: scope,
+		api: api, plan: p, snap: snap, opts: opts, scope: scope,
 		expect:  p.AccountSID,
 		results: make([]outcome, len(p.Changes)),
 		proven:  make(map[string]*state.Resource),
@@ -115,6 +115,7 @@ func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts 
 type run struct {
 	api    API
 	plan   *plan.Plan
+	snap   *state.Snapshot
 	opts   Options
 	scope  *plan.Scope
 	expect string // the account that every answer has to be from, or ""
@@ -151,17 +152,34 @@ func (r *run) write(ctx context.Context, o outcome) outcome {
 	switch o.Action {
 	case plan.Create:
 		o = r.create(ctx, o)
+		o.Err = r.held(o.change, o.Err)
 		if o.Err != nil && o.change.Replaces != "" && o.change.After.Enabled() {
 			o.Err = fmt.Errorf("NOBODY ANSWERS %s: %s was deleted, and nothing has taken its place; run again: %w", o.ID, o.change.Replaces, o.Err)
 		}
 		return o
 	case plan.Update:
 		o.Result, o.answered = r.update(ctx, o.change, o.Result)
+		o.Err = r.held(o.change, o.Err)
 	default:
 		answer, err := r.api.Delete(ctx, state.Collection(o.Kind), o.SID)
 		o.Result = finish(o.Result, answer, err)
 	}
 	return o
+}
+
+// held adds to the refusal of an enabled resource what to do about one of another kind
+// that has the identity: whether the API minds one that is disabled is not documented.
+func (r *run) held(c *plan.Change, err error) error {
+	if e := asAPIError(err); e == nil || e.Status != http.StatusBadRequest || !c.After.Enabled() {
+		return err
+	}
+	for i := range r.snap.Resources {
+		if other := &r.snap.Resources[i]; other.Kind != c.Kind && other.Route() == c.After.Route() && other.Route() != (schema.Claim{}) {
+			return fmt.Errorf("%s %q (%s) has this identity; if the API allows no %s beside it, even when it is disabled, delete the %[1]s first, such as with --only %[2]q, and apply again: %[5]w",
+				other.Kind.Name, other.ID(), other.SID, c.Kind.Name, err)
+		}
+	}
+	return err
 }
 
 // finish enters an answer or an error into the result.

@@ -19,6 +19,7 @@ import (
 	"flexsync/internal/emulator"
 	"flexsync/internal/emulator/emutest"
 	"flexsync/internal/flexapi"
+	"flexsync/internal/glob"
 	"flexsync/internal/render"
 	"flexsync/internal/yamldoc"
 	"flexsync/plan"
@@ -41,8 +42,9 @@ type world struct {
 	late func(r *http.Request) time.Duration
 
 	underWay, most int // requests at once
-	// noDelete plans with --no-delete.
+	// noDelete plans with --no-delete, and only with --only.
 	noDelete bool
+	only     []glob.Glob
 	kinds    []*schema.Kind // that the runs manage
 }
 
@@ -174,7 +176,7 @@ func (w *world) plan(ctx context.Context, c *flexapi.Client, flows []schema.Decl
 		return nil, nil, err
 	}
 	p, err := plan.Compute(ctx, plan.Input{
-		Config: &schema.Config{Kinds: w.kinds, Resources: flows}, Snapshot: snap, MaxDeletes: all(), NoDelete: w.noDelete,
+		Config: &schema.Config{Kinds: w.kinds, Resources: flows}, Snapshot: snap, MaxDeletes: all(), NoDelete: w.noDelete, Only: w.only,
 		ExpectAccount: w.server.AccountSID(), FlexsyncVersion: "test", CreatedAt: time.Now(),
 	})
 	return p, snap, err

@@ -14,6 +14,7 @@ import (
 	"flexsync/apply"
 	"flexsync/internal/emulator"
 	"flexsync/internal/emulator/emutest"
+	"flexsync/internal/glob"
 	"flexsync/internal/yamldoc"
 	"flexsync/plan"
 	"flexsync/schema"
@@ -246,6 +247,30 @@ func TestMove(t *testing.T) {
 		w.mustHave("Old off")
 		settled(w)
 	})
+	bubble(t, "even a disabled flow holds the identity", func(t *testing.T) {
+		strict := emulator.Options{Behaviour: emulator.Behaviour{RefuseHeld: true, HeldByDisabled: true}}
+		const advice = `delete the flow first, such as with --only "Old", and apply again`
+		w := newMoving(t, strict, old)
+		r := w.must(want, apply.Partial)
+		w.mustHave("Old on")
+		if said := describe(r); !strings.Contains(said, advice) || !strings.Contains(said, "enable") {
+			t.Errorf("it does not say what to do:\n%s", said)
+		}
+		var err error
+		if w.only, err = glob.CompileAll([]string{"Old"}); err != nil {
+			t.Fatal(err)
+		}
+		w.must(want, apply.Applied)
+		w.only = nil
+		settled(w)
+
+		w = newMoving(t, strict, off)
+		r = w.must(want, apply.Partial)
+		w.mustHave("Old off")
+		if said := describe(r); !strings.Contains(said, advice) || !strings.Contains(said, "NOBODY ANSWERS "+id) {
+			t.Errorf("it does not say what to do, or that nobody answers:\n%s", said)
+		}
+	})
 	bubble(t, "--no-delete", func(t *testing.T) {
 		w := newMoving(t, held, old)
 		w.noDelete = true
@@ -345,6 +370,13 @@ func TestAddressNotCleared(t *testing.T) {
 		w.withAddresses(address("+15550000001", setAddress("friendly_name", "Old")))
 		r := w.must([]schema.Declared{address("+15550000001")}, apply.Mismatched)
 		if said := describe(r); !strings.Contains(said, "delete the address and apply again") {
+			t.Errorf("it does not say what to do:\n%s", said)
+		}
+
+		w = newMoving(t, emulator.Options{Behaviour: emulator.Behaviour{EmptyRefused: true}})
+		w.withAddresses(address("+15550000001", setAddress("friendly_name", "Old")))
+		r = w.must([]schema.Declared{address("+15550000001")}, apply.Partial)
+		if said := describe(r); !strings.Contains(said, "the update clears friendly_name; if the API does not allow that, delete the address and apply again") {
 			t.Errorf("it does not say what to do:\n%s", said)
 		}
 	})

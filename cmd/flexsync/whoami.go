@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"flexsync/internal/safetext"
 	"flexsync/plan"
 	"flexsync/schema"
+	"flexsync/state"
 )
 
 type whoamiCmd struct {
@@ -48,6 +50,7 @@ type identity struct {
 	BaseURL       string         `json:"base_url"`
 	Flows         *int           `json:"flows"` // null: unknown
 	FlowsLimit    int            `json:"flows_limit"`
+	Addresses     *int           `json:"addresses"` // likewise
 	Products      []productState `json:"products"`
 }
 
@@ -86,6 +89,16 @@ func (c *whoamiCmd) Run(ctx context.Context, a *app) error {
 	wait.Go(func() {
 		failed = ask(ctx, t.timeout, func(ctx context.Context) error { return s.list(ctx, []*schema.Kind{schema.Flows}) })
 		me.Products[0] = stateOf("Flex", failed)
+	})
+	wait.Go(func() { // what stands in the way is said of Conversations
+		var addresses *state.Snapshot
+		if ask(ctx, t.timeout, func(ctx context.Context) (err error) {
+			addresses, err = state.Read(ctx, s.client, []*schema.Kind{schema.Addresses})
+			return err
+		}) == nil {
+			n := len(addresses.Resources)
+			me.Addresses = &n
+		}
 	})
 	for i, p := range probes {
 		wait.Go(func() {
@@ -210,14 +223,18 @@ func (p productState) String() string {
 
 // rows are the lines of the text.
 func (me *identity) rows() [][]string {
-	flows := "unknown"
+	flows, addresses := "unknown", "unknown"
 	if me.Flows != nil {
 		flows = fmt.Sprintf("%d of at most %d", *me.Flows, schema.Flows.Limit)
+	}
+	if me.Addresses != nil {
+		addresses = strconv.Itoa(*me.Addresses)
 	}
 	rows := [][]string{
 		{"Account", me.AccountSID},
 		{"Credentials", me.Credentials.String()},
 		{"Flows", flows},
+		{"Addresses", addresses},
 	}
 	if me.BaseURL != "local" {
 		rows = append(rows, []string{"API", me.BaseURL})
