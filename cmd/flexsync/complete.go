@@ -27,7 +27,7 @@ type completionCmd struct {
 
 func (completionCmd) Help() string {
 	return `
-Completes commands, flags and their values, paths and, for --only and --ignore, the names of the flows in the YAML.
+Completes commands, flags and their values, paths and, for --only and --ignore, the names of the flows and addresses in the YAML.
 
 Examples:
 
@@ -248,7 +248,7 @@ func (l *commandLine) complete(ctx context.Context, a *app) (files bool, found [
 	return false, found
 }
 
-// names returns a pattern for each flow in the YAML; none if it is not valid.
+// names returns a pattern for each flow and address in the YAML; none if it is not valid.
 func (l *commandLine) names(ctx context.Context, a *app) (patterns []string) {
 	input := inputFlags{Var: l.flags["var"], VarFile: l.flags["var-file"]}
 	offline := *a

@@ -32,6 +32,13 @@ flows:
   - {friendly_name: "${unset}"}
   - {friendly_name: "\u202eevil"}
 `)
+	both := filepath.Join(dir, "both.yaml")
+	writeText(t, both, `version: 1
+flows: [{friendly_name: Chat, channel_type: web, chat_service: S}]
+addresses:
+  - {address: "+15551230000", type: sms, auto_creation: {type: default}}
+  - {address: "whatsapp:+15551230000", type: whatsapp, auto_creation: {type: default}}
+`)
 	writeText(t, broken, "version: 1\nflows: [{")
 	for _, test := range []struct {
 		words []string
@@ -83,6 +90,10 @@ flows:
 		{[]string{"apply", flows, "--only", "=", "Supp"}, `words Support\ SMS`},
 		{[]string{"apply", flows, "--only", "Text", ":", "o"}, `words one`},
 		{[]string{"apply", flows, "--only", "Text", ":"}, `words one`},
+		{[]string{"plan", both, "--only", ""}, "words +15551230000 Chat whatsapp:+15551230000"},
+		{[]string{"plan", both, "--ignore", "whatsapp", ":", "+"}, "words +15551230000"},
+		{[]string{"migrate", both, "--only", "+"}, "words +15551230000"},
+		{[]string{"list", "--kind", ""}, "words flows addresses all"},
 		{[]string{"plan", broken, "--only", ""}, "words"},
 		{[]string{"plan", "-", "--only", ""}, "words"},
 		{[]string{"plan", filepath.Join(dir, "absent"), "--only", ""}, "words"},

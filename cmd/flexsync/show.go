@@ -20,18 +20,19 @@ import (
 )
 
 type showCmd struct {
-	Flow string `arg:"" name:"name|sid" help:"Name or SID of the flow, or SID of the address. A name is matched exactly."`
+	Which string `arg:"" name:"name|sid" help:"Name or SID of the flow or address. A name is matched exactly."`
 
 	accountFlags
 }
 
 func (showCmd) Help() string {
 	return `
-A SID takes one request; a name lists the flows. The names of what the flow refers to are comments behind their SIDs.
+A SID takes one request; a name lists the flows, and then the addresses unless a flow has it. The names of what the flow or address refers to are comments behind their SIDs.
 
 Examples:
 
 	flexsync show Support
+	flexsync show +15551230000
 	flexsync show FO0123456789abcdef0123456789abcdef > flow.yaml`
 }
 
@@ -40,10 +41,10 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if k := schema.KindOf(c.Flow); k != nil {
-		err = s.fetch(ctx, k, c.Flow)
+	if k := schema.KindOf(c.Which); k != nil {
+		err = s.fetch(ctx, k, c.Which)
 	} else {
-		err = s.find(ctx, c.Flow)
+		err = s.find(ctx, c.Which)
 	}
 	if err != nil {
 		return err
@@ -80,38 +81,46 @@ func (s *session) fetch(ctx context.Context, k *schema.Kind, sid string) error {
 	return s.owns("the "+k.Name+" belongs", f.AccountSID)
 }
 
-// find lists the flows and leaves the one of this name in the snapshot.
+// find leaves the resource of this name in the snapshot: a flow, or else an address.
+// The addresses are only listed when no flow has the name.
 func (s *session) find(ctx context.Context, name string) error {
-	if err := s.list(ctx, []*schema.Kind{schema.Flows}); err != nil {
-		return err
-	}
-	var names, sids []string
-	at := 0
-	for i := range s.snapshot.Resources {
-		f := &s.snapshot.Resources[i]
-		names = append(names, f.ID())
-		if f.ID() == name {
-			at = i
-			sids = append(sids, f.SID)
+	var names []string
+	for _, k := range schema.Kinds {
+		err := s.list(ctx, []*schema.Kind{k})
+		var api *flexapi.Error
+		if k != schema.Flows && ctx.Err() == nil && errors.As(err, &api) {
+			return inputError(fmt.Errorf("account %s has no flow named %s, and the addresses cannot be listed: %w", s.accountSID, safetext.Quote(name), err), hintOf(err))
+		} else if err != nil {
+			return err
 		}
-	}
-	switch len(sids) {
-	case 1:
-		s.snapshot.Resources = s.snapshot.Resources[at : at+1]
-		return nil
-	case 0:
-		err := fmt.Errorf("account %s has no flow named %s", s.owner(), safetext.Quote(name))
-		near := nearest.Find(name, slices.Compact(names), 3)
-		if len(near) == 0 {
-			return inputError(err, "`flexsync list` shows those that it has; a SID is FO and 32 hex digits")
+		var found []state.Resource
+		var sids []string
+		for _, r := range s.snapshot.Resources {
+			names = append(names, r.ID())
+			if r.ID() == name {
+				found, sids = append(found, r), append(sids, r.SID)
+			}
 		}
-		for i := range near {
-			near[i] = safetext.Quote(near[i])
+		switch len(found) {
+		case 0:
+			continue
+		case 1:
+			s.snapshot.Resources = found
+			return nil
 		}
-		return inputError(fmt.Errorf("%w; did you mean %s?", err, alternatives(near)), "")
+		return inputError(fmt.Errorf("account %s has %d %s named %s", s.owner(), len(found), k.Plural, safetext.Quote(name)),
+			"show one by its SID:\n"+strings.Join(sids, "\n"))
 	}
-	return inputError(fmt.Errorf("account %s has %d flows named %s", s.owner(), len(sids), safetext.Quote(name)),
-		"show one by its SID:\n"+strings.Join(sids, "\n"))
+	err := fmt.Errorf("account %s has no flow or address named %s", s.owner(), safetext.Quote(name))
+	slices.Sort(names)
+	near := nearest.Find(name, slices.Compact(names), 3)
+	if len(near) == 0 {
+		return inputError(err, "`flexsync list --kind all` shows those that it has; the SID of a flow is FO and 32 hex digits, that of an address is IG and 32 hex digits")
+	}
+	for i := range near {
+		near[i] = safetext.Quote(near[i])
+	}
+	return inputError(fmt.Errorf("%w; did you mean %s?", err, alternatives(near)), "")
 }
 
 // referenceRE finds the SIDs of what a flow refers to in its YAML.
