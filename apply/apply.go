@@ -82,7 +82,7 @@ func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts 
 	for i := range p.Kept {
 		r.kept[p.Kept[i].SID] = true
 	}
-	report := &Report{AccountSID: p.AccountSID}
+	report := &Report{AccountSID: p.AccountSID, Kept: make(map[*schema.Kind]int)}
 	r.carryOut(ctx, snap.AccountSID != "")
 	if r.wrote && !r.stopped {
 		r.verify(ctx, report, snap)
@@ -90,7 +90,9 @@ func Run(ctx context.Context, api API, p *plan.Plan, snap *state.Snapshot, opts 
 	if report.SIDs == nil {
 		report.SIDs = r.managed(r.project(snap))
 	}
-	report.Kept = len(r.kept)
+	for sid := range r.kept {
+		report.Kept[schema.KindOf(sid)]++
+	}
 	for i := range r.results {
 		report.Results = append(report.Results, r.results[i].Result)
 	}

@@ -282,8 +282,8 @@ func TestMove(t *testing.T) {
 		w.mustHave("Old on")
 		r = w.must(want, apply.Applied)
 		w.mustHave("Old off, " + id + " on")
-		if r.Kept != 1 {
-			t.Errorf("%d are kept", r.Kept)
+		if r.Kept[schema.Flows] != 1 || r.Counts().Kept != 1 {
+			t.Errorf("kept: %v", r.Kept)
 		}
 		w.must(want, apply.Unchanged)
 	})

@@ -39,8 +39,10 @@ type Report struct {
 	// SID after the run. One that the account does not have exactly once is missing.
 	SIDs       map[*schema.Kind]map[string]string
 	Mismatches []Mismatch
-	Kept       int   // resources that --no-delete keeps, copies that appeared during the run included
-	ListErr    error // why the account could not be listed after the writes; nil when it was
+	// Kept is how many resources of each kind --no-delete keeps, copies that appeared
+	// during the run included.
+	Kept    map[*schema.Kind]int
+	ListErr error // why the account could not be listed after the writes; nil when it was
 }
 
 // Steps of results that are not changes of the plan, beside plan.StepDisable.
@@ -70,12 +72,15 @@ type Counts struct {
 	Deleted int `json:"deleted"`
 	Failed  int `json:"failed"` // failed or unknown
 	Skipped int `json:"skipped"`
-	Kept    int `json:"kept,omitempty"` // as in Report
+	Kept    int `json:"kept,omitempty"` // of all kinds
 }
 
 // Counts returns the totals.
 func (r *Report) Counts() Counts {
-	n := Counts{Kept: r.Kept}
+	var n Counts
+	for _, kept := range r.Kept {
+		n.Kept += kept
+	}
 	for i := range r.Results {
 		res := &r.Results[i]
 		switch {

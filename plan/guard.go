@@ -31,7 +31,7 @@ func ParseLimit(s string) (Limit, error) {
 	n, err := strconv.Atoi(digits)
 	switch {
 	case err != nil || n < 0 || strings.HasPrefix(digits, "+"):
-		return Limit{}, fmt.Errorf("%q is neither a number of flows (3) nor a percentage (25%%)", s)
+		return Limit{}, fmt.Errorf("%q is neither a number (3) nor a percentage (25%%)", s)
 	case percent && n > 100:
 		return Limit{}, fmt.Errorf("%s is out of range: use 0%% to 100%%", s)
 	}

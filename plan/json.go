@@ -26,12 +26,7 @@ import (
 // shows.
 func (p *Plan) WriteJSON(w io.Writer, status string) error {
 	p = p.Masked()
-	p.configDigest, p.config = p.ConfigDigest(), nil // the document is written twice
-	seen := make(map[string]Seen, len(p.State))
-	for sid, s := range p.State {
-		seen[sid] = Seen{ID: s.ID, digest: s.Digest()}
-	}
-	p.State = seen
+	p.settleDigests() // the document is written twice
 	digest, err := p.digest()
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -211,10 +212,20 @@ func (p *Plan) Backup() state.ExportOptions {
 	return opts
 }
 
+// settleDigests works out the digests, and forgets what they are of.
+func (p *Plan) settleDigests() {
+	p.configDigest, p.config = p.ConfigDigest(), nil
+	p.State = maps.Clone(p.State)
+	for sid, s := range p.State {
+		p.State[sid] = Seen{ID: s.ID, digest: s.Digest()}
+	}
+}
+
 // Detached returns the plan in memory of its own. A plan points into the configuration
 // and the snapshot that it was made from, and keeps both whole as long as it lives.
 func (p *Plan) Detached() *Plan {
 	d := *p
+	d.settleDigests()
 	d.Changes = slices.Clone(p.Changes)
 	for i := range d.Changes {
 		c := &d.Changes[i]
@@ -242,8 +253,9 @@ func detached[T any](v *T) *T {
 // Outline returns what text and Markdown show of the plan, in memory of its own:
 // masked, and without what only saves the plan or carries it out.
 func (p *Plan) Outline() *Plan {
-	o := p.Masked().Detached()
-	o.State, o.LeftOut = nil, nil
+	o := p.Masked() // a copy
+	o.State, o.LeftOut, o.config = nil, nil, nil
+	o = o.Detached()
 	o.Managed = make(map[*schema.Kind][]string)
 	for k := range p.Managed {
 		o.Managed[k] = nil

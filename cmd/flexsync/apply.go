@@ -228,7 +228,11 @@ func (c *applyCmd) saved(ctx context.Context, a *app, p *plan.Plan, how use) (*s
 	if s.snapshot, err = state.Read(ctx, s.client, p.Kinds()); err != nil {
 		return nil, err
 	}
-	if why := s.foreign("the flows belong", s.snapshot.AccountSID); why != "" {
+	listed := schema.Flows
+	if kinds := p.Kinds(); len(kinds) > 0 {
+		listed = kinds[0]
+	}
+	if why := s.foreign("the "+listed.Plural+" belong", s.snapshot.AccountSID); why != "" {
 		wrong(why, checkCredentials)
 		return s, nil
 	}

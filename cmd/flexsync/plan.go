@@ -18,7 +18,7 @@ type planCmd struct {
 	Out              string `placeholder:"FILE" file:"out" group:"output" help:"Save the plan to FILE, for apply --plan."`
 	DetailedExitcode bool   `group:"output" help:"Exit with 2 if there are changes."`
 	Adopt            bool   `group:"output" help:"With --base: print the YAML that adopts the drift, ready to paste, in place of the plan."`
-	Compact          bool   `group:"output" help:"Show each flow in one line of text."`
+	Compact          bool   `group:"output" help:"Show each change in one line of text."`
 }
 
 func (planCmd) Help() string {

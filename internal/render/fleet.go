@@ -386,7 +386,7 @@ func (g *group) section() string {
 		if i == 1 {
 			fmt.Fprintf(&b, "\n##### %s\n", driftHeading)
 		}
-		b.WriteString(changesHeader)
+		b.WriteString(tableHeader(p))
 		for _, c := range part.changes {
 			b.WriteString(changeRow(p, c))
 		}

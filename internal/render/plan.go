@@ -192,17 +192,31 @@ func harmDone(p *plan.Plan, deleting, disabling, and string) string {
 		verb string
 		n    map[*schema.Kind]int
 	}{{deleting, deleted}, {disabling, disabled}} {
-		var counts []string
-		for _, k := range schema.Kinds {
-			if n := of.n[k]; n > 0 {
-				counts = append(counts, count(n, k.Name, k.Plural))
-			}
-		}
-		if counts != nil {
-			said = append(said, of.verb+" "+strings.Join(counts, ", "))
+		if counts := countKinds(of.n, ", "); counts != "" {
+			said = append(said, of.verb+" "+counts)
 		}
 	}
 	return strings.Join(said, and)
+}
+
+// countKinds is "2 flows and 1 address", with a word between the two; "" without any.
+func countKinds(n map[*schema.Kind]int, and string) string {
+	var counts []string
+	for _, k := range schema.Kinds {
+		if n[k] > 0 {
+			counts = append(counts, count(n[k], k.Name, k.Plural))
+		}
+	}
+	return strings.Join(counts, and)
+}
+
+// keptKinds is how many resources of which kind a plan keeps.
+func keptKinds(p *plan.Plan) map[*schema.Kind]int {
+	kept := make(map[*schema.Kind]int)
+	for i := range p.Kept {
+		kept[p.Kept[i].Kind]++
+	}
+	return kept
 }
 
 // count is "1 flow" or "2 flows".
@@ -240,7 +254,7 @@ func notes(c *shownChange) []span {
 	case c.Action == plan.Delete:
 		said = append(said, plain("no file declares it"))
 	case c.Step == plan.StepDisable:
-		said = append(said, span{Warning, "disabled for a moment, because identities are swapped; a later step finishes this flow"})
+		said = append(said, span{Warning, "disabled for a moment, because identities are swapped; a later step finishes this " + c.Kind.Name})
 	case harm(c.Change) == disables:
 		said = append(said, span{Error, "DISABLED: messages no longer reach it"})
 	}
@@ -393,9 +407,11 @@ func isPlain(s string) bool {
 func PlanTotals(p *plan.Plan) string {
 	s := p.Summary
 	none := "no flows"
-	if _, flows := p.Managed[schema.Flows]; !flows {
-		for k := range p.Managed { // one other kind, as yet
+	for i, k := range p.Kinds() {
+		if i == 0 {
 			none = "no " + k.Plural
+		} else {
+			none += " or " + k.Plural
 		}
 	}
 	return cmp.Or(totals([]total{
@@ -430,10 +446,10 @@ func totals(of []total) string {
 }
 
 // matches is what a plan or report without changes says of the account, kept being
-// the number of flows that --no-delete keeps.
-func matches(kept int) string {
-	if kept == 0 {
+// how many resources of which kind --no-delete keeps.
+func matches(kept map[*schema.Kind]int) string {
+	if len(kept) == 0 {
 		return "the account matches the YAML"
 	}
-	return fmt.Sprintf("--no-delete keeps %s that would be deleted", count(kept, "flow", "flows"))
+	return fmt.Sprintf("--no-delete keeps %s that would be deleted", countKinds(kept, " and "))
 }

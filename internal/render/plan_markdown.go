@@ -98,9 +98,6 @@ func (o *MarkdownOptions) footer(sid string, room int) string {
 	return "\n" + line + "\n"
 }
 
-// changesHeader is the head of a table of changes.
-const changesHeader = "\n| | Flow | Channel | Change |\n| --- | --- | --- | --- |\n"
-
 // PlanMarkdown writes a plan as a comment for a pull request: a marker by which a bot
 // finds its comment, a verdict and the totals, what was refused or is doubtful, a
 // table of the changes, and each change field by field as a diff block, folded. Deletes
@@ -124,7 +121,8 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	var cut omitted
 
 	changes := byHarm(p)
-	reserved := len(changesHeader) // for the harmful rows
+	header := tableHeader(p)
+	reserved := len(header) // for the harmful rows
 	for _, c := range changes {
 		if reserved >= budget/2 || harm(c.Change) > disables {
 			break
@@ -171,7 +169,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 			at = 1
 		}
 		if !begun[at] {
-			n += len(changesHeader) + at*len(drift)
+			n += len(header) + at*len(drift)
 		}
 		if n > room {
 			return false
@@ -197,7 +195,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 			if i == 1 {
 				b.WriteString(drift)
 			}
-			b.WriteString(changesHeader)
+			b.WriteString(header)
 		}
 		for _, c := range part.changes {
 			b.WriteString(fit[c.Change])
@@ -280,7 +278,7 @@ func verdict(p *plan.Plan) string {
 	case p.HasChanges():
 		said = count(n, "change", "changes")
 	case len(p.Kept) > 0:
-		said = "no changes to make, " + count(len(p.Kept), "flow", "flows") + " kept"
+		said = "no changes to make, " + countKinds(keptKinds(p), " and ") + " kept"
 	}
 	if harm := harmDone(p, "deletes", "disables", ", "); harm != "" {
 		said += ", " + harm
@@ -289,6 +287,15 @@ func verdict(p *plan.Plan) string {
 		return "refused (" + said + ")"
 	}
 	return said
+}
+
+// tableHeader begins a table of changes.
+func tableHeader(p *plan.Plan) string {
+	what := "Flow"
+	if _, addresses := p.Managed[schema.Addresses]; addresses {
+		what = "Resource"
+	}
+	return "\n| | " + what + " | Channel | Change |\n| --- | --- | --- | --- |\n"
 }
 
 // row is a row of the table of changes: its cells are Markdown.

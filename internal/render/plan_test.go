@@ -478,6 +478,34 @@ func TestTextShowsHarmFirst(t *testing.T) {
 }
 
 // What is folded is counted when it is known what fits.
+// A plan that manages addresses does not call them flows.
+func TestKindsAreNamed(t *testing.T) {
+	address := plan.Change{Action: plan.Delete, Key: schema.Key{Kind: schema.Addresses, ID: "+1"}, SID: sid("IG", 1),
+		Before: &schema.Object{Kind: schema.Addresses}}
+	for _, test := range []struct {
+		managed      []*schema.Kind
+		header, none string
+	}{
+		{[]*schema.Kind{schema.Flows}, "| | Flow | Channel | Change |", "no flows"},
+		{[]*schema.Kind{schema.Addresses}, "| | Resource | Channel | Change |", "no addresses"},
+		{schema.Kinds, "| | Resource | Channel | Change |", "no flows or addresses"},
+	} {
+		p := plan.Plan{Managed: map[*schema.Kind][]string{}}
+		for _, k := range test.managed {
+			p.Managed[k] = nil
+		}
+		if got := PlanTotals(&p); got != test.none {
+			t.Errorf("the totals are %q, want %q", got, test.none)
+		}
+		p.Changes = []plan.Change{address}
+		var b strings.Builder
+		if err := PlanMarkdown(&b, &p, MarkdownOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		contains(t, b.String(), test.header)
+	}
+}
+
 func TestMarkdownCountsDiffs(t *testing.T) {
 	p := &plan.Plan{AccountSID: sid("AC", 1), Summary: plan.Summary{Create: 30}}
 	for i := range 30 {
@@ -507,7 +535,8 @@ func TestVerdictAndQuestion(t *testing.T) {
 		verdict, question string
 	}{
 		{plan.Plan{}, "no changes", asked},
-		{plan.Plan{Kept: make([]plan.Kept, 2)}, "no changes to make, 2 flows kept", asked},
+		{plan.Plan{Kept: []plan.Kept{{Key: key("A")}, {Key: key("B")}}}, "no changes to make, 2 flows kept", asked},
+		{plan.Plan{Kept: []plan.Kept{{Key: key("A")}, {Key: schema.Key{Kind: schema.Addresses, ID: "+1"}}}}, "no changes to make, 1 flow and 1 address kept", asked},
 		{plan.Plan{Summary: plan.Summary{Create: 1}, Changes: []plan.Change{{Action: plan.Create}}}, "1 change", asked},
 		{plan.Plan{Summary: plan.Summary{Update: 1}, Changes: []plan.Change{off}}, "1 change, disables 1 flow", "This DISABLES 1 flow.\n" + asked},
 		{plan.Plan{Summary: plan.Summary{Update: 1}, Changes: []plan.Change{step}}, "1 change", asked},

@@ -55,9 +55,9 @@ func Plan(w io.Writer, p *plan.Plan, o PlanOptions) error {
 	switch {
 	case p.HasChanges() || len(p.Refusals) > 0:
 	case len(p.Kept) > 0:
-		fmt.Fprintf(b, "No changes to make: %s.\n", matches(len(p.Kept)))
+		fmt.Fprintf(b, "No changes to make: %s.\n", matches(keptKinds(p)))
 	default:
-		fmt.Fprintf(b, "%s: %s.\n", o.Paint(Success, "No changes"), matches(0))
+		fmt.Fprintf(b, "%s: %s.\n", o.Paint(Success, "No changes"), matches(nil))
 	}
 	if whose := originTotals(p.Origins); whose != "" {
 		fmt.Fprintf(b, "Origin: %s.\n", whose)

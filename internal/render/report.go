@@ -178,7 +178,7 @@ func ReportTotals(r *apply.Report) string {
 	}), "nothing was written")
 	switch r.Status {
 	case apply.Unchanged:
-		return "Nothing to do: " + matches(n.Kept) + "."
+		return "Nothing to do: " + matches(r.Kept) + "."
 	case apply.Applied:
 		return "Applied: " + line + "."
 	case apply.Partial:

@@ -44,8 +44,9 @@ func TestReportTotals(t *testing.T) {
 		report apply.Report
 	}{
 		{"Nothing to do: the account matches the YAML.", apply.Report{Status: apply.Unchanged}},
-		{"Nothing to do: --no-delete keeps 1 flow that would be deleted.", apply.Report{Status: apply.Unchanged, Kept: 1}},
-		{"Applied: 1 created, 2 kept.", apply.Report{Status: apply.Applied, Kept: 2, Results: []apply.Result{done}}},
+		{"Nothing to do: --no-delete keeps 1 flow that would be deleted.", apply.Report{Status: apply.Unchanged, Kept: map[*schema.Kind]int{schema.Flows: 1}}},
+		{"Nothing to do: --no-delete keeps 2 flows and 1 address that would be deleted.", apply.Report{Status: apply.Unchanged, Kept: map[*schema.Kind]int{schema.Flows: 2, schema.Addresses: 1}}},
+		{"Applied: 1 created, 2 kept.", apply.Report{Status: apply.Applied, Kept: map[*schema.Kind]int{schema.Flows: 2}, Results: []apply.Result{done}}},
 		{"Partially applied: 1 created, 1 failed, 1 skipped. What is done stays done: fix the cause and run again.",
 			apply.Report{Status: apply.Partial, Results: []apply.Result{done, {Action: plan.Update, Status: apply.Unknown}, {Action: plan.Delete, Status: apply.Skipped}}}},
 		{"Applied, but the account does not match: 1 created. Check the differences and run again.",
