@@ -5,11 +5,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"flexsync/internal/emulator"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // What a run sends is a promise, not a figure: ceil(N/1000) requests for a plan,
@@ -67,5 +72,71 @@ func TestRequests(t *testing.T) {
 	}
 	if n := plain.Load(); n > 0 {
 		t.Errorf("%d requests do not take gzip", n)
+	}
+}
+
+// Only the kinds that a run manages, or is asked for, are listed or written.
+func TestRequestsByKind(t *testing.T) {
+	t.Parallel()
+	const flow = `  - {friendly_name: Web, chat_service_sid: IS00000000000000000000000000000001, channel_type: web, enabled: NEW}
+`
+	const address = `  - {address: "+15551230000", type: sms, auto_creation: {type: default, enabled: NEW}}
+`
+	const seed = `{"account_sid": "AC00000000000000000000000000000001",
+ "flows": [{"friendly_name": "Web", "chat_service_sid": "IS00000000000000000000000000000001", "channel_type": "web", "enabled": true}],
+ "addresses": [{"address": "+15551230000", "type": "sms", "auto_creation": {"enabled": true, "type": "default"}}]}`
+	for _, test := range []struct {
+		name, yaml, kind string
+		asked            []string // collections
+	}{
+		{"flows alone", "version: 1\nflows:\n" + flow, "flows", []string{"/v1/FlexFlows"}},
+		{"addresses alone", "version: 1\naddresses:\n" + address, "addresses", []string{"/v1/Configuration/Addresses"}},
+		{"both", "version: 1\nflows:\n" + flow + "addresses:\n" + address, "all", []string{"/v1/Configuration/Addresses", "/v1/FlexFlows"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			api, err := emulator.New(emulator.Options{Seed: []byte(seed)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var mu sync.Mutex
+			var asked []string
+			web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				path, sid, _ := strings.Cut(r.URL.Path, "/FO")
+				if sid == "" {
+					path, _, _ = strings.Cut(path, "/IG")
+				}
+				mu.Lock()
+				asked = append(asked, path)
+				mu.Unlock()
+				api.ServeHTTP(w, r)
+			}))
+			t.Cleanup(web.Close)
+			env := map[string]string{"FLEXSYNC_BASE_URL": web.URL, "TWILIO_ACCOUNT_SID": api.AccountSID(), "TWILIO_AUTH_TOKEN": "any"}
+			dir := t.TempDir()
+			path, saved := filepath.Join(dir, "flexsync.yaml"), filepath.Join(dir, "plan.json")
+			run := func(enabled string, args ...string) {
+				t.Helper()
+				writeText(t, path, strings.ReplaceAll(test.yaml, "NEW", enabled))
+				asked = nil
+				if code, stdout, stderr := runWith(t, env, args...); code != exitOK {
+					t.Fatalf("%q: exit %d\n%s%s", args, code, stdout, stderr)
+				}
+				slices.Sort(asked)
+				if diff := cmp.Diff(test.asked, slices.Compact(asked)); diff != "" {
+					t.Errorf("%q asks (-want +got):\n%s", args, diff)
+				}
+			}
+			run("true", "plan", path)
+			run("false", "plan", path, "--out", saved)
+			run("false", "apply", "--plan", saved, "--yes")
+			run("true", "apply", path, "--yes")
+			run("true", "export", "--kind", test.kind)
+			run("true", "list", "--kind", test.kind)
+			if test.kind == "flows" {
+				run("true", "export")
+				run("true", "list")
+			}
+		})
 	}
 }
