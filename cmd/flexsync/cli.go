@@ -23,8 +23,8 @@ type grammar struct {
 	Validate validateCmd `cmd:"" help:"Check the YAML without reading the account."`
 	Export   exportCmd   `cmd:"" help:"Write the account as YAML."`
 	Migrate  migrateCmd  `cmd:"" help:"Print the YAML with addresses in place of flows."`
-	List     listCmd     `cmd:"" help:"List the account's flows and their SIDs."`
-	Show     showCmd     `cmd:"" help:"Show one flow of the account as YAML."`
+	List     listCmd     `cmd:"" help:"List the account's flows or addresses and their SIDs."`
+	Show     showCmd     `cmd:"" help:"Show one flow or address of the account as YAML."`
 	Whoami   whoamiCmd   `cmd:"" help:"Show the account, the credentials in use and what answers."`
 	Init     initCmd     `cmd:"" help:"Start a repository for the flows."`
 	Schema   schemaCmd   `cmd:"" help:"Print the JSON Schema of the YAML, for editors."`
@@ -76,9 +76,9 @@ type accountFlags struct {
 type planFlags struct {
 	Ignore     []string `sep:"none" placeholder:"GLOB" group:"selection" help:"Leave these names or SIDs out of the run (repeatable)."`
 	Only       []string `sep:"none" placeholder:"GLOB" group:"selection" help:"Plan only these names (repeatable)."`
-	NoDelete   bool     `group:"safety" help:"Keep the flows that the run would delete."`
-	MaxDeletes string   `placeholder:"N|P%" group:"safety" help:"Refuse to delete more flows than this (default 25%)."`
-	CheckRefs  bool     `group:"safety" help:"Also look up the SIDs that flows refer to, and warn about missing resources and draft Studio flows."`
+	NoDelete   bool     `group:"safety" help:"Keep what the run would delete."`
+	MaxDeletes string   `placeholder:"N|P%" group:"safety" help:"Refuse to delete more of a kind than this (default 25%)."`
+	CheckRefs  bool     `group:"safety" help:"Also look up the SIDs that flows and addresses refer to, and warn about missing resources and draft Studio flows."`
 }
 
 // planInput belongs to every command that makes a plan.
