@@ -45,7 +45,6 @@ func (f *inputFlags) load(ctx context.Context, a *app, paths []string, allowUnse
 	}
 	if f.release != nil {
 		f.release()
-		f.release = nil
 	}
 	return cfg, err
 }

@@ -78,8 +78,8 @@ func (f *Files) key(in Input) string {
 
 func (f *Files) realPath(path string) string { return f.real.get(path, realPath) }
 
-// Hold keeps what is read of some files until release is called, once. A file that
-// nobody ever held is kept too.
+// Hold keeps what is read of some files until release is called. A file that nobody
+// ever held is kept too.
 func (f *Files) Hold(inputs ...Input) (release func()) {
 	held := make([]*file, len(inputs))
 	for i, in := range inputs {
@@ -93,6 +93,7 @@ func (f *Files) Hold(inputs ...Input) (release func()) {
 				delete(f.read, file.key)
 			}
 		}
+		held = nil // so that release keeps nothing, and does nothing again
 	}
 }
 

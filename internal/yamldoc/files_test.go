@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"weak"
 )
 
 // write writes files below a new directory, and returns it.
@@ -190,7 +191,7 @@ func TestFilesOnce(t *testing.T) {
 	if err := os.WriteFile(good, []byte("a: c\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, end := range []func(){func() {}, first} {
+	for _, end := range []func(){func() {}, first, first} {
 		if end(); files.Known(good) == nil || files.Known(bad) != nil {
 			t.Error("what is read and held is not known, or what is not read is")
 		}
@@ -226,4 +227,28 @@ func TestFindOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestHoldEnds: what nobody holds any more takes no memory, though whoever held it still
+// has what ends the hold.
+func TestHoldEnds(t *testing.T) {
+	in := Input{Path: filepath.Join(write(t, map[string]string{"a.yaml": "a: b\n"}), "a.yaml")}
+	files := new(Files)
+	release := files.Hold(in)
+	src, _, err := files.Read(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := weak.Make(src.text)
+	runtime.GC()
+	if text.Value() == nil {
+		t.Error("what is held is gone")
+	}
+	release()
+	runtime.GC()
+	if text.Value() != nil {
+		t.Error("the text is still there")
+	}
+	runtime.KeepAlive(files)
+	release()
 }
