@@ -449,6 +449,18 @@ var jsonExamples = map[string]func(t *testing.T) string{
 		writeText(t, "flows.yaml", jsonDefaults+"ignore: [Old Chat]\nflows:\n"+strings.Replace(jsonSMS, "    contact_identity: \"+15005550001\"\n", "", 1))
 		return emulated(t, emulator.Behaviour{EmptyDoesNotClear: true}, exitMismatch, "apply", "--yes", "--format", "json")
 	},
+	"apply of a fleet": func(t *testing.T) string {
+		writeText(t, "fleet.yaml", `version: 1
+accounts:
+  development: {paths: [flows.yaml], local: development.json}
+  staging: {paths: [broken.yaml], local: staging.json}
+  production: {paths: [flows.yaml], local: production.json, wave: 2}
+`)
+		writeText(t, "flows.yaml", jsonDefaults+"flows:\n  - friendly_name: Web Chat\n")
+		writeText(t, "broken.yaml", jsonDefaults+"flows:\n  - friendly_name: Web Chat\n    enabeld: false\n")
+		stdout, _ := runOffline(t, exitInput, "apply", "--fleet", "fleet.yaml", "--keep-going", "--yes", "--format", "json")
+		return stdout
+	},
 	"whoami": func(t *testing.T) string { return local(t, exitOK, "whoami", "--format", "json") },
 	"validate": func(t *testing.T) string {
 		writeText(t, "flows.yaml", jsonDefaults+"flows:\n  - friendly_name: Web Chat\n    contact_identity: visitor\n")

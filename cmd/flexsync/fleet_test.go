@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -86,6 +88,102 @@ func TestFleetCredentials(t *testing.T) {
 	for _, name := range names {
 		if asked[name] == 0 {
 			t.Errorf("%s was not asked", name)
+		}
+	}
+}
+
+// TestFleetOfOne holds that one account of a fleet is in every byte as the same account
+// alone, but for its heading.
+func TestFleetOfOne(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	account, _ := manyFlows(2)
+	fleetFile := filepath.Join(dir, "fleet.yaml")
+	flows := filepath.Join(dir, "flows.yaml")
+	writeText(t, flows, `version: 1
+defaults: {chat_service_sid: IS00000000000000000000000000000001, channel_type: web}
+flows:
+  - {friendly_name: Many 0, long_lived: true, contact_identity: visitor}
+  - {friendly_name: New}
+`)
+	writeText(t, fleetFile, "version: 1\naccounts:\n  one: {paths: [flows.yaml], local: account.json}\n")
+	file := filepath.Join(dir, "account.json")
+	const sids = `FO[0-9a-f]{32}`
+	steady := func(text string) string {
+		for with, re := range unsteady {
+			text = re.ReplaceAllLiteralString(text, with)
+		}
+		return regexp.MustCompile(sids).ReplaceAllString(text, "FO")
+	}
+	for _, command := range [][]string{
+		{"plan"}, {"plan", "--max-deletes", "0"}, {"apply", "--yes", "--parallelism", "1"}, {"apply", "--yes", "--max-deletes", "0"}, {"apply", "--dry-run"}, {"validate"}, {"list"},
+	} {
+		formats := []string{"text", "json"}
+		switch command[0] {
+		case "plan", "apply":
+			formats = append(formats, "markdown")
+		case "list":
+			formats = []string{"table", "json"}
+		}
+		for _, format := range formats {
+			var outs, errs [2]string
+			var codes [2]int
+			for i := range outs {
+				writeText(t, file, account)
+				args := append(slices.Clone(command), "--format", format)
+				switch {
+				case i == 1:
+					args = append(args, "--fleet", fleetFile)
+				case command[0] == "list":
+					args = append(args, "--local", file)
+				case command[0] == "validate":
+					args = append(args, flows)
+				default:
+					args = append(args, flows, "--local", file)
+				}
+				codes[i], outs[i], errs[i] = runWith(t, nil, args...)
+				outs[i], errs[i] = steady(outs[i]), steady(errs[i])
+			}
+			alone, fleet := outs[0], outs[1]
+			what := strings.Join(command, " ") + " --format " + format
+			if codes[0] != codes[1] {
+				t.Errorf("%s: exit %d alone and %d in a fleet", what, codes[0], codes[1])
+			}
+			var parts []string // of the output alone, that the fleet has in this order
+			switch format {
+			case "json":
+				parts = []string{`  "one": ` + strings.TrimSuffix(alone, "\n") + "}"}
+			case "markdown":
+				// The head and the foot are of the fleet.
+				parts = regexp.MustCompile(`(?m)^(?:- |❌ |⚠️ |\| [^A]|\*\*[a-z]|[-+] |`+"```"+`).*\n`).FindAllString(alone, -1)
+				if len(parts) == 0 {
+					t.Errorf("%s: nothing to compare:\n%s", what, alone)
+				}
+			default:
+				body := alone
+				if command[0] == "plan" || command[0] == "apply" {
+					var found bool
+					if _, body, found = strings.Cut(alone, "\n\n"); !found { // below the account
+						t.Errorf("%s: no account:\n%s", what, alone)
+					}
+				}
+				if command[0] == "apply" && codes[0] == exitOK && command[1] == "--yes" {
+					i := strings.LastIndex(body, "\nPlan: ")
+					i += 1 + strings.IndexByte(body[i+1:], '\n') + 1
+					parts = []string{body[:i], body[i:]} // the plan is that of all accounts, before any report
+				} else {
+					parts = []string{body}
+				}
+			}
+			rest := fleet
+			for _, part := range parts {
+				_, after, found := strings.Cut(rest, part)
+				if !found {
+					t.Errorf("%s: the fleet does not have\n%s\nbut\n%s", what, part, rest)
+					break
+				}
+				rest = after
+			}
 		}
 	}
 }

@@ -193,13 +193,13 @@ func (s *session) compute(ctx context.Context, in plan.Input, load func(flowsOnl
 	requests, cancel := context.WithCancel(ctx)
 	defer cancel()
 	listings, listing := errgroup.WithContext(requests)
-	dir := &state.Directory{}
+	dir, client := &state.Directory{}, s.client // which an open request still uses
 	var snap *state.Snapshot
 	var listed []*schema.Kind
 	read := func(kinds []*schema.Kind) {
 		listed = kinds
 		listings.Go(func() (err error) {
-			snap, err = state.Read(listing, s.client, kinds)
+			snap, err = state.Read(listing, client, kinds)
 			return err
 		})
 	}
@@ -220,19 +220,19 @@ func (s *session) compute(ctx context.Context, in plan.Input, load func(flowsOnl
 	}
 	in.Config = cfg
 	if wanted := plan.References(in); !wanted.Empty() {
-		listings.Go(func() error { return dir.Extend(listing, s.client, wanted) })
+		listings.Go(func() error { return dir.Extend(listing, client, wanted) })
 	}
 	if err := listings.Wait(); err != nil {
 		return err
 	}
 	in.Snapshot, in.Directory = snap, dir
 	if wanted := plan.LateReferences(in); !wanted.Empty() {
-		if err := dir.Extend(requests, s.client, wanted); err != nil {
+		if err := dir.Extend(requests, client, wanted); err != nil {
 			return err
 		}
 	}
 	if sids := plan.Triggers(in); len(sids) > 0 {
-		if err := dir.FetchStudio(requests, s.client, sids); err != nil {
+		if err := dir.FetchStudio(requests, client, sids); err != nil {
 			return err
 		}
 	}

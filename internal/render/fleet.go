@@ -373,11 +373,10 @@ func (g *group) section() string {
 	var b strings.Builder
 	p := g.members[0].Plan
 	fmt.Fprintf(&b, "\n#### %s\n", safetext.Prose(g.names()))
-	for _, line := range slices.Concat(noticeItems("❌", p.Refusals), noticeItems("⚠️", p.Warnings)) {
-		b.WriteString("\n" + strings.TrimSuffix(line, "\n"))
-	}
-	if len(p.Refusals)+len(p.Warnings) > 0 {
-		b.WriteString("\n")
+	for _, list := range noticeLists(p) {
+		if len(list.notices) > 0 {
+			fmt.Fprintf(&b, "\n%s\n\n%s", list.title, strings.Join(noticeItems("", list.notices), ""))
+		}
 	}
 	for i, part := range split(p) {
 		if part.len() == 0 {
@@ -395,19 +394,6 @@ func (g *group) section() string {
 		}
 	}
 	return g.shared(b.String())
-}
-
-// noticeItems are the items of a list of notices.
-func noticeItems(icon string, notices []plan.Notice) (items []string) {
-	for i := range notices {
-		n := &notices[i]
-		at, message := noticeText(n)
-		if at != "" {
-			at = " " + safetext.Code(at) + ":"
-		}
-		items = append(items, fmt.Sprintf("- %s %s:%s %s\n", icon, safetext.Code(n.Code), at, safetext.Prose(message)))
-	}
-	return items
 }
 
 // folded is the diffs of a group, or "".

@@ -161,7 +161,7 @@ func reportGroups(members []*Member) (found []*reportGroup) {
 				differs(mis.SID, each)
 			}
 		case m.Plan != nil:
-			lines = noticeItems("❌", m.Plan.Refusals)
+			lines = noticeItems("❌ ", m.Plan.Refusals)
 		}
 		if len(lines) == 0 {
 			continue

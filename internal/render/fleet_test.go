@@ -2,10 +2,12 @@ package render
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
+	"flexsync/apply"
 	"flexsync/plan"
 	"flexsync/schema"
 )
@@ -93,6 +95,89 @@ func TestFleetMarkdownLimit(t *testing.T) {
 		}
 		if !strings.HasPrefix(text.String(), "<!-- flexsync:plan fleet fleet.yaml -->\n") {
 			t.Errorf("no marker: %.80s", text.String())
+		}
+	}
+}
+
+// TestFleetScreen holds that a hundred accounts with the same one-line change are a
+// screen of text, and a comment that has all of it.
+func TestFleetScreen(t *testing.T) {
+	t.Parallel()
+	members := make([]Member, 100)
+	for i := range members {
+		before, after := &schema.Object{Kind: schema.Flows}, &schema.Object{Kind: schema.Flows}
+		for _, o := range []*schema.Object{before, after} {
+			o.Set(schema.Flows.ID, "Support")
+			o.Set(schema.Flows.Channel, "web")
+		}
+		after.Set(schema.Flows.Enabled, true)
+		sid := fmt.Sprintf("FO%032d", i)
+		p := &plan.Plan{AccountSID: fmt.Sprintf("AC%032d", i), Summary: plan.Summary{Update: 1, Unchanged: 49},
+			Changes: []plan.Change{{Action: plan.Update, Key: after.Key(), SID: sid, Before: before, After: after,
+				Fields: []plan.FieldChange{{Path: "enabled", Before: false, After: true}}}}}
+		members[i] = Member{Name: fmt.Sprintf("account-%d", i), Plan: p, Report: &apply.Report{Status: apply.Applied, AccountSID: p.AccountSID,
+			Results: []apply.Result{{Action: plan.Update, Key: after.Key(), SID: sid, Status: apply.Done, RequestID: fmt.Sprintf("RQ%032d", i)}}}}
+	}
+	var text, comment, report bytes.Buffer
+	if err := FleetPlan(&text, members, PlanOptions{Style: Style{Width: 80}}); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(text.String(), "\n"); n > 25 || strings.Count(text.String(), "enabled") != 1 {
+		t.Errorf("%d lines:\n%s", n, text.String())
+	}
+	if err := FleetMarkdown(&comment, "fleet.yaml", members, MarkdownOptions{MaxBytes: 65000}); err != nil {
+		t.Fatal(err)
+	}
+	if err := FleetReportMarkdown(&report, "fleet.yaml", members, MarkdownOptions{MaxBytes: 65000}); err != nil {
+		t.Fatal(err)
+	}
+	for what, text := range map[string]string{"+ enabled: true": comment.String(), "- ✅ updated `Support`": report.String()} {
+		rows := strings.Count(text, "\n| `account-")
+		if len(text) > 65000 || strings.Contains(text, "Not shown") || strings.Count(text, what) != 1 || rows != 100 {
+			t.Errorf("%d bytes, %d accounts:\n%s", len(text), rows, text)
+		}
+	}
+}
+
+// TestFleetReportLimit holds that a report of many accounts keeps to the limit, with the
+// table whole first and what did not succeed at the top.
+func TestFleetReportLimit(t *testing.T) {
+	t.Parallel()
+	members := fleetOf(100)
+	for i := range members {
+		m := &members[i]
+		switch {
+		case i == 99:
+			m.State = Skipped
+		case !m.Plan.HasChanges():
+			m.Report = &apply.Report{Status: apply.Unchanged}
+		case i == 51:
+			m.Report = &apply.Report{Status: apply.Partial, Results: []apply.Result{
+				{Action: plan.Delete, Key: m.Plan.Changes[0].Key, Status: apply.Failed, Err: errors.New("it broke")}}}
+		default:
+			key := m.Plan.Changes[0].Key
+			key.ID = fmt.Sprintf("%d %s", i, strings.Repeat("x", 700))
+			m.Report = &apply.Report{Status: apply.Applied, Results: []apply.Result{{Action: plan.Delete, Key: key, Status: apply.Done}}}
+		}
+	}
+	for _, limit := range []int{10000, 5000, MinMarkdownBytes} {
+		var b bytes.Buffer
+		if err := FleetReportMarkdown(&b, "fleet.yaml", members, MarkdownOptions{MaxBytes: limit}); err != nil {
+			t.Fatal(err)
+		}
+		text := b.String()
+		if len(text) > limit || !strings.Contains(text, "**Not shown**") {
+			t.Errorf("%d bytes of %d", len(text), limit)
+		}
+		rows := strings.Count(text, "\n| `account-")
+		if whole := limit >= 10000; (rows == 100) != whole || whole && !strings.Contains(text, "\n#### `account-51`\n\n- ❌ failed: delete") {
+			t.Errorf("limit %d: %d accounts\n%s", limit, rows, text)
+		}
+		if !strings.HasPrefix(text, "<!-- flexsync:apply fleet fleet.yaml -->\n### flexsync apply of a fleet: ") {
+			t.Errorf("no marker: %.80s", text)
+		}
+		if limit > 1000 && !strings.Contains(strings.SplitN(text, "| --- |\n", 2)[1][:80], "`account-51`") {
+			t.Errorf("what did not succeed is not the first:\n%.500s", text)
 		}
 	}
 }

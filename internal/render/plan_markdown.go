@@ -132,24 +132,15 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	reserved = min(reserved, budget/2)
 
 	noticesCut := 0
-	for _, group := range []struct {
-		title   string
-		notices []plan.Notice
-		limit   int
-	}{{"❌ **Refused**", p.Refusals, budget}, {"⚠️ **Warnings**", p.Warnings, budget / 3}} {
-		for i := range group.notices {
-			n := &group.notices[i]
-			at, message := noticeText(n)
-			if at != "" {
-				at = " " + safetext.Code(at) + ":"
-			}
-			line := fmt.Sprintf("- %s:%s %s\n", safetext.Code(n.Code), at, safetext.Prose(message))
+	for i, list := range noticeLists(p) {
+		limit := []int{budget, budget / 3}[i]
+		for i, line := range noticeItems("", list.notices) {
 			if i == 0 {
-				line = fmt.Sprintf("\n%s\n\n%s", group.title, line)
+				line = fmt.Sprintf("\n%s\n\n%s", list.title, line)
 			}
 			// A long list must not crowd out the changes.
-			if b.Len()+len(line)+reserved > budget || b.Len() > group.limit {
-				noticesCut += len(group.notices) - i
+			if b.Len()+len(line)+reserved > budget || b.Len() > limit {
+				noticesCut += len(list.notices) - i
 				break
 			}
 			b.WriteString(line)
@@ -250,6 +241,29 @@ func adoptFold(whose string, adopt []byte) string {
 	}
 	lines := strings.Split(strings.TrimSuffix(string(adopt), "\n"), "\n")
 	return "\n<details><summary>YAML that adopts the drift" + whose + "</summary>\n\n" + safetext.Fence("yaml", lines) + "\n</details>\n"
+}
+
+// noticeList is the refusals or the warnings of a plan, and what stands above them.
+type noticeList struct {
+	title   string
+	notices []plan.Notice
+}
+
+func noticeLists(p *plan.Plan) [2]noticeList {
+	return [2]noticeList{{"❌ **Refused**", p.Refusals}, {"⚠️ **Warnings**", p.Warnings}}
+}
+
+// noticeItems are the items of a list of notices. icon, unless it is "", begins each.
+func noticeItems(icon string, notices []plan.Notice) (items []string) {
+	for i := range notices {
+		n := &notices[i]
+		at, message := noticeText(n)
+		if at != "" {
+			at = " " + safetext.Code(at) + ":"
+		}
+		items = append(items, fmt.Sprintf("- %s%s:%s %s\n", icon, safetext.Code(n.Code), at, safetext.Prose(message)))
+	}
+	return items
 }
 
 // omitted counts what did not fit.
