@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -105,7 +106,10 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	if p.HasChanges() {
-		if err := c.confirm(ctx, a, s); err != nil {
+		show := func(style render.Style) error {
+			return render.Plan(a.stderr, p, render.PlanOptions{Style: style, Place: s.place})
+		}
+		if err := c.confirm(ctx, a, p.AccountSID, show, func(style render.Style) string { return render.Question(p, s.place, style) }); err != nil {
 			return err
 		}
 	}
@@ -266,7 +270,14 @@ func readPlan(ctx context.Context, path string) (*plan.Plan, error) {
 	if err != nil {
 		return nil, inputError(fmt.Errorf("read the saved plan: %w", err), "create one with `flexsync plan --out FILE`")
 	}
-	return plan.Read(data)
+	p, err := plan.Read(data)
+	if err != nil {
+		var fleet fleetPlans
+		if json.Unmarshal(data, &fleet) == nil && fleet.Digest != "" {
+			return nil, inputError(errors.New("the saved plan is that of a fleet"), "pass the fleet file, too: --fleet FILE")
+		}
+	}
+	return p, err
 }
 
 type refusedDocument struct {
@@ -277,8 +288,8 @@ type refusedDocument struct {
 	Stale         []any         `json:"stale,omitempty"`
 }
 
-func (a *app) writeRefused(p *plan.Plan, why []plan.Notice) error {
-	return a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "refused", AccountSID: p.AccountSID, Refusals: why})
+func (a *app) writeRefused(accountSID string, why []plan.Notice) error {
+	return a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "refused", AccountSID: accountSID, Refusals: why})
 }
 
 // refuse ends an apply that a guard stopped.
@@ -289,7 +300,7 @@ func (c *applyCmd) refuse(ctx context.Context, a *app, s *session) error {
 	case c.Format == "json" && c.DryRun:
 		err = c.show(a, s, "dry-run")
 	case c.Format == "json":
-		err = a.writeRefused(p, p.Refusals)
+		err = a.writeRefused(p.AccountSID, p.Refusals)
 	default:
 		err = c.show(a, s, "")
 	}
@@ -324,24 +335,32 @@ func (c *applyCmd) stale(ctx context.Context, a *app, p *plan.Plan, what string,
 	return a.outcome(ctx, exitStale, err)
 }
 
-// confirm asks for confirmation unless --yes is given.
-func (c *applyCmd) confirm(ctx context.Context, a *app, s *session) error {
-	p := s.plan.Masked()
+// confirm asks for confirmation unless --yes is given. show writes what is asked about
+// to stderr, where stdout does not have it.
+func (c *applyCmd) confirm(ctx context.Context, a *app, accountSID string, show func(render.Style) error, question func(render.Style) string) error {
 	if c.Yes {
 		return nil
 	}
-	if !isTerminal(a.stdin) {
-		return c.unconfirmed(ctx, a, p, "cannot ask for confirmation without a terminal", "pass --yes to apply without confirmation")
-	}
-	if c.Format != "text" {
-		if err := render.Plan(a.stderr, p, render.PlanOptions{Style: a.style(a.stderr), Place: s.place}); err != nil {
-			return written(err)
+	what, hint := "cannot ask for confirmation without a terminal", "pass --yes to apply without confirmation"
+	if isTerminal(a.stdin) {
+		style := a.style(a.stderr)
+		if c.Format != "text" {
+			if err := show(style); err != nil {
+				return written(err)
+			}
 		}
+		if yes, err := a.ask(ctx, question(style)); err != nil || yes {
+			return err
+		}
+		what, hint = "not confirmed", ""
 	}
-	if yes, err := a.ask(ctx, render.Question(p, s.place, a.style(a.stderr))); err != nil || yes {
-		return err
+	var err error
+	if c.Format == "json" {
+		err = a.writeRefused(accountSID, []plan.Notice{{Code: refuseNotConfirmed, Message: what}})
 	}
-	return c.unconfirmed(ctx, a, p, "not confirmed", "")
+	a.say("%s; nothing was changed", what)
+	a.hint(hint)
+	return a.outcome(ctx, exitRefused, err)
 }
 
 // ask asks a question until the answer is yes or no.
@@ -387,16 +406,6 @@ func (a *app) ask(ctx context.Context, question string) (yes bool, err error) {
 // refuseNotConfirmed is the code of an apply that nobody confirmed, beside those
 // of package plan.
 const refuseNotConfirmed = "not-confirmed"
-
-func (c *applyCmd) unconfirmed(ctx context.Context, a *app, p *plan.Plan, what, hint string) error {
-	var err error
-	if c.Format == "json" {
-		err = a.writeRefused(p, []plan.Notice{{Code: refuseNotConfirmed, Message: what}})
-	}
-	a.say("%s; nothing was changed", what)
-	a.hint(hint)
-	return a.outcome(ctx, exitRefused, err)
-}
 
 // report prints what was done.
 func (c *applyCmd) report(a *app, s *session, r *apply.Report, seen *progress) error {

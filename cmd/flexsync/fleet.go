@@ -249,7 +249,7 @@ func (a *app) sameAccount(members []*member, asJSON bool) error {
 		a.say("%s: refused (%s): %s; nothing was changed", safetext.Line(r.Source.String()), r.Code, safetext.Line(r.Message))
 	}
 	if asJSON {
-		if err := a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "refused", Refusals: refusals}); err != nil {
+		if err := a.writeRefused("", refusals); err != nil {
 			return err
 		}
 	}

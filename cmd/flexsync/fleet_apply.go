@@ -236,46 +236,28 @@ func (c *applyCmd) refuseMember(m *member, asJSON bool) error {
 		m.app.say("refused (%s): %s; nothing was changed", safetext.Line(r.Code), safetext.Line(r.Message))
 	}
 	if asJSON {
-		if err := m.app.writeRefused(p, p.Refusals); err != nil {
+		if err := m.app.writeRefused(p.AccountSID, p.Refusals); err != nil {
 			return err
 		}
 	}
 	return silent(exitRefused)
 }
 
-// confirmFleet asks once for all accounts.
+// confirmFleet asks once for all accounts that are not left out.
 func (c *applyCmd) confirmFleet(ctx context.Context, a *app, members []*member) error {
-	all := make([]render.Member, 0, len(members))
-	changes := false
+	var all []render.Member
 	for i, m := range shown(ctx, members) {
 		if members[i].err == nil {
 			all = append(all, m)
-			changes = changes || m.Plan.HasChanges()
 		}
 	}
-	if c.Yes || !changes {
+	if !slices.ContainsFunc(all, func(m render.Member) bool { return m.Plan.HasChanges() }) {
 		return nil
 	}
-	what, hint := "cannot ask for confirmation without a terminal", "pass --yes to apply without confirmation"
-	if isTerminal(a.stdin) {
-		if c.Format != "text" {
-			if err := render.FleetPlan(a.stderr, all, render.PlanOptions{Style: a.style(a.stderr)}); err != nil {
-				return written(err)
-			}
-		}
-		if yes, err := a.ask(ctx, render.FleetQuestion(all, a.style(a.stderr))); err != nil || yes {
-			return err
-		}
-		what, hint = "not confirmed", ""
+	show := func(style render.Style) error {
+		return render.FleetPlan(a.stderr, all, render.PlanOptions{Style: style})
 	}
-	var err error
-	if c.Format == "json" {
-		err = a.writeDocument(refusedDocument{FormatVersion: plan.FormatVersion, Status: "refused",
-			Refusals: []plan.Notice{{Code: refuseNotConfirmed, Message: what}}})
-	}
-	a.say("%s; nothing was changed", what)
-	a.hint(hint)
-	return a.outcome(ctx, exitRefused, err)
+	return c.confirm(ctx, a, "", show, func(style render.Style) string { return render.FleetQuestion(all, style) })
 }
 
 // waves applies the accounts, wave after wave. A failure lets the others of its wave
