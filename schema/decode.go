@@ -172,9 +172,11 @@ func (d *decoder) list(base *layer, list *yamldoc.Node) {
 	}
 	d.out.declared = slices.Grow(d.out.declared, len(list.Content))
 	d.out.facts = slices.Grow(d.out.facts, len(list.Content))
+	own := new(layer) // for one after the other: it is large
 	for i, item := range list.Content {
 		at.entry = i + 1
-		d.declare(base, item, at)
+		*own = layer{kind: k}
+		d.declare(base, own, item, at)
 	}
 }
 
@@ -302,9 +304,8 @@ func (d *decoder) value(s *setting, k *Kind, key key, at path) (ok bool) {
 
 // declare reads one entry of a list of resources: its own keys over those of
 // defaults over the documented defaults.
-func (d *decoder) declare(base *layer, item *yamldoc.Node, at path) {
+func (d *decoder) declare(base, own *layer, item *yamldoc.Node, at path) {
 	k := base.kind
-	own := &layer{kind: k}
 	if !d.layer(own, yamldoc.Resolved(item), at) {
 		return
 	}
