@@ -203,7 +203,11 @@ func (r *run) unanswered(i int, deps []int) string {
 	case c.Action == plan.Delete && c.MovedTo != "" && !c.Before.Enabled():
 		for _, d := range deps {
 			if to := &r.results[d]; to.Status != Done && (to.Before == nil || !to.Before.Enabled()) {
-				return fmt.Sprintf("; NOBODY ANSWERS %s: the %s is disabled, and the %s did not take its place", c.MovedTo, c.Kind.Name, to.Kind.Name)
+				identity := c.MovedTo
+				if c.Kind.ByContact() {
+					identity = c.ID
+				}
+				return fmt.Sprintf("; NOBODY ANSWERS %s: the %s is disabled, and the %s did not take its place", identity, c.Kind.Name, to.Kind.Name)
 			}
 		}
 	}
