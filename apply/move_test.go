@@ -275,7 +275,9 @@ func TestMove(t *testing.T) {
 		w := newMoving(t, held)
 		w.withAddresses(address(id, setAddress("auto_creation.enabled", false)))
 		back := []schema.Declared{studio("Old", id)}
-		w.once(func(r *http.Request) bool { return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/FlexFlows") }, emutest.Fault{Status: 400})
+		w.once(func(r *http.Request) bool {
+			return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/FlexFlows")
+		}, emutest.Fault{Status: 400})
 		r := w.must(back, apply.Partial)
 		if said := describe(r); !strings.Contains(said, "NOBODY ANSWERS "+id+": the address is disabled, and the flow did not take its place") {
 			t.Errorf("it does not say that nobody answers:\n%s", said)
