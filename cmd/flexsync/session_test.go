@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -99,5 +100,29 @@ func TestSessionAtRest(t *testing.T) {
 	}
 	if err := s.list(t.Context(), []*schema.Kind{schema.Flows}); err != nil || len(s.snapshot.Resources) != 3 {
 		t.Errorf("connected again: %v, %v", s.snapshot, err)
+	}
+}
+
+// TestComputeLetGo: where the YAML is wrong, the listing that was begun may go on when
+// the session is let go of.
+func TestComputeLetGo(t *testing.T) {
+	t.Parallel()
+	a := &app{stderr: &bytes.Buffer{}, now: time.Now, status: newStatus(time.Now, nil, nil), lookupEnv: func(string) (string, bool) { return "", false }}
+	account := filepath.Join(t.TempDir(), "account.json")
+	writeText(t, account, "{}")
+	wrong := errors.New("wrong")
+	for range 100 {
+		s, err := target{place: place{local: account}, timeout: time.Minute}.session(a, use{parallelism: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.compute(t.Context(), plan.Input{}, func(flowsOnly func()) (*schema.Config, error) {
+			flowsOnly()
+			return nil, wrong
+		})
+		if !errors.Is(err, wrong) {
+			t.Fatal(err)
+		}
+		s.client = nil
 	}
 }
