@@ -26,6 +26,7 @@ type app struct {
 	version   string
 	account   string         // of a fleet: what its messages are about; otherwise ""
 	files     *yamldoc.Files // the YAML that the run has read
+	fleets    map[string]fleetFile
 
 	status *status
 	logger *slog.Logger // nil without -v

@@ -30,7 +30,7 @@ func (f *baseFlags) check() error {
 // baseFleet reads the fleet file of --base. It returns what loads the base of an
 // account: the YAML of the account of the same name. Only a wrong command line is an
 // error: a file that is of no use is one to each account.
-func (f *planInput) baseFleet(ctx context.Context, members []*member) (func(*member) (*schema.Config, error), error) {
+func (f *planInput) baseFleet(ctx context.Context, a *app, members []*member) (func(*member) (*schema.Config, error), error) {
 	switch {
 	case len(f.Base) == 0:
 		return nil, nil
@@ -41,7 +41,7 @@ func (f *planInput) baseFleet(ctx context.Context, members []*member) (func(*mem
 	}
 	path := f.Base[0]
 	accounts := make(map[string]fleet.Account)
-	file, err := fleet.Read(path)
+	file, err := a.readFleet(path)
 	if err == nil {
 		for _, account := range file.Accounts {
 			accounts[account.Name] = account

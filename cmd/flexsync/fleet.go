@@ -96,7 +96,7 @@ func (f *fleetFlags) members(a *app, flags *accountFlags, conflicts []given) ([]
 	if err != nil {
 		return nil, inputError(fmt.Errorf("--account: %w", err), "")
 	}
-	file, err := fleet.Read(f.Fleet)
+	file, err := a.readFleet(f.Fleet)
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +126,28 @@ func (f *fleetFlags) members(a *app, flags *accountFlags, conflicts []given) ([]
 		members = append(members, m)
 	}
 	return members, nil
+}
+
+// readFleet reads a fleet file, once in a run. The caller may change what it gets.
+func (a *app) readFleet(path string) (*fleet.Fleet, error) {
+	read, ok := a.fleets[path]
+	if !ok {
+		if a.fleets == nil {
+			a.fleets = make(map[string]fleetFile)
+		}
+		read.fleet, read.err = fleet.Read(path)
+		a.fleets[path] = read
+	}
+	if read.err != nil {
+		return nil, read.err
+	}
+	return &fleet.Fleet{Accounts: slices.Clone(read.fleet.Accounts)}, nil
+}
+
+// fleetFile is a fleet file that the run has read, or why it cannot be used.
+type fleetFile struct {
+	fleet *fleet.Fleet
+	err   error
 }
 
 // inputOf says what the YAML of an account is read with.
@@ -291,7 +313,7 @@ func nowhere(members []*member) error {
 // planFleet reads and plans every account. seen gets each while all is known of it,
 // and lets go of what is not needed.
 func (f *planInput) planFleet(ctx context.Context, a *app, members []*member, atOnce int, use use, asJSON bool, seen func(*member) error) error {
-	base, err := f.baseFleet(ctx, members)
+	base, err := f.baseFleet(ctx, a, members)
 	if err != nil {
 		return err
 	}

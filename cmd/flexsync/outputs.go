@@ -11,7 +11,6 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"flexsync/internal/fleet"
 	"flexsync/internal/yamldoc"
 	"flexsync/schema"
 )
@@ -120,7 +119,7 @@ func (a *app) checkOutputs(command *kong.Node) error {
 		paths, bases, fleets = nil, nil, append(fleets, bases...)
 	}
 	for _, path := range fleets {
-		file, err := fleet.Read(path)
+		file, err := a.readFleet(path)
 		if err != nil {
 			reads = false // the command reports the error
 			continue
