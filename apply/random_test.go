@@ -21,7 +21,7 @@ import (
 
 var (
 	firstSeed = flag.Uint64("seed", 1, "first seed of TestRandomFaults")
-	seeds     = flag.Int("seeds", 300, "how many seeds TestRandomFaults tries")
+	seeds     = flag.Int("seeds", 100, "how many seeds TestRandomFaults and TestRandomMoves try")
 )
 
 // Whatever goes wrong, and however often: every report is true, nothing is

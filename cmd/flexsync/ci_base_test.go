@@ -64,6 +64,10 @@ func TestActionBase(t *testing.T) {
 		alone = "git -C clone remote remove origin\n"
 	)
 	mixed := plan.Origins{Config: 1, Drift: 2}
+	base := filepath.Join(t.TempDir(), "base") // all clone it, and change their clones only
+	if said, exit := newAction(t, nil).run(baseRepository, "BASE="+base, "OLD="+ciUpdate, "NEW="+ciNew); exit != 0 {
+		t.Fatal(said)
+	}
 	for name, test := range map[string]struct {
 		clone string
 		with  map[string]string
@@ -90,11 +94,7 @@ func TestActionBase(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newAction(t, nil)
-			base := filepath.Join(t.TempDir(), "base")
 			hooked := a.path("hooked")
-			if said, exit := a.run(baseRepository, "BASE="+base, "OLD="+ciUpdate, "NEW="+ciNew); exit != 0 {
-				t.Fatal(said)
-			}
 			if said, exit := a.run(test.clone, "BASE="+base, "NEW="+ciNew, "HOOKED="+hooked); exit != 0 {
 				t.Fatal(said)
 			}
