@@ -173,8 +173,8 @@ type walk struct {
 // (all YAML files below them, sorted; links are followed, hidden files and those in
 // except are skipped), and "-" for standard input. Without paths, exactly one of
 // defaults must exist in dir; a default that ends in a slash is a directory.
-func (files *Files) Find(paths []string, dir string, defaults, except []string) ([]Input, Problems) {
-	f := &finder{Files: files, seen: map[string]bool{}, skip: map[string]bool{}, walked: map[string]*walk{}}
+func (f *Files) Find(paths []string, dir string, defaults, except []string) ([]Input, Problems) {
+	search := &finder{Files: f, seen: map[string]bool{}, skip: map[string]bool{}, walked: map[string]*walk{}}
 	if len(paths) == 0 {
 		path, problem := defaultPath(dir, defaults)
 		if problem != nil {
@@ -183,27 +183,27 @@ func (files *Files) Find(paths []string, dir string, defaults, except []string) 
 		paths = []string{path}
 	}
 	for _, path := range except {
-		f.skip[f.realPath(path)] = true
+		search.skip[search.realPath(path)] = true
 	}
 	for _, path := range paths {
 		if path == "-" {
-			f.add(Input{Name: "<stdin>", Path: "-", stdin: true})
+			search.add(Input{Name: "<stdin>", Path: "-", stdin: true})
 			continue
 		}
 		info, err := os.Stat(path)
 		switch {
 		case err != nil:
-			f.unreadable(path, err, "pass a file, a directory, or - for standard input")
+			search.unreadable(path, err, "pass a file, a directory, or - for standard input")
 		case info.IsDir():
-			problems := len(f.problems)
-			if found := f.walk(path); !found && len(f.problems) == problems {
-				f.problem(path, "the directory has no *.yaml or *.yml file", "hidden files and directories are skipped")
+			problems := len(search.problems)
+			if found := search.walk(path); !found && len(search.problems) == problems {
+				search.problem(path, "the directory has no *.yaml or *.yml file", "hidden files and directories are skipped")
 			}
 		default:
-			f.add(Input{Name: path, Path: path})
+			search.add(Input{Name: path, Path: path})
 		}
 	}
-	return f.inputs, f.problems
+	return search.inputs, search.problems
 }
 
 // defaultPath is the path that is meant when none is given.
