@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"flexsync/apply"
@@ -287,8 +288,12 @@ func (c *applyCmd) waves(ctx context.Context, a *app, members []*member) {
 			continue
 		}
 		a.each(wave, c.AtOnce, func(m *member) error {
-			if m.report != nil {
-				return nil // it has no changes
+			switch {
+			case m.report != nil: // it has no changes
+				return nil
+			case ctx.Err() != nil: // it had to wait for others of its wave
+				m.skipped = true
+				return nil
 			}
 			err := m.result.connect(m.app)
 			if err == nil {
@@ -312,12 +317,13 @@ func (c *applyCmd) waves(ctx context.Context, a *app, members []*member) {
 // endFleet ends an apply of a fleet with its report. stopped says that nothing was
 // begun.
 func (c *applyCmd) endFleet(ctx context.Context, a *app, members []*member, stopped bool) error {
-	asJSON, skipped := c.Format == "json", false
+	asJSON := c.Format == "json"
+	var skipped []string
 	for _, m := range members {
 		if !m.skipped {
 			continue
 		}
-		skipped = true
+		skipped = append(skipped, m.Name)
 		if m.out.Reset(); asJSON {
 			if err := m.app.writeDocument(skippedDocument{plan.FormatVersion, "skipped", m.result.plan.AccountSID}); err != nil {
 				return err
@@ -325,7 +331,7 @@ func (c *applyCmd) endFleet(ctx context.Context, a *app, members []*member, stop
 		}
 	}
 	code := a.end(ctx, members, asJSON)
-	if ctx.Err() != nil && skipped && !stopped {
+	if ctx.Err() != nil && len(skipped) > 0 && !stopped {
 		code = exitInterrupted
 	}
 	markdown := render.FleetReportMarkdown
@@ -351,7 +357,11 @@ func (c *applyCmd) endFleet(ctx context.Context, a *app, members []*member, stop
 	case c.Format == "markdown":
 		err = written(markdown(a.stdout, c.Fleet, all, c.fleetMarkdown(a)))
 	case !stopped:
-		_, err = fmt.Fprintf(a.stdout, "\nFleet: %s.\n", counts)
+		text := "\n"
+		if len(skipped) > 0 {
+			text += "Skipped: " + strings.Join(skipped, ", ") + ".\n"
+		}
+		_, err = fmt.Fprintf(a.stdout, "%sFleet: %s.\n", text, counts)
 		err = written(err)
 	}
 	return a.outcome(ctx, code, errors.Join(err, c.summariseFleet(ctx, a, c.Fleet, members, markdown)))
