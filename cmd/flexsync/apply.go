@@ -210,7 +210,8 @@ func (c *applyCmd) session(ctx context.Context, a *app) (*session, error) {
 	return c.saved(ctx, a, p, how)
 }
 
-// saved compares a saved plan with the account.
+// saved compares a saved plan with the account. With an error, too, the session is that
+// of the account, unless it is nil.
 func (c *applyCmd) saved(ctx context.Context, a *app, p *plan.Plan, how use) (*session, error) {
 	s, err := c.accountFlags.session(a, how)
 	if err != nil {
@@ -230,7 +231,7 @@ func (c *applyCmd) saved(ctx context.Context, a *app, p *plan.Plan, how use) (*s
 		return s, nil
 	}
 	if s.snapshot, err = state.Read(ctx, s.client, p.Kinds()); err != nil {
-		return nil, err
+		return s, err
 	}
 	listed := schema.Flows
 	if kinds := p.Kinds(); len(kinds) > 0 {
@@ -248,7 +249,7 @@ func (c *applyCmd) saved(ctx context.Context, a *app, p *plan.Plan, how use) (*s
 	}
 	var missing *plan.MissingSecretsError
 	if errors.As(err, &missing) {
-		return nil, inputError(err, "set "+schema.SecretPrefix+missing.Names[0]+" as it was when the plan was made")
+		return s, inputError(err, "set "+schema.SecretPrefix+missing.Names[0]+" as it was when the plan was made")
 	}
 	if err == nil && len(moved) > 0 {
 		err = c.stale(ctx, a, p, what, moved)

@@ -245,8 +245,9 @@ func fleetStatus(members []*member, code int, otherwise string) string {
 const refuseSameAccount = "same-account"
 
 // sameAccount refuses a fleet of which two entries turn out to be one account.
-// Embedded accounts are told apart by their files: their SIDs mean nothing.
-func (a *app) sameAccount(members []*member, asJSON bool) error {
+// Embedded accounts are told apart by their files: their SIDs mean nothing. What is
+// wrong with single accounts is said, too.
+func (a *app) sameAccount(ctx context.Context, members []*member, asJSON bool) error {
 	var refusals []plan.Notice
 	first := make(map[string]*member)
 	for _, m := range members {
@@ -264,12 +265,14 @@ func (a *app) sameAccount(members []*member, asJSON bool) error {
 		}
 		first[key] = m
 	}
-	if len(refusals) == 0 {
+	if len(refusals) == 0 || ctx.Err() != nil { // an interrupted run writes nothing
 		return nil
 	}
+	a.end(ctx, members, false)
 	for _, r := range refusals {
 		a.say("%s: refused (%s): %s; nothing was changed", safetext.Line(r.Source.String()), r.Code, safetext.Line(r.Message))
 	}
+	a.hint("correct where the credentials of one come from, or remove it")
 	if asJSON {
 		if err := a.writeRefused("", refusals); err != nil {
 			return err
@@ -331,7 +334,7 @@ func (f *planInput) planFleet(ctx context.Context, a *app, members []*member, at
 		}
 		return m.seen(err, seen)
 	})
-	if err := a.sameAccount(members, asJSON); err != nil {
+	if err := a.sameAccount(ctx, members, asJSON); err != nil {
 		return err
 	}
 	return nowhere(members)

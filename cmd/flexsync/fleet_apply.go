@@ -207,7 +207,7 @@ func (c *applyCmd) compareFleet(ctx context.Context, a *app, members []*member, 
 		}
 		return m.seen(err, seen)
 	})
-	return a.sameAccount(members, c.Format == "json")
+	return a.sameAccount(ctx, members, c.Format == "json")
 }
 
 // of is the command for one account alone.

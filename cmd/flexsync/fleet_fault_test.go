@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -26,6 +27,8 @@ type servedFleet struct {
 	dir, url string
 	env      map[string]string
 	accounts map[string]*emutest.Server
+
+	open, most atomic.Int64 // connections, and how many of them there were at once
 }
 
 // serveFleet serves accounts, each of which is in a wave. seeds and faults are those of
@@ -50,10 +53,21 @@ func serveFleet(t *testing.T, waves map[string]int, seeds map[string]string, fau
 		f.env[prefix+"ACCOUNT_SID"], f.env[prefix+"AUTH_TOKEN"] = sid, name+"-token"
 		file += fmt.Sprintf("  %s: {paths: [flows.yaml], credentials: %s, wave: %d}\n", name, strings.ToUpper(name), waves[name])
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, _, _ := r.BasicAuth()
 		bySID[user].ServeHTTP(w, r)
 	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			if n := f.open.Add(1); n > f.most.Load() {
+				f.most.Store(n)
+			}
+		case http.StateClosed:
+			f.open.Add(-1)
+		}
+	}
+	server.Start()
 	t.Cleanup(server.Close)
 	f.url = server.URL
 	writeText(t, filepath.Join(f.dir, "fleet.yaml"), file)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -88,6 +89,69 @@ func TestFleetCredentials(t *testing.T) {
 	for _, name := range names {
 		if asked[name] == 0 {
 			t.Errorf("%s was not asked", name)
+		}
+	}
+}
+
+// TestFleetSameAccount holds that a fleet with two entries for one account is refused
+// as a whole, also if one of them cannot be read, and that this hides no other error.
+func TestFleetSameAccount(t *testing.T) {
+	t.Parallel()
+	f := serveFleet(t, map[string]int{"a": 1, "b": 1, "bad": 1, "other": 2}, nil, nil)
+	saved := filepath.Join(f.dir, "fleet.plan")
+	if code, _, stderr := runWith(t, f.env, f.args("plan", "--out", saved)...); code != exitOK {
+		t.Fatalf("plan: exit %d\n%s", code, stderr)
+	}
+	f.env["BAD_TWILIO_AUTH_TOKEN"] = "another-token"
+	for name, token := range map[string]string{"right": f.env["A_TWILIO_AUTH_TOKEN"], "wrong": "another-token"} {
+		f.env["B_TWILIO_ACCOUNT_SID"], f.env["B_TWILIO_AUTH_TOKEN"] = f.env["A_TWILIO_ACCOUNT_SID"], token
+		for _, args := range [][]string{{"plan"}, {"apply", "--dry-run"}, {"apply", "--yes"}, {"apply", "--yes", "--keep-going"}} {
+			code, stdout, stderr := runWith(t, f.env, f.args(append(args, "--format", "json")...)...)
+			if code != exitRefused || !strings.Contains(stdout, `"code": "same-account"`) {
+				t.Errorf("%s token, %q: exit %d\n%s", name, args, code, stdout)
+			}
+			if !strings.Contains(stderr, "flexsync: bad: ") || !strings.Contains(stderr, "fleet.yaml:4: refused (same-account): a and b are the same account: "+f.env["A_TWILIO_ACCOUNT_SID"]+"; nothing was changed\n    correct ") {
+				t.Errorf("%s token, %q: it says\n%s", name, args, stderr)
+			}
+		}
+	}
+	// With a saved plan, the wrong account is one more thing that is wrong.
+	code, _, stderr := runWith(t, f.env, f.args("apply", "--yes", "--keep-going", "--plan", saved)...)
+	if code != exitRefused || !strings.Contains(stderr, "refused (same-account)") {
+		t.Errorf("a saved plan: exit %d\n%s", code, stderr)
+	}
+	for name := range f.accounts {
+		if n := f.writes(name); n > 0 {
+			t.Errorf("%s got %d writes", name, n)
+		}
+	}
+}
+
+// TestFleetConnections holds that a run over many accounts keeps connections only to
+// those under way, also when it fails.
+func TestFleetConnections(t *testing.T) {
+	t.Parallel()
+	const accounts, atOnce = 64, 2
+	waves := make(map[string]int)
+	for i := range accounts {
+		waves[fmt.Sprintf("a%d", i)] = 1
+	}
+	f := serveFleet(t, waves, nil, nil)
+	saved := filepath.Join(f.dir, "fleet.plan")
+	for _, args := range [][]string{{"list"}, {"plan", "--out", saved}, {"apply", "--plan", saved, "--yes"}, {"apply", "--yes"}, {"plan", "--only", "None"}, {"list", "wrong token"}, {"plan", "wrong token"}, {"apply", "--yes", "wrong token"}, {"apply", "--plan", saved, "--yes", "wrong token"}} {
+		what := fmt.Sprint(args)
+		if last := len(args) - 1; args[last] == "wrong token" {
+			args = args[:last]
+			for name := range f.env {
+				if strings.HasSuffix(name, "TOKEN") {
+					f.env[name] = "another-token"
+				}
+			}
+		}
+		f.most.Store(0)
+		_, _, stderr := runWith(t, f.env, f.args(append(args, "--at-once", strconv.Itoa(atOnce))...)...)
+		if n := f.most.Load(); n == 0 || n > accounts/2 {
+			t.Errorf("%s: %d connections at once\n%.300s", what, n, stderr)
 		}
 	}
 }

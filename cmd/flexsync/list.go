@@ -49,6 +49,7 @@ func (c *listCmd) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	defer s.client.CloseIdle()
 	if err := s.list(ctx, c.kinds()); err != nil {
 		return err
 	}
