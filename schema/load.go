@@ -29,6 +29,7 @@ type Options struct {
 	// then with LookupEnv. VarFiles are paths of flat YAML mappings.
 	Vars     map[string]string
 	VarFiles []string
+	Fleet    bool // they are those of an account in a fleet file
 	// LookupEnv is called with FLEXSYNC_VAR_<name> and FLEXSYNC_SECRET_<name> and
 	// nothing else, by several goroutines at once. It may be nil.
 	LookupEnv func(string) (string, bool)
@@ -76,7 +77,7 @@ func Load(paths []string, opts Options) (*Config, error) {
 		return nil, err
 	}
 	vars := &yamldoc.Variables{
-		Flags: opts.Vars, Files: varFiles, LookupEnv: opts.LookupEnv,
+		Flags: opts.Vars, Files: varFiles, Fleet: opts.Fleet, LookupEnv: opts.LookupEnv,
 		EnvPrefix: EnvPrefix, SecretPrefix: SecretPrefix, Secrets: make(map[string]bool, len(opts.Secrets)),
 		// Without one of the files, every variable of it would be unset.
 		Lenient: opts.AllowUnset || len(problems) > 0,

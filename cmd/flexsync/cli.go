@@ -58,6 +58,7 @@ type inputFlags struct {
 	SecretVar []string `sep:"none" placeholder:"NAME" group:"selection" help:"Hide this YAML variable, and every value that holds it, in all output (repeatable)."`
 	VarFile   []string `sep:"none" placeholder:"FILE" file:"vars" group:"selection" help:"Read variables from a flat YAML file (repeatable; later files win)."`
 
+	fleet        bool         // they are those of an account in a fleet file
 	unusedSecret func(string) // see schema.Options
 	release      func()       // ends hold; nil without
 }

@@ -152,7 +152,7 @@ type fleetFile struct {
 
 // inputOf says what the YAML of an account is read with.
 func inputOf(account fleet.Account) (f inputFlags) {
-	f.VarFile = account.VarFiles
+	f.VarFile, f.fleet = account.VarFiles, true
 	for name, value := range account.Vars {
 		f.Var = append(f.Var, name+"="+value)
 	}

@@ -29,7 +29,7 @@ func (f *inputFlags) load(ctx context.Context, a *app, paths []string, allowUnse
 		}
 		vars[name] = value
 	}
-	opts := schema.Options{Vars: vars, VarFiles: f.VarFile, LookupEnv: a.lookupEnv, Secrets: f.SecretVar, UnusedSecret: f.unusedSecret, FlowsOnly: flowsOnly, AllowUnset: allowUnset, Stdin: a.stdin, Files: a.files}
+	opts := schema.Options{Vars: vars, VarFiles: f.VarFile, Fleet: f.fleet, LookupEnv: a.lookupEnv, Secrets: f.SecretVar, UnusedSecret: f.unusedSecret, FlowsOnly: flowsOnly, AllowUnset: allowUnset, Stdin: a.stdin, Files: a.files}
 	typed := slices.Contains(paths, "-") && isTerminal(a.stdin)
 	if typed {
 		defer a.status.hide()()

@@ -15,6 +15,9 @@ import (
 type Variables struct {
 	Flags map[string]string
 	Files []VarFile
+	// Fleet says that Flags and Files are those of an account in a fleet file, and not of
+	// the command line.
+	Fleet bool
 	// LookupEnv is called with a prefix and the name, and nothing else. It may be nil.
 	LookupEnv func(string) (string, bool)
 	EnvPrefix string
@@ -62,6 +65,9 @@ func (v *Variables) lookup(name string) (value string, secret, set bool) {
 // unset says where a variable was looked for.
 func (v *Variables) unset(name string) Complaint {
 	places := []string{"--var"}
+	if v.Fleet {
+		places[0] = "the account's vars"
+	}
 	known := slices.Collect(maps.Keys(v.Flags))
 	for _, f := range slices.Backward(v.Files) {
 		places = append(places, f.name)
@@ -85,7 +91,11 @@ func (v *Variables) unset(name string) Complaint {
 
 // howToSet is what to do about a variable that is not set.
 func (v *Variables) howToSet(name string) string {
-	how := fmt.Sprintf("set it with --var %s=VALUE, in a --var-file, or in %s%s", name, v.EnvPrefix, name)
+	where := fmt.Sprintf("with --var %s=VALUE, in a --var-file", name)
+	if v.Fleet {
+		where = "in vars or var_files of the account in the fleet file"
+	}
+	how := fmt.Sprintf("set it %s, or in %s%s", where, v.EnvPrefix, name)
 	if v.SecretPrefix != "" {
 		how += fmt.Sprintf(" (a secret: in %s%s, not empty)", v.SecretPrefix, name)
 	}
