@@ -87,7 +87,10 @@ func (c *applyCmd) readFleet(ctx context.Context, members []*member) (map[string
 	case doc.FormatVersion != plan.FormatVersion:
 		return nil, &plan.DamagedError{Reason: fmt.Sprintf("it does not have format_version %d", plan.FormatVersion)}
 	case doc.Digest == "":
-		return nil, &plan.DamagedError{Reason: "it is not the plan of a fleet"}
+		if _, err := plan.Read(data); err != nil {
+			return nil, err
+		}
+		return nil, inputError(errors.New("the saved plan is that of one account"), "apply it without --fleet, or make a new plan of the fleet")
 	case doc.Digest != digestOf(doc.Accounts):
 		return nil, &plan.DamagedError{Reason: "its digest does not match its contents"}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -78,18 +79,26 @@ func (a *app) notYAML(problems yamldoc.Problems) yamldoc.Problems {
 	return found
 }
 
-// recognise returns the problem of a saved plan or an account file that is given
-// in place of YAML, or nil.
+// accountsRE is the key of a fleet file that no other YAML has.
+var accountsRE = regexp.MustCompile(`(?m)^accounts:`)
+
+// recognise returns the problem of a saved plan, an account file or a fleet file that
+// is given in place of YAML, or nil.
 func recognise(path string, data []byte) *yamldoc.Problem {
 	var doc struct {
-		Version    any             `json:"version"`
-		PlanDigest string          `json:"plan_digest"`
-		Flows      json.RawMessage `json:"flows"`
+		Version     any             `json:"version"`
+		PlanDigest  string          `json:"plan_digest"`
+		FleetDigest string          `json:"fleet_digest"`
+		Flows       json.RawMessage `json:"flows"`
 	}
 	p := yamldoc.Problem{Pos: yamldoc.Pos{File: path, Line: 1, Column: 1}}
-	switch {
-	case json.Unmarshal(data, &doc) != nil:
+	switch err := json.Unmarshal(data, &doc); {
+	case err != nil && accountsRE.Match(data):
+		p.Message, p.Hint = "this is a fleet file: it holds no flows", "pass it with --fleet "+shellWord(path)
+	case err != nil:
 		return nil
+	case doc.FleetDigest != "":
+		p.Message, p.Hint = "this is a saved plan, not YAML", "pass it with --plan, and the fleet file too: flexsync apply --fleet FILE --plan "+shellWord(path)
 	case doc.PlanDigest != "":
 		p.Message, p.Hint = "this is a saved plan, not YAML", "pass it with --plan: flexsync apply --plan "+shellWord(path)
 	case doc.Version == nil && doc.Flows != nil:
