@@ -226,6 +226,44 @@ func TestActionFleetApply(t *testing.T) {
 	}
 }
 
+// TestWorkflowDriftFleet compares a fleet with main as the nightly workflow does: one
+// issue has what was changed by hand in each account, and the YAML that keeps it.
+func TestWorkflowDriftFleet(t *testing.T) {
+	t.Parallel()
+	needs(t, "git")
+	var w ghWorkflow
+	readYAML(t, "examples/ci/github/drift.yml", &w)
+	steps := w.Jobs["drift"].Steps
+	a := newAction(t, nil)
+	a.program("gh", "shift\ncase $1 in --paginate) echo '[]' ;; esac\nfor arg; do case $arg in body=@*) cp \"${arg#body=@}\" issue.md ;; esac; done\n")
+	a.fleet()
+	if said, exit := a.run("git init -q\ngit add fleet.yaml flows.yaml\ngit -c user.name=x -c user.email=x@example.com commit -q -m main\n"); exit != 0 {
+		t.Fatal(said)
+	}
+	with := map[string]string{"fleet": "fleet.yaml"}
+	for name, value := range steps[len(steps)-2].With {
+		if name != "paths" {
+			with[name] = fmt.Sprint(value)
+		}
+	}
+	outputs, exit := a.flexsync(with)
+	if exit != exitOK || outputs["has-changes"] != "true" {
+		t.Fatalf("exit %d\n%s", exit, &a.log)
+	}
+	if said, exit := a.run(steps[len(steps)-1].Run, "CHANGES=true", "MARKDOWN="+outputs["markdown-file"]); exit != 0 {
+		t.Fatal(said)
+	}
+	issue := a.read("issue.md")
+	if !strings.HasPrefix(issue, ciFleetMarker+"\n") {
+		t.Errorf("no marker:\n%s", issue)
+	}
+	for _, want := range []string{"\nOrigin: 6 drift.\n", "| `early` |", "| `late` |", "<summary>YAML that adopts the drift: remote</summary>"} {
+		if !strings.Contains(issue, want) {
+			t.Errorf("the issue has no %q:\n%s", want, issue)
+		}
+	}
+}
+
 // TestActionFleetMarker holds that the marker of a run without a plan is that of one
 // with a plan, whatever the fleet file is called.
 func TestActionFleetMarker(t *testing.T) {
