@@ -25,7 +25,7 @@ var Addresses = newKind(Kind{
 			words: map[string]string{
 				"facebook": typeMessenger, "fb": typeMessenger, "text": typeSMS, "web": typeChat, "webchat": typeChat, "wa": typeWhatsApp, "mail": "email",
 			},
-			hints: map[string]string{"voice": noAddressCalls, "phone": noAddressCalls, "call": noAddressCalls},
+			hints: map[string]string{"voice": noAddressCalls, "phone": noAddressCalls, "call": noAddressCalls, "line": noAddress, "custom": noAddress},
 			Doc:   "The channel that messages arrive on."},
 		{Path: "address_country", Form: "AddressCountry", Type: String, Immutable: true, Left: true,
 			Doc:  "The country of a short code, as two capital letters (ISO 3166-1); if omitted, it stays as it is in the account.",
@@ -75,7 +75,10 @@ var Addresses = newKind(Kind{
 	},
 }, "address", "auto_creation.type", "auto_creation.enabled", "type", "address")
 
-const noAddressCalls = "addresses do not handle calls"
+const (
+	noAddressCalls = "addresses do not handle calls"
+	noAddress      = "no address is for this channel: keep it a flow"
+)
 
 // The auto-creation types beside [Studio], the variants of addresses.
 const (
@@ -128,14 +131,14 @@ func lintAddress(o *Object, warn func(f *Field, code, message string)) {
 	switch {
 	case address == "":
 	case typ == typeSMS && !e164RE.MatchString(address) && !shortCodeRE.MatchString(address):
-		warn(k.ID, "identity-format", fmt.Sprintf("address %s is neither an E.164 number like +15551230000 nor a short code", yamldoc.Quote(address)))
+		warn(k.ID, "identity-format", "it is neither an E.164 number like +15551230000 nor a short code")
 	case typ == typeWhatsApp && !e164RE.MatchString(number):
-		warn(k.ID, "identity-format", fmt.Sprintf("address %s has no E.164 number after whatsapp:, as in whatsapp:+15551230000", yamldoc.Quote(address)))
+		warn(k.ID, "identity-format", "it has no E.164 number after whatsapp:, as in whatsapp:+15551230000")
 	case typ == typeMessenger && strings.TrimSpace(number) == "":
-		warn(k.ID, "identity-format", fmt.Sprintf("address %s has no page ID after messenger:", yamldoc.Quote(address)))
+		warn(k.ID, "identity-format", "it has no page ID after messenger:")
 	}
 	if s := o.Text(country); s != "" && e164RE.MatchString(number) {
-		warn(country, "address-country", fmt.Sprintf("address_country %s is only for short codes, and %s is an E.164 number", s, yamldoc.Quote(number)))
+		warn(country, "address-country", fmt.Sprintf("address_country %s is only for short codes, and this is an E.164 number", s))
 	}
 }
 

@@ -106,7 +106,7 @@ func (f *Field) wrongWord(s string) complaint {
 	switch {
 	case near != "":
 		c.Message += "; did you mean " + near + "?"
-	case bare != "" && f.otherwise != "":
+	case bare != "":
 		c.Hint = cmp.Or(f.hints[bare], f.otherwise)
 	case s == "":
 		c.Hint = "write one of them, or omit the key"
