@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -213,19 +214,39 @@ func TestMove(t *testing.T) {
 		w.mustHave("Old off, " + id + " on")
 		settled(w)
 	})
-	bubble(t, "a kill before the address", func(t *testing.T) {
-		w := newMoving(t, held, old)
-		w.once(func(r *http.Request) bool {
-			if isAddressCreate(r) {
-				w.cut = true // under the world's lock
-				return true
+	bubble(t, "a kill at each request from the first write on", func(t *testing.T) {
+		var left []string
+		for moment, hit := 1, true; hit; moment++ {
+			for _, lost := range []emutest.Fault{{DropBefore: true}, {DropAfter: true}} {
+				hit = false
+				w := newMoving(t, held, old)
+				writes := false
+				n := 0
+				w.setFault(func(r *http.Request) emutest.Fault {
+					writes = writes || r.Method != http.MethodGet
+					if writes {
+						n++
+					}
+					if n != moment || hit {
+						return emutest.Fault{}
+					}
+					hit, w.cut = true, true // under the world's lock
+					return lost
+				})
+				w.apply(t.Context(), want)
+				left = append(left, w.has())
+				w.setFault(nil)
+				w.setCut(false)
+				w.apply(t.Context(), want)
+				w.mustHave(id + " on")
+				w.must(want, apply.Unchanged)
 			}
-			return false
-		}, emutest.Fault{DropBefore: true})
-		w.apply(t.Context(), want)
-		w.mustHave("Old off")
-		w.setCut(false)
-		settled(w)
+		}
+		for _, state := range []string{"Old on", "Old off", "Old off, " + id + " on", id + " on"} {
+			if !slices.Contains(left, state) {
+				t.Errorf("no kill leaves %s, but %q", state, left)
+			}
+		}
 	})
 	bubble(t, "the flow cannot be deleted", func(t *testing.T) {
 		w := newMoving(t, held, old)
