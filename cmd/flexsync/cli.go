@@ -163,7 +163,7 @@ func newParser(cli *grammar, options ...kong.Option) (*kong.Kong, error) {
 	})
 	parser, err := kong.New(cli, append([]kong.Option{
 		kong.Name("flexsync"),
-		kong.Description("Keeps the Flex Flows of a Twilio account equal to YAML files."),
+		kong.Description("Keeps the Flex Flows and Conversations Addresses of a Twilio account equal to YAML files."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 100}),
 		kong.ExplicitGroups(groups),
 		kong.Help(func(options kong.HelpOptions, at *kong.Context) error {

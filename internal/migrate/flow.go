@@ -155,7 +155,7 @@ func (f *flow) findAddress(identity string) {
 		f.address = identity
 	case f.channel == "whatsapp" && numberRE.MatchString(identity), f.channel == "facebook" && digitsRE.MatchString(identity):
 		f.address = prefix + identity
-		f.note("%s is new: an address needs it.", prefix)
+		f.note("The prefix %s is new: an address needs it.", prefix)
 	case strings.HasPrefix(identity, "${"):
 		f.address = identity
 		f.note("If the value does not begin with %s, write %s%s.", prefix, prefix, identity)
