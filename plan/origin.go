@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -65,19 +66,47 @@ func (c *Change) same() sameChange {
 	return s
 }
 
+// edits is the SID of what a change updates or, by its create, replaces; or "".
+func (c *Change) edits() string {
+	if c.Action == Update && c.Step == "" {
+		return c.SID
+	}
+	return c.Replaces
+}
+
+// FieldsFrom returns the fields of the create of a replacement as if it updated what
+// it replaces.
+func (c *Change) FieldsFrom(replaced *schema.Object) (fields []FieldChange) {
+	for f := range c.Kind.In(schema.Differ(replaced, c.After)) {
+		change := FieldChange{Path: f.Path, Before: replaced.Get(f), After: c.After.Get(f), Origin: c.Origin}
+		if c.Origin == Both {
+			change.Origin = ""
+			if i := slices.IndexFunc(c.Fields, func(of FieldChange) bool { return of.Path == f.Path }); i >= 0 {
+				change.Origin = c.Fields[i].Origin
+			}
+		}
+		fields = append(fields, change)
+	}
+	return fields
+}
+
 // SetOrigins sets the origin of each change, each field and each kept resource, and
 // counts them. base is the plan of the base against the same snapshot; whether it is
 // refused makes no difference.
 func (p *Plan) SetOrigins(base *Plan) {
 	of := make(map[sameChange]*Change, len(base.Changes))
+	edits := make(map[string]*Change) // one plan may update what the other replaces
 	for i := range base.Changes {
 		c := &base.Changes[i]
 		of[c.same()] = c
+		if sid := c.edits(); sid != "" {
+			edits[sid] = c
+		}
 	}
 	p.Origins = &Origins{}
 	for i := range p.Changes {
 		c := &p.Changes[i]
-		c.setOrigin(of[c.same()])
+		c.setOrigin(cmp.Or(of[c.same()], edits[c.edits()]))
 		if c.Step == "" {
 			p.Origins.count(c.Origin)
 		}
@@ -100,6 +129,9 @@ func (c *Change) setOrigin(base *Change) {
 	after := make(map[string]schema.Value)
 	if base != nil {
 		for _, f := range base.Fields {
+			if c.Action == Update && f.After == c.Before.Get(c.Kind.Field(f.Path)) {
+				continue // a create that replaces sets all fields
+			}
 			after[f.Path] = f.After
 		}
 	}

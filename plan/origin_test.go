@@ -117,6 +117,18 @@ func TestOrigins(t *testing.T) {
 		{name: "a replaced address", base: list(declareAddress("+1", country("GB"))), config: list(declareAddress("+1", country("US"))), have: []state.Resource{haveAddress(1, "+1", country("GB"))}, want: []string{"config create +1", "config delete +1"}},
 		{name: "an address replaced by hand", base: list(declareAddress("+1", country("US"))), config: list(declareAddress("+1", country("US"))), have: []state.Resource{haveAddress(1, "+1", country("GB"))}, want: []string{"drift create +1", "drift delete +1"}},
 		{
+			name: "an address edited by hand, and replaced", base: list(declareAddress("+1", country("US"))), config: list(declareAddress("+1", country("GB"))), have: []state.Resource{haveAddress(1, "+1", country("US"), addressOff)},
+			want: []string{"both create +1", "config delete +1"},
+		},
+		{
+			name: "an address replaced by hand, and the replacement adopted and edited", base: list(declareAddress("+1", country("US"))), config: list(declareAddress("+1", country("GB"), addressOff)), have: []state.Resource{haveAddress(1, "+1", country("GB"))},
+			want: []string{"config update +1"},
+		},
+		{
+			name: "an address replaced and edited by hand, and the replacement adopted", base: list(declareAddress("+1", country("US"))), config: list(declareAddress("+1", country("GB"))), have: []state.Resource{haveAddress(1, "+1", country("GB"), addressOff)},
+			want: []string{"drift update +1"},
+		},
+		{
 			name: "an address replaced by hand, and edited", base: list(declareAddress("+1", country("US"))), config: list(declareAddress("+1", country("US"), addressOff)), have: []state.Resource{haveAddress(1, "+1", country("GB"))},
 			want: []string{"both create +1", "drift delete +1"},
 		},

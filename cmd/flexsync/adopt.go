@@ -39,11 +39,8 @@ func (s *session) adopt(ctx context.Context) ([]byte, error) {
 			continue
 		}
 		if c.Replaces != "" { // it is an update, but for the API
+			c.Fields = c.FieldsFrom(replaced[c.Replaces])
 			c.Action, c.SID, c.Before = plan.Update, c.Replaces, replaced[c.Replaces]
-			c.Fields = nil
-			for f := range c.Kind.In(schema.Differ(c.Before, c.After)) {
-				c.Fields = append(c.Fields, plan.FieldChange{Path: f.Path, Before: c.Before.Get(f), After: c.After.Get(f), Origin: c.Origin})
-			}
 		}
 		if c.Step != "" || c.CopyOf != "" || !drifts(&c) {
 			continue
@@ -111,6 +108,9 @@ func (a *adoption) change(ctx context.Context, c *plan.Change) error {
 		a.notes = append(a.notes, fmt.Sprintf("# Deleted in the account: remove %s, at %s", safetext.Quote(c.ID), declaredAt(c)))
 		return nil
 	case plan.Delete:
+		if c.MovedTo != "" {
+			return a.created(c.SID, c.Before, fmt.Sprintf("It has the identity of address %s: only one of the two may be enabled.", safetext.Quote(c.MovedTo)))
+		}
 		return a.created(c.SID, c.Before)
 	}
 	item, err := a.written(ctx, c)
@@ -130,13 +130,13 @@ func (a *adoption) change(ctx context.Context, c *plan.Change) error {
 	return nil
 }
 
-// created adds a resource that was created by hand.
-func (a *adoption) created(sid string, o *schema.Object) error {
+// created adds a resource that was created by hand, with more to say of it.
+func (a *adoption) created(sid string, o *schema.Object, more ...string) error {
 	item, err := a.exported(sid, o)
 	if item == nil {
 		return err
 	}
-	a.add(o.Kind, item, append([]string{"New: " + safetext.Line(sid)}, a.secrets(o)...)...)
+	a.add(o.Kind, item, slices.Concat([]string{"New: " + safetext.Line(sid)}, more, a.secrets(o))...)
 	return nil
 }
 
@@ -175,7 +175,22 @@ func writeAdopted(w io.Writer, members []*member) error {
 
 // drifts reports whether a change puts back something that was changed by hand.
 func drifts(c *plan.Change) bool {
-	return c.Origin == plan.Drift || c.Action == plan.Update && slices.ContainsFunc(c.Fields, func(f plan.FieldChange) bool { return f.Origin == plan.Drift })
+	if c.Action == plan.Update {
+		return slices.ContainsFunc(c.Fields, func(f plan.FieldChange) bool { return f.Origin == plan.Drift })
+	}
+	return c.Origin == plan.Drift || c.Origin == plan.Both
+}
+
+// sayNotices says on stderr what the YAML has no place for: warnings, one of which may
+// be that the base is of no use, and refusals.
+func (a *app) sayNotices(p *plan.Plan) {
+	p = p.Masked()
+	for _, n := range p.Warnings {
+		a.say("warning (%s): %s", n.Code, safetext.Line(n.Message))
+	}
+	for _, n := range p.Refusals {
+		a.say("refused (%s): %s", n.Code, safetext.Line(n.Message))
+	}
 }
 
 // declaredAt is where a resource is declared, as FILE:LINE.

@@ -439,7 +439,9 @@ func (c *planCmd) runFleet(ctx context.Context, a *app) error {
 		}
 		var err error
 		if c.Adopt {
-			m.result.adopted, err = m.result.adopt(ctx)
+			if m.result.adopted, err = m.result.adopt(ctx); c.Format == "text" {
+				m.app.sayNotices(m.result.plan)
+			}
 		}
 		m.result.rest(p.Outline(), false)
 		return err
@@ -447,7 +449,9 @@ func (c *planCmd) runFleet(ctx context.Context, a *app) error {
 	if err := c.planFleet(ctx, a, members, c.AtOnce, use{}, asJSON, seen); err != nil {
 		return err
 	}
-	if c.adopt = c.Adopt; c.adopt && !slices.ContainsFunc(members, func(m *member) bool { return m.result != nil && len(m.result.adopted) > 0 }) {
+	if c.adopt = c.Adopt; c.adopt && !slices.ContainsFunc(members, func(m *member) bool {
+		return m.result != nil && (len(m.result.adopted) > 0 || m.result.plan.Origins == nil)
+	}) {
 		a.say("there is no drift to adopt")
 	}
 	// Errors are said after the result, as those of one account are.

@@ -53,7 +53,10 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		c.outputFlags.adopt = true
-		if len(s.adopted) == 0 {
+		if c.Format == "text" {
+			a.sayNotices(s.plan)
+		}
+		if len(s.adopted) == 0 && s.plan.Origins != nil {
 			a.say("there is no drift to adopt")
 		}
 	}

@@ -138,7 +138,7 @@ const driftHeading = "Drift: changed in the account by hand; apply puts it back"
 // origin marks a field of a change whose fields have several origins. A value that
 // has a # is in quotes, so the mark cannot be taken for a part of it.
 func origin(c *shownChange, f *plan.FieldChange) string {
-	if c.Origin != plan.Both || f.Origin == "" || c.Action != plan.Update {
+	if c.Origin != plan.Both || f.Origin == "" || !c.updates() {
 		return ""
 	}
 	return "  # " + safetext.Line(string(f.Origin))
@@ -260,7 +260,7 @@ func notes(c *shownChange) []span {
 	}
 	switch {
 	case c.Origin != plan.Both:
-	case c.Action == plan.Create:
+	case !c.updates():
 		said = append(said, plain("deleted in the account by hand, and edited here"))
 	default:
 		said = append(said, plain("also changed in the account by hand"))
@@ -288,11 +288,7 @@ func (c *shownChange) fields() []plan.FieldChange {
 	if c.replaced == nil {
 		return c.Fields
 	}
-	var fields []plan.FieldChange
-	for f := range c.Kind.In(schema.Differ(c.replaced, c.After)) {
-		fields = append(fields, plan.FieldChange{Path: f.Path, Before: c.replaced.Get(f), After: c.After.Get(f)})
-	}
-	return fields
+	return c.FieldsFrom(c.replaced)
 }
 
 // updates reports whether fields have a value before and one after.
