@@ -979,6 +979,10 @@ func TestGitLabDeploy(t *testing.T) {
 	if err := json.Unmarshal([]byte(data), &report); err != nil || len(report) == 0 || report[0].Location.Path != "flows.yaml" {
 		t.Errorf("%v, the code-quality report is %s", err, data)
 	}
+	g.write("flows.yaml", strings.ReplaceAll(ciFlows, "Support SMS", "Another"))
+	if out := g.job(exitRefused, "drift"); !strings.Contains(out, "\nOrigin: 4 drift.\n") || !strings.Contains(out, "\n# To keep it, add its SID to ignore: ") {
+		t.Errorf("drift:\n%s", out)
+	}
 	g.write("flows.yaml", ciUpdate)
 	g.job(exitOK, "validate")
 	g.job(exitChanges, "drift")
