@@ -3,7 +3,6 @@ package render
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -79,9 +78,14 @@ func FleetTotals(members []Member) string {
 }
 
 // group is accounts whose plans do the same: equal once names stand in place of SIDs.
+// With a base, an account whose plan has two parts is in a group for each, so that
+// what one has drifted does not keep the change under review from being shown once.
 type group struct {
 	members []*Member
-	text    string // what is equal
+	text    string     // what is equal
+	plan    *plan.Plan // of the first member, as far as the group is about it
+	part    part       // of that plan
+	drift   bool
 }
 
 // quiet reports whether there is nothing to say of a plan but that the account matches.
@@ -90,53 +94,90 @@ func (m *Member) quiet() bool {
 	return p != nil && !p.HasChanges() && len(p.Refusals)+len(p.Warnings)+len(p.Kept) == 0
 }
 
-// part is 1 for accounts that have only drifted, which come after the others.
-func (g *group) part() int {
-	if o := g.members[0].Plan.Origins; o != nil && o.Config+o.Both == 0 && o.Drift > 0 {
-		return 1
-	}
-	return 0
-}
-
-// groups puts together what is shown together, in the order of the fleet: first the
-// accounts in which the change under review has a part. Accounts with nothing to show
-// and those without a plan are in none.
+// groups puts together what is shown together, in the order of the fleet: first what
+// the change under review has a part in, then drift. Accounts with nothing to show and
+// those without a plan are in none.
 func groups(members []Member, o PlanOptions) (found []*group, err error) {
-	byText := make(map[string]*group)
+	type key struct {
+		drift bool
+		text  string
+	}
+	seen := make(map[key]*group)
 	for i := range members {
 		m := &members[i]
 		if m.Plan == nil || m.quiet() {
 			continue
 		}
-		// What an account has besides makes no difference.
-		changes := *m.Plan
-		if changes.HasChanges() {
-			changes.Summary.Unchanged, changes.Summary.Ignored = 0, 0
-		}
-		text, err := planText(&changes, o)
-		if err != nil {
-			return nil, err
-		}
-		text = named(m.Plan).Replace(text)
-		g := byText[text]
-		if g == nil {
-			g = &group{text: text}
-			byText[text] = g
+		for _, g := range m.groups() {
+			// What an account has besides makes no difference.
+			changes := *g.plan
+			if changes.HasChanges() {
+				changes.Summary.Unchanged, changes.Summary.Ignored = 0, 0
+			}
+			text, err := planText(&changes, g.part, o)
+			if err != nil {
+				return nil, err
+			}
+			g.text = named(m.Plan).Replace(text)
+			if same := seen[key{g.drift, g.text}]; same != nil {
+				same.members = append(same.members, m)
+				continue
+			}
+			seen[key{g.drift, g.text}] = g
 			found = append(found, g)
 		}
-		g.members = append(g.members, m)
 	}
-	slices.SortStableFunc(found, func(a, b *group) int { return cmp.Compare(a.part(), b.part()) })
+	slices.SortStableFunc(found, func(a, b *group) int {
+		switch {
+		case a.drift == b.drift:
+			return 0
+		case b.drift:
+			return -1
+		}
+		return 1
+	})
 	return found, nil
 }
 
+// groups are those that an account is in, still alone: one for each part of its plan
+// that has anything. Its warnings and refusals are in the first.
+func (m *Member) groups() (found []*group) {
+	parts := split(m.Plan)
+	if parts[1].len() == 0 {
+		p := *m.Plan
+		p.Origins = nil
+		return []*group{{members: []*Member{m}, plan: &p, part: parts[0]}}
+	}
+	for i, pt := range parts {
+		if pt.len() == 0 {
+			continue
+		}
+		p := *m.Plan
+		p.Summary, p.Kept, p.Origins = pt.summary(), nil, nil
+		for _, k := range pt.kept {
+			p.Kept = append(p.Kept, *k)
+		}
+		if len(pt.changes) == 0 {
+			p.Changes = nil
+		}
+		if len(found) > 0 {
+			p.Warnings, p.Refusals = nil, nil
+		}
+		found = append(found, &group{members: []*Member{m}, plan: &p, part: pt, drift: i == 1})
+	}
+	return found
+}
+
 // planText is a plan as text without the account that it is for.
-func planText(p *plan.Plan, o PlanOptions) (string, error) {
-	nameless := *p
-	nameless.AccountSID, o.Place = "", Place{}
-	var b bytes.Buffer
-	err := Plan(&b, &nameless, o)
-	return b.String(), err
+func planText(p *plan.Plan, pt part, o PlanOptions) (string, error) {
+	var text bytes.Buffer
+	b := bufio.NewWriter(&text)
+	planBody(b, p, [2]part{pt}, o)
+	if p.Summary != (plan.Summary{}) || !p.HasChanges() { // a part may be a step alone
+		fmt.Fprintf(b, "Plan: %s.\n", PlanTotals(p))
+	}
+	err := b.Flush()
+	return text.String(), err
 }
 
 // named puts names in place of the SIDs in a text about a plan, and one word in
@@ -183,10 +224,15 @@ func FleetPlan(w io.Writer, members []Member, o PlanOptions) error {
 		return err
 	}
 	b := bufio.NewWriter(w)
+	drift := false
 	for _, g := range found {
+		if g.drift && !drift {
+			drift = true
+			fmt.Fprintf(b, "%s\n\n", o.fill(0, 4, span{Name, driftHeading}))
+		}
 		if len(g.members) == 1 {
 			m := g.members[0]
-			text, err := planText(m.Plan, o)
+			text, err := planText(g.plan, g.part, o)
 			if err != nil {
 				return err
 			}
@@ -277,9 +323,13 @@ func FleetMarkdown(w io.Writer, file string, members []Member, o MarkdownOptions
 	if err != nil {
 		return err
 	}
-	sections := 0
+	sections, drift := 0, false
 	for ; sections < len(found) && whole; sections++ {
-		text := found[sections].section()
+		g := found[sections]
+		text := g.section()
+		if g.drift && !drift {
+			text, drift = "\n#### "+driftHeading+"\n"+text, true
+		}
 		if b.Len()+len(text) > budget {
 			break
 		}
@@ -371,25 +421,22 @@ func (m *Member) row(sid string, created, updated, deleted int, state string) st
 // section is what a group does, as a heading, its notices and a table.
 func (g *group) section() string {
 	var b strings.Builder
-	p := g.members[0].Plan
-	fmt.Fprintf(&b, "\n#### %s\n", safetext.Prose(g.names()))
-	for _, list := range noticeLists(p) {
+	level := "####"
+	if g.drift {
+		level = "#####"
+	}
+	fmt.Fprintf(&b, "\n%s %s\n", level, safetext.Prose(g.names()))
+	for _, list := range noticeLists(g.plan) {
 		if len(list.notices) > 0 {
 			fmt.Fprintf(&b, "\n%s\n\n%s", list.title, strings.Join(noticeItems("", list.notices), ""))
 		}
 	}
-	for i, part := range split(p) {
-		if part.len() == 0 {
-			continue
+	if pt := &g.part; pt.len() > 0 {
+		b.WriteString(tableHeader(g.plan))
+		for _, c := range pt.changes {
+			b.WriteString(changeRow(g.plan, c))
 		}
-		if i == 1 {
-			fmt.Fprintf(&b, "\n##### %s\n", driftHeading)
-		}
-		b.WriteString(tableHeader(p))
-		for _, c := range part.changes {
-			b.WriteString(changeRow(p, c))
-		}
-		for _, k := range part.kept {
+		for _, k := range pt.kept {
 			b.WriteString(keptRow(k))
 		}
 	}
@@ -398,16 +445,17 @@ func (g *group) section() string {
 
 // folded is the diffs of a group, or "".
 func (g *group) folded() string {
-	p := g.members[0].Plan
-	if !p.HasChanges() {
+	if len(g.part.changes) == 0 {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n<details><summary>Field by field: %s</summary>\n", safetext.Prose(g.names()))
-	for _, part := range split(p) {
-		for _, c := range part.changes {
-			b.WriteString(block(p, c))
-		}
+	what := "Field by field"
+	if g.drift {
+		what = "Drift, field by field"
+	}
+	fmt.Fprintf(&b, "\n<details><summary>%s: %s</summary>\n", what, safetext.Prose(g.names()))
+	for _, c := range g.part.changes {
+		b.WriteString(block(g.plan, c))
 	}
 	b.WriteString("\n</details>\n")
 	return g.shared(b.String())

@@ -71,6 +71,56 @@ func TestFleetGroups(t *testing.T) {
 	}
 }
 
+// TestFleetParts holds that what accounts have drifted does not keep the change under
+// review from being shown once, and that drift comes after all of it.
+func TestFleetParts(t *testing.T) {
+	t.Parallel()
+	members := fleetOf(5)[1:]
+	for i := range members {
+		p := members[i].Plan
+		p.Origins, p.Changes[0].Origin = &plan.Origins{Config: 1}, plan.Config
+		if i == 0 {
+			continue // it has not drifted
+		}
+		o := &schema.Object{Kind: schema.Flows}
+		o.Set(schema.Flows.ID, fmt.Sprint("Made by hand ", i/2))
+		p.Origins.Drift, p.Summary.Delete = 1, 2
+		p.Changes = append(p.Changes, plan.Change{Action: plan.Delete, Key: o.Key(), SID: fmt.Sprintf("FO9%031d", i), Before: o, Origin: plan.Drift})
+	}
+	members[3].Plan.Warnings = []plan.Notice{{Code: "code", Message: "of this account alone"}}
+	var text, comment bytes.Buffer
+	if err := errors.Join(FleetPlan(&text, members, PlanOptions{Compact: true}), FleetMarkdown(&comment, "fleet.yaml", members, MarkdownOptions{MaxBytes: 65000})); err != nil {
+		t.Fatal(err)
+	}
+	const old, made = `- delete "Old"  no channel, disabled, no integration` + "\n\n", `- delete "Made by hand %d"  no channel, disabled, no integration` + "\n\nPlan: 1 to delete.\n\n"
+	want := "account-1, account-2, account-3: 3 accounts\n\n" + old + "Plan: 1 to delete.\n\n" +
+		"account-4: account AC00000000000000000000000000000004\n\n" + old + "warning (code): of this account alone\n\nPlan: 1 to delete.\n\n" +
+		driftHeading + "\n\n" +
+		"account-2: account AC00000000000000000000000000000002\n\n" + fmt.Sprintf(made, 0) +
+		"account-3, account-4: 2 accounts\n\n" + fmt.Sprintf(made, 1) +
+		"Origin: 4 from the change under review, 3 drift.\nFleet: 4 accounts: 4 with changes. Plan: 7 to delete, 12 unchanged.\n"
+	if text.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", text.String(), want)
+	}
+	var headings []string
+	for line := range strings.Lines(comment.String()) {
+		if strings.HasPrefix(line, "####") || strings.HasPrefix(line, "| ❌") {
+			headings = append(headings, strings.TrimSpace(line))
+		}
+	}
+	if got, want := strings.Join(headings, "\n"), `#### `+"`account-1`"+`, `+"`account-2`"+`, `+"`account-3`"+`
+| ❌ delete | `+"`Old`"+` | no channel | no file declares it |
+#### `+"`account-4`"+`
+| ❌ delete | `+"`Old`"+` | no channel | no file declares it |
+#### `+driftHeading+`
+##### `+"`account-2`"+`
+| ❌ delete | `+"`Made by hand 0`"+` | no channel | no file declares it |
+##### `+"`account-3`"+`, `+"`account-4`"+`
+| ❌ delete | `+"`Made by hand 1`"+` | no channel | no file declares it |`; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 // TestFleetMarkdownLimit holds that the table of 100 accounts is whole within the
 // limit of a comment, and that a smaller limit is kept.
 func TestFleetMarkdownLimit(t *testing.T) {

@@ -132,6 +132,26 @@ type part struct {
 
 func (pt *part) len() int { return len(pt.changes) + len(pt.kept) }
 
+// summary counts what a part does.
+func (pt *part) summary() plan.Summary {
+	s := plan.Summary{Kept: len(pt.kept)}
+	for _, c := range pt.changes {
+		switch {
+		case c.replaced != nil:
+			s.Create++
+			s.Delete++
+		case c.Step != "":
+		case c.Action == plan.Create:
+			s.Create++
+		case c.Action == plan.Update:
+			s.Update++
+		default:
+			s.Delete++
+		}
+	}
+	return s
+}
+
 // driftHeading is the heading of the second part.
 const driftHeading = "Drift: changed in the account by hand; apply puts it back"
 

@@ -37,7 +37,14 @@ func Plan(w io.Writer, p *plan.Plan, o PlanOptions) error {
 	if p.AccountSID != "" || o.Place != (Place{}) {
 		fmt.Fprintf(b, "%s\n\n", o.fill(0, 4, plain(Account(p.AccountSID, o.Place))))
 	}
-	for i, part := range split(p) {
+	planBody(b, p, split(p), o)
+	fmt.Fprintf(b, "Plan: %s.\n", PlanTotals(p))
+	return b.Flush()
+}
+
+// planBody writes what a plan does, in its parts, but for the totals.
+func planBody(b *bufio.Writer, p *plan.Plan, parts [2]part, o PlanOptions) {
+	for i, part := range parts {
 		if i == 1 && part.len() > 0 {
 			fmt.Fprintf(b, "%s\n\n", o.fill(0, 4, span{Name, driftHeading}))
 		}
@@ -62,8 +69,6 @@ func Plan(w io.Writer, p *plan.Plan, o PlanOptions) error {
 	if whose := originTotals(p.Origins); whose != "" {
 		fmt.Fprintf(b, "Origin: %s.\n", whose)
 	}
-	fmt.Fprintf(b, "Plan: %s.\n", PlanTotals(p))
-	return b.Flush()
 }
 
 // planPart writes the changes of a part, then what is kept.
