@@ -82,7 +82,7 @@ Examples:
 }
 
 func (c *applyCmd) Run(ctx context.Context, a *app) error {
-	if err := errors.Join(c.check(), c.baseFlags.check(), c.fleetFlags.check(), c.outputFlags.check(a)); err != nil {
+	if err := errors.Join(c.check(), c.checkBase(), c.fleetFlags.check(), c.outputFlags.check(a)); err != nil {
 		return err
 	}
 	if c.Fleet != "" {

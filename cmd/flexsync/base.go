@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"flexsync/internal/fleet"
 	"flexsync/internal/safetext"
@@ -20,9 +21,12 @@ type baseFlags struct {
 	BaseVarFile []string `sep:"none" placeholder:"FILE" file:"vars" group:"selection" help:"With --base: its variable files, in place of those of --var-file (repeatable)."`
 }
 
-func (f *baseFlags) check() error {
-	if len(f.BaseVarFile) > 0 && len(f.Base) == 0 {
+func (f *planInput) checkBase() error {
+	switch {
+	case len(f.BaseVarFile) > 0 && len(f.Base) == 0:
 		return inputError(errors.New("--base-var-file needs --base"), "")
+	case slices.Contains(f.Base, "-") && slices.Contains(f.Paths, "-"):
+		return inputError(errors.New("PATH and --base cannot both be standard input"), "write one of them to a file")
 	}
 	return nil
 }

@@ -18,14 +18,15 @@ const baseRepository = `git init -q -b main "$BASE.git"
 cd "$BASE.git"
 git config user.name x; git config user.email x@example.com
 git config uploadpack.allowAnySHA1InWant true
-mkdir -p sub hooks
+mkdir -p sub hooks module
+printf '%s\n' '[submodule "module"]' 'path = module' 'url = file:///nowhere' >.gitmodules
 printf %s "$OLD" >flows.yaml
 printf %s "$OLD" >sub/flows.yaml
 printf '%s\n' 'version: 1' 'ignore: [FO000000000000000000000000000000a2]' 'flows:' '  - friendly_name: Support SMS' '    channel_type: sms' \
   '    contact_identity: "+15005550001"' '    chat_service_sid: IS00000000000000000000000000000001' '    integration_type: studio' '    integration: {flow_sid: "${ivr}"}' >vary.yaml
 echo 'ivr: FW00000000000000000000000000000002' >vars.yaml
 printf '%s\n' 'version: 1' 'accounts:' '  remote: {paths: [vary.yaml], var_files: [vars.yaml], credentials: REMOTE}' >fleet.yaml
-git add . && git commit -q -m old
+git add . && git update-index --add --cacheinfo 160000,0123456789abcdef0123456789abcdef01234567,module && git commit -q -m old
 git checkout -q -b branch
 printf %s "$NEW" >flows.yaml
 printf %s "$NEW" >sub/flows.yaml
@@ -55,7 +56,7 @@ func readText(t *testing.T, path string) string {
 }
 
 // TestActionBase has the action find the base of a pull request with git, in clones
-// of all depths, without running a hook.
+// of all depths, without running a hook or asking for the submodule, which is nowhere.
 func TestActionBase(t *testing.T) {
 	t.Parallel()
 	needs(t, "git")

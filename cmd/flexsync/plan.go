@@ -36,7 +36,7 @@ Examples:
 }
 
 func (c *planCmd) Run(ctx context.Context, a *app) error {
-	if err := errors.Join(c.checkAdopt(), c.baseFlags.check(), c.outputFlags.check(a), c.fleetFlags.check()); err != nil {
+	if err := errors.Join(c.checkAdopt(), c.checkBase(), c.outputFlags.check(a), c.fleetFlags.check()); err != nil {
 		return err
 	}
 	c.outputFlags.compact = c.Compact
