@@ -397,6 +397,18 @@ func TestReplacement(t *testing.T) {
 		}
 		w.must(want, apply.Unchanged)
 	})
+	synctest.Test(t, func(t *testing.T) { // --only names the SID that goes
+		w := newMoving(t, emulator.Options{})
+		w.withAddresses(address("12345", setAddress("address_country", "GB")))
+		w.once(isAddressCreate, emutest.Fault{DropAfter: true})
+		sid, err := glob.Compile(w.addresses()[0].SID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.only = []glob.Glob{sid}
+		w.must([]schema.Declared{address("12345", setAddress("address_country", "US"))}, apply.Applied)
+		w.mustHave("12345 on")
+	})
 }
 
 // What the API does not clear is a mismatch, with what to do about it.

@@ -47,8 +47,8 @@ type Input struct {
 	isBase bool // see ComputeBase
 }
 
-// UnmatchedError is the error of a glob in Input.Only that matches no name,
-// neither declared nor in the account.
+// UnmatchedError is the error of a glob in Input.Only that matches no name
+// or SID, neither declared nor in the account.
 type UnmatchedError struct {
 	Glob  glob.Glob
 	Kinds []*schema.Kind // that were searched

@@ -695,7 +695,7 @@ func TestLawLeftOut(t *testing.T) {
 			}
 			matches := func(gs []glob.Glob) bool {
 				return slices.ContainsFunc(gs, func(g glob.Glob) bool {
-					return slices.ContainsFunc(sides, g.MatchName) || g.MatchSID(c.SID)
+					return slices.ContainsFunc(sides, g.MatchName) || g.MatchSID(c.SID) || g.MatchSID(c.Replaces)
 				})
 			}
 			switch {

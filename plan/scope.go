@@ -18,7 +18,7 @@ import (
 // What the files ignore does not exist for the run, nor does a SID of --ignore,
 // which names a resource and nothing that is declared. A name of --ignore or
 // --only names a resource on both sides, so it counts for a declaration and its
-// counterpart as a pair.
+// counterpart as a pair, and so does a SID of --only, which has only one side.
 type Scope struct {
 	ignore []glob.Glob // of files and flags
 	flags  []glob.Glob // the part of ignore that is --ignore's
@@ -27,8 +27,9 @@ type Scope struct {
 	// both are left out as a pair.
 	pinned map[string]bool
 
-	seen    map[string]Seen // in scope, whatever the name is by now
-	leftOut map[string]bool // SIDs that are ignored by the name of the declaration
+	seen     map[string]Seen     // in scope, whatever the name is by now
+	replaced map[schema.Key]bool // what gets another SID than --only may name
+	leftOut  map[string]bool     // SIDs that are ignored by the name of the declaration
 }
 
 // newScope is the scope of a plan before it is made.
@@ -45,7 +46,7 @@ func newScope(in *Input) *Scope {
 // Scope is the scope that the plan was made with. The error is a *DamagedError: the
 // globs compiled when the plan was made.
 func (p *Plan) Scope() (*Scope, error) {
-	s := &Scope{seen: p.State, leftOut: make(map[string]bool, len(p.LeftOut))}
+	s := &Scope{seen: p.State, leftOut: make(map[string]bool, len(p.LeftOut)), replaced: make(map[schema.Key]bool)}
 	for _, sid := range p.LeftOut {
 		s.leftOut[sid] = true
 	}
@@ -55,6 +56,11 @@ func (p *Plan) Scope() (*Scope, error) {
 	}
 	if s.ignore, err = glob.CompileAll(p.Ignore); err != nil {
 		return nil, &DamagedError{Reason: err.Error()}
+	}
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Replaces != "" {
+			s.replaced[c.Key] = true
+		}
 	}
 	return s, nil
 }
@@ -66,7 +72,7 @@ func (s *Scope) Covers(r *state.Resource) bool {
 		return true
 	}
 	return !s.leftOut[r.SID] && !ignores(s.ignore, r) &&
-		(len(s.only) == 0 || matchesName(s.only, r.ID()))
+		(len(s.only) == 0 || s.replaced[r.Key()] || takes(s.only, r.ID(), r.SID))
 }
 
 // exists reports whether a resource of the account exists for the run.
@@ -80,24 +86,25 @@ func (s *Scope) exists(r *state.Resource) bool {
 // judge decides about a match: it is in scope, ignored, or, if neither, outside of
 // --only.
 func (s *Scope) judge(mt *match) (inScope, ignored bool) {
-	var names []string
-	if mt.want != nil {
-		names = append(names, mt.want.ID())
-		ignored = s.pinned[strings.ToLower(mt.want.SID)]
+	only := len(s.only) == 0
+	if want := mt.want; want != nil {
+		ignored = s.pinned[strings.ToLower(want.SID)] || matchesName(s.flags, want.ID())
+		only = only || takes(s.only, want.ID(), want.SID)
 	}
-	mt.each(func(r *state.Resource) { names = append(names, r.ID()) })
-	in := func(globs []glob.Glob) bool {
-		return slices.ContainsFunc(names, func(name string) bool { return matchesName(globs, name) })
-	}
-	ignored = ignored || in(s.flags)
-	return !ignored && (len(s.only) == 0 || in(s.only)), ignored
+	mt.each(func(r *state.Resource) {
+		ignored = ignored || matchesName(s.flags, r.ID())
+		only = only || takes(s.only, r.ID(), r.SID)
+	})
+	return only && !ignored, ignored
 }
 
 // mayCover reports whether a declaration may be in scope, as far as can be told
 // without the account.
 func (s *Scope) mayCover(d *schema.Declared) bool {
 	inScope, ignored := s.judge(&match{want: d})
-	return inScope || !ignored && (d.SID != "" || slices.ContainsFunc(d.RenamedFrom, func(name string) bool { return matchesName(s.only, name) }))
+	return inScope || !ignored && (d.SID != "" || slices.ContainsFunc(s.only, func(g glob.Glob) bool {
+		return schema.IsSID(d.Kind.SID, g.String()) || slices.ContainsFunc(d.RenamedFrom, g.MatchName)
+	}))
 }
 
 // leaveOut notes the resources of an ignored match that only the declaration's name
@@ -114,12 +121,12 @@ func (s *Scope) leaveOut(mt *match) {
 // resource on either side, or nil. Unless tell is nil, it gets all of them instead.
 func (s *Scope) unmatched(cfg *schema.Config, snap *state.Snapshot, tell func(*UnmatchedError)) error {
 	for _, g := range s.only {
-		any := func(match func(name string) bool) bool {
-			return slices.ContainsFunc(cfg.Resources, func(d schema.Declared) bool { return match(d.ID()) }) ||
-				slices.ContainsFunc(snap.Resources, func(r state.Resource) bool { return match(r.ID()) })
+		any := func(match func(name, sid string) bool) bool {
+			return slices.ContainsFunc(cfg.Resources, func(d schema.Declared) bool { return match(d.ID(), d.SID) }) ||
+				slices.ContainsFunc(snap.Resources, func(r state.Resource) bool { return match(r.ID(), r.SID) })
 		}
-		if !any(g.MatchName) {
-			err := &UnmatchedError{Glob: g, Kinds: cfg.Kinds, Literally: any(func(name string) bool { return name == g.String() })}
+		if !any(func(name, sid string) bool { return g.MatchName(name) || g.MatchSID(sid) }) {
+			err := &UnmatchedError{Glob: g, Kinds: cfg.Kinds, Literally: any(func(name, _ string) bool { return name == g.String() })}
 			if tell == nil {
 				return err
 			}
@@ -137,9 +144,11 @@ func matchesSID(globs []glob.Glob, sid string) bool {
 	return slices.ContainsFunc(globs, func(g glob.Glob) bool { return g.MatchSID(sid) })
 }
 
-func ignores(globs []glob.Glob, r *state.Resource) bool {
-	return matchesName(globs, r.ID()) || matchesSID(globs, r.SID)
+func takes(globs []glob.Glob, id, sid string) bool {
+	return matchesName(globs, id) || matchesSID(globs, sid)
 }
+
+func ignores(globs []glob.Glob, r *state.Resource) bool { return takes(globs, r.ID(), r.SID) }
 
 // Moved is a difference between the account and what a saved plan saw of a resource.
 type Moved struct {

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"flexsync/schema"
@@ -66,6 +67,13 @@ func TestOnlyAndIgnore(t *testing.T) {
 			have:   []state.Resource{have(1, "X"), have(2, "X"), have(3, "Y")},
 			only:   []string{"A"},
 			want:   []string{"delete X #2 copy of #1", "update A #1 was X"}, managed: []string{"A"}, seen: []string{"#1", "#2"},
+		},
+		{
+			name:   "only: a SID, whatever the declaration calls it",
+			config: []schema.Declared{declare("A", old("X")), declare("B"), declare("C", pin(3))},
+			have:   []state.Resource{have(1, "X"), have(2, "B", retry(1)), have(3, "Y"), have(4, "Z")},
+			only:   []string{strings.ToUpper(sid("FO", 1)), sid("FO", 3), sid("FO", 4)},
+			want:   []string{"update A #1 was X", "update C #3 was Y", "delete Z #4"}, managed: []string{"A", "C"}, seen: []string{"#1", "#3", "#4"},
 		},
 		{
 			name:   "ignore: declared and not",
@@ -215,13 +223,13 @@ func TestIgnoreSIDAsInTheYAML(t *testing.T) {
 func TestOnlyUnmatched(t *testing.T) {
 	in := Input{Config: config(declare("A")), Snapshot: account(have(1, "B"), have(2, "C")), CreatedAt: someTime}
 	in.Config.Ignore = globs("C")
-	for _, pattern := range []string{"A", "B", "C", "*"} {
+	for _, pattern := range []string{"A", "B", "C", "*", sid("FO", 1)} {
 		in.Only = globs(pattern)
 		if _, err := Compute(t.Context(), in); err != nil {
 			t.Errorf("%s: %v", pattern, err)
 		}
 	}
-	for _, pattern := range []string{"D", "a", "A?", sid("FO", 1)} {
+	for _, pattern := range []string{"D", "a", "A?", sid("FO", 9), sid("IG", 1)} {
 		in.Only = globs("A", pattern)
 		_, err := Compute(t.Context(), in)
 		var unmatched *UnmatchedError

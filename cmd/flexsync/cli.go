@@ -76,7 +76,7 @@ type accountFlags struct {
 // planFlags shape a plan.
 type planFlags struct {
 	Ignore     []string `sep:"none" placeholder:"GLOB" group:"selection" help:"Leave these names or SIDs out of the run (repeatable)."`
-	Only       []string `sep:"none" placeholder:"GLOB" group:"selection" help:"Plan only these names (repeatable)."`
+	Only       []string `sep:"none" placeholder:"GLOB" group:"selection" help:"Plan only these names or SIDs (repeatable)."`
 	NoDelete   bool     `group:"safety" help:"Keep what the run would delete."`
 	MaxDeletes string   `placeholder:"N|P%" group:"safety" help:"Refuse to delete more of a kind than this (default 25%)."`
 	CheckRefs  bool     `group:"safety" help:"Also look up the SIDs that flows and addresses refer to, and warn about missing resources and draft Studio flows."`
