@@ -212,6 +212,16 @@ func (e example) load(t *testing.T) *schema.Config {
 	return cfg
 }
 
+// account makes the empty account that the example is for.
+func (e example) account(t *testing.T) localAccount {
+	t.Helper()
+	document := ""
+	if sid := e.load(t).AccountSID; sid != "" {
+		document = fmt.Sprintf(`{"account_sid": %q}`, sid)
+	}
+	return newLocalAccount(t, document)
+}
+
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	for _, e := range findExamples(t) {
@@ -222,12 +232,8 @@ func TestExamples(t *testing.T) {
 				t.Errorf("validate said %q, and on stderr %q", stdout, stderr)
 			}
 
-			document := ""
 			cfg := e.load(t)
-			if cfg.AccountSID != "" {
-				document = fmt.Sprintf(`{"account_sid": %q}`, cfg.AccountSID)
-			}
-			acct := newLocalAccount(t, document)
+			acct := e.account(t)
 			acct.run(exitChanges, append([]string{"plan", "--detailed-exitcode"}, e.input...)...)
 			acct.run(exitOK, append([]string{"apply", "--yes"}, e.input...)...)
 			if n := len(acct.flows()); n != len(cfg.Resources) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -25,56 +27,85 @@ func TestExampleMigration(t *testing.T) {
 	}
 }
 
-// TestSetupsMigrate takes the accounts of contact centres the whole way: what migrate
-// prints plans to moves and to nothing else, and once it is applied, to nothing.
+// TestSetupsMigrate takes the accounts of contact centres the whole way to addresses.
 func TestSetupsMigrate(t *testing.T) {
 	t.Parallel()
 	moved := 0
 	for _, s := range setups(t) {
-		config := s.yaml(t)
-		account := newLocalAccount(t, "")
-		account.run(exitOK, "apply", config, "--yes")
-		text, _ := runOffline(t, exitOK, "migrate", config)
-		migrated := filepath.Join(t.TempDir(), "migrated.yaml")
-		writeText(t, migrated, text)
-		runOffline(t, exitOK, "validate", migrated)
-
-		var plan struct {
-			Changes []struct {
-				Action, Kind, Step string
-				FriendlyName       string `json:"friendly_name"`
-				MovedTo            string `json:"moved_to"`
-			}
-		}
-		document, _ := runOffline(t, exitOK, "plan", migrated, "--format", "json", "--max-deletes", "0", "--local", account.file)
-		if err := json.Unmarshal([]byte(document), &plan); err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range plan.Changes {
-			switch {
-			case c.Action == "create" && c.Kind == "address":
-				moved++
-			case c.Action == "delete" && c.MovedTo != "", c.Action == "update" && c.Step == "disable":
-			default:
-				t.Errorf("%s: %+v is no part of a move", s.name, c)
-			}
-		}
-		if want := strings.Count(text, "- address:"); want != countOf(plan.Changes, func(i int) bool { return plan.Changes[i].Kind == "address" }) {
-			t.Errorf("%s: not each of %d addresses is created:\n%s", s.name, want, document)
-		}
-		runOffline(t, exitOK, "apply", migrated, "--yes", "--max-deletes", "0", "--local", account.file)
-		runOffline(t, exitOK, "plan", migrated, "--detailed-exitcode", "--local", account.file)
+		moved += newLocalAccount(t, "").migrate(s.name, s.yaml(t))
 	}
 	if moved == 0 {
 		t.Error("nothing moved")
 	}
 }
 
-func countOf[T any](list []T, is func(i int) bool) (n int) {
-	for i := range list {
-		if is(i) {
-			n++
+// TestExamplesMigrate takes the accounts of all examples the same way.
+func TestExamplesMigrate(t *testing.T) {
+	t.Parallel()
+	moved := 0
+	for _, e := range findExamples(t) {
+		moved += e.account(t).migrate(e.name, e.input...)
+	}
+	fleet := filepath.Join(examplesDir, fleetExample)
+	for _, file := range globbed(t, filepath.Join(fleet, "accounts", "*.yaml")) {
+		name := filepath.Base(file)
+		document, err := os.ReadFile(filepath.Join(fleet, "emulated", strings.TrimSuffix(name, ".yaml")+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		moved += newLocalAccount(t, string(document)).migrate(file, filepath.Join(fleet, "flows"), file, "--var-file", filepath.Join(fleet, "vars", name))
+	}
+	if moved == 0 {
+		t.Error("nothing moved")
+	}
+}
+
+// migrate makes the account as the YAML says, migrates the YAML, and holds that the
+// output plans to the moves that it announces and, once it is applied, to nothing. It
+// returns how many flows moved. The input is paths, then flags.
+func (a localAccount) migrate(name string, input ...string) (moved int) {
+	t := a.t
+	t.Helper()
+	runOffline(t, exitOK, append([]string{"apply", "--yes", "--max-deletes", "100%", "--local", a.file}, input...)...)
+	paths, vars := input, []string(nil)
+	if i := slices.IndexFunc(input, func(s string) bool { return strings.HasPrefix(s, "--") }); i >= 0 {
+		paths, vars = input[:i], input[i:]
+	}
+	text, _ := runOffline(t, exitOK, append([]string{"migrate"}, paths...)...)
+	migrated := filepath.Join(t.TempDir(), "migrated.yaml")
+	writeText(t, migrated, text)
+	with := func(args ...string) []string { return append(append(args, migrated), vars...) }
+	runOffline(t, exitOK, with("validate")...)
+
+	var plan struct {
+		Changes []struct {
+			Action, Kind, Step string
+			FriendlyName       string `json:"friendly_name"`
+			MovedTo            string `json:"moved_to"`
+			Before             map[string]any
 		}
 	}
-	return n
+	document, _ := runOffline(t, exitOK, with("plan", "--format", "json", "--max-deletes", "100%", "--local", a.file)...)
+	if err := json.Unmarshal([]byte(document), &plan); err != nil {
+		t.Fatal(err)
+	}
+	counted := 0 // for --max-deletes
+	for _, c := range plan.Changes {
+		switch {
+		case c.Action == "create" && c.Kind == "address":
+			moved++
+		case c.Action == "delete" && c.MovedTo != "":
+		case c.Action == "delete" && c.Kind == "" && c.Before["enabled"] == false: // to a disabled address
+			counted++
+		case c.Action == "update" && c.Step == "disable":
+		default:
+			t.Errorf("%s: %+v is no part of a move", name, c)
+		}
+	}
+	if want := strings.Count(text, "- address:"); want != moved {
+		t.Errorf("%s: %d of %d addresses are created:\n%s", name, moved, want, document)
+	}
+	runOffline(t, exitOK, with("apply", "--yes", "--max-deletes", strconv.Itoa(counted), "--local", a.file)...)
+	runOffline(t, exitOK, with("plan", "--detailed-exitcode", "--local", a.file)...)
+	return moved
 }
