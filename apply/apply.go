@@ -175,11 +175,25 @@ func (r *run) held(c *plan.Change, err error) error {
 	if e := asAPIError(err); e == nil || e.Status != http.StatusBadRequest || !c.After.Enabled() {
 		return err
 	}
-	for i := range r.snap.Resources {
-		if other := &r.snap.Resources[i]; other.Kind != c.Kind && other.Route() == c.After.Route() && other.Route() != (schema.Claim{}) {
-			return fmt.Errorf("%s %q (%s) has this identity; if the API allows no %s beside it, even when it is disabled, delete the %[1]s first, such as with --only %[2]q, and apply again: %[5]w",
-				other.Kind.Name, other.ID(), other.SID, c.Kind.Name, err)
+	changes := make(map[string]*plan.Change)
+	for i := range r.plan.Changes {
+		if o := &r.plan.Changes[i]; o.Step == "" {
+			changes[o.SID] = o
 		}
+	}
+	for i := range r.snap.Resources {
+		other := &r.snap.Resources[i]
+		if other.Kind == c.Kind || other.Route() != c.After.Route() || other.Route() == (schema.Claim{}) {
+			continue
+		}
+		first := "remove it first"
+		if o := changes[other.SID]; o != nil && o.Action == plan.Delete {
+			first = fmt.Sprintf("delete it first, such as with --only %q", other.ID())
+		} else if o != nil && o.After.Route() != other.Route() {
+			continue // it gave the identity up
+		}
+		return fmt.Errorf("%s %q (%s) has this identity; if the API allows no %s beside it, even when it is disabled, %s, and apply again: %w",
+			other.Kind.Name, other.ID(), other.SID, c.Kind.Name, first, err)
 	}
 	return err
 }

@@ -270,7 +270,7 @@ func TestMove(t *testing.T) {
 	})
 	bubble(t, "even a disabled flow holds the identity", func(t *testing.T) {
 		strict := emulator.Options{Behaviour: emulator.Behaviour{RefuseHeld: true, HeldByDisabled: true}}
-		const advice = `delete the flow first, such as with --only "Old", and apply again`
+		const advice = `delete it first, such as with --only "Old", and apply again`
 		w := newMoving(t, strict, old)
 		r := w.must(want, apply.Partial)
 		w.mustHave("Old on")
@@ -290,6 +290,22 @@ func TestMove(t *testing.T) {
 		w.mustHave("Old off")
 		if said := describe(r); !strings.Contains(said, advice) || !strings.Contains(said, "NOBODY ANSWERS "+id) {
 			t.Errorf("it does not say what to do, or that nobody answers:\n%s", said)
+		}
+
+		w = newMoving(t, strict, off)
+		r = w.must(append([]schema.Declared{studio("Old", id, switchedOff)}, want...), apply.Partial)
+		if said := describe(r); !strings.Contains(said, "remove it first, and apply again") {
+			t.Errorf("it does not say what to do about a declared flow:\n%s", said)
+		}
+	})
+	bubble(t, "a flow that gave its identity up does not hold it", func(t *testing.T) {
+		w := newMoving(t, emulator.Options{}, old)
+		w.once(isAddressCreate, emutest.Fault{Status: 400})
+		both := append([]schema.Declared{studio("Old", "+15550000002")}, want...)
+		r := w.must(both, apply.Partial)
+		w.mustHave("Old on")
+		if said := describe(r); strings.Contains(said, "has this identity") {
+			t.Errorf("it blames the flow:\n%s", said)
 		}
 	})
 	bubble(t, "back to a flow, which fails", func(t *testing.T) {
