@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -56,12 +55,15 @@ func (c *migrateCmd) Run(ctx context.Context, a *app) error {
 	if _, err := a.stdout.Write(result.Text); err != nil {
 		return written(err)
 	}
-	if result.Moved+result.Dropped == 0 {
+	switch {
+	case result.Moved+result.Dropped+result.Stayed == 0:
+		a.say("the YAML declares no flows, so nothing moves")
+	case result.Moved+result.Dropped == 0:
 		a.say("no flow moves; the comments say why")
-		return nil
+	default:
+		a.say("%s; the comments say why", render.Totals([]int{result.Moved, result.Dropped, result.Stayed},
+			[]string{"moved to addresses", "dropped", "not moved"}))
 	}
-	a.say("%s; the comments say why", cmp.Or(render.Totals([]int{result.Moved, result.Dropped, result.Stayed},
-		[]string{"moved to addresses", "dropped", "not moved"}), "no flows"))
 	return nil
 }
 
