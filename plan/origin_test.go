@@ -79,6 +79,11 @@ func TestOrigins(t *testing.T) {
 		{name: "created by hand", have: []state.Resource{have(1, "A")}, want: []string{"drift delete A"}},
 		{name: "removed from the YAML, and edited by hand", base: list(declare("A")), have: []state.Resource{have(1, "A", retry(1))}, want: []string{"config delete A"}},
 		{name: "a rename", base: list(declare("A")), config: list(declare("B", old("A"))), have: []state.Resource{have(1, "A")}, want: []string{"config update B"}},
+		{name: "a rename by pin", base: list(declare("A", pin(1))), config: list(declare("B", pin(1))), have: []state.Resource{have(1, "A")}, want: []string{"config update B"}},
+		{
+			name: "a rename by pin, of what is renamed by hand", base: list(declare("A", pin(1))), config: list(declare("B", pin(1))), have: []state.Resource{have(1, "C")},
+			want: []string{"both update B friendly_name=both"},
+		},
 		{name: "renamed by hand", base: list(declare("A", pin(1))), config: list(declare("A", pin(1))), have: []state.Resource{have(1, "B")}, want: []string{"drift update A"}},
 		{
 			name: "renamed here and edited by hand", base: list(declare("A")), config: list(declare("B", old("A"))), have: []state.Resource{have(1, "A", retry(1))},
@@ -200,6 +205,11 @@ func TestLawOrigins(t *testing.T) {
 		}
 		p.SetOrigins(base)
 		demand(p, Drift)
+		for _, k := range p.Kept {
+			if k.Origin != Drift {
+				t.Fatalf("%s is kept and %q", k.ID, k.Origin)
+			}
+		}
 		if o, s := *p.Origins, p.Summary; o != (Origins{Drift: s.Create + s.Update + s.Delete}) {
 			t.Fatalf("%+v, and the summary is %+v", o, s)
 		}

@@ -290,7 +290,11 @@ func (a *adoption) patch(item *yamldoc.Node, c *plan.Change) (left []string) {
 		switch name := a.names[sid]; {
 		case change.Before == nil && at < 0:
 			if f.AppliesTo(c.Before.Variant()) {
-				left = append(left, "The account has no "+f.Path+": remove it from "+c.Kind.Defaults+".")
+				where := c.Kind.Defaults
+				if keyAt(in, "<<") >= 0 {
+					where = "what this entry merges, or from " + where
+				}
+				left = append(left, "The account has no "+f.Path+": remove it from "+where+".")
 			}
 		case change.Before == nil:
 			in.Content = slices.Delete(in.Content, at, at+2)
