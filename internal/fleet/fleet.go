@@ -61,7 +61,7 @@ func Read(path string) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{src: src, dir: filepath.Dir(path), problems: problems}
+	r := &reader{src: src, dir: filepath.Dir(path), fleet: new(Fleet), problems: problems}
 	switch {
 	case root != nil:
 		r.mappings = yamldoc.NewMappings(src)
@@ -72,14 +72,14 @@ func Read(path string) (*Fleet, error) {
 	if len(r.problems) > 0 {
 		return nil, r.problems.Tidy()
 	}
-	return &r.fleet, nil
+	return r.fleet, nil
 }
 
 type reader struct {
 	src      *yamldoc.Source
 	mappings *yamldoc.Mappings
 	dir      string // of the file
-	fleet    Fleet
+	fleet    *Fleet // not in the reader: who keeps it keeps no nodes of the file
 	problems yamldoc.Problems
 }
 
