@@ -184,9 +184,13 @@ func TestFleetFaults(t *testing.T) {
 					if code != fault.code || doc.Status != fault.status || doc.Accounts["bad"].Status != fault.status {
 						t.Errorf("exit %d, status %q, of the account %q", code, doc.Status, doc.Accounts["bad"].Status)
 					}
-					counts := map[string]int{"accounts": 4, "changed": 0, "unchanged": 0, "failed": 0, "skipped": 0}
+					counts := map[string]int{"accounts": 4, "changed": 0, "unchanged": 0, "failed": 0, "skipped": 0, "created": 0, "updated": 0, "deleted": 0}
 					for account, w := range waves {
 						status, writes := doc.Accounts[account].Status, f.writes(account)
+						counts["created"] += doc.Accounts[account].Summary["created"]
+						if doc.Summary["created"] == 0 && status == "applied" {
+							t.Errorf("%s is applied, and nothing is counted", account)
+						}
 						switch status {
 						case "applied":
 							counts["changed"]++

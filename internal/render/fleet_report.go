@@ -12,14 +12,17 @@ import (
 	"flexsync/internal/safetext"
 )
 
-// FleetCounts counts the accounts of a fleet that was to be applied. Each is in one of
-// the others.
+// FleetCounts counts the accounts of a fleet that was to be applied, each of which is in
+// one of the others, and what was done in all of them.
 type FleetCounts struct {
 	Accounts  int `json:"accounts"`
 	Changed   int `json:"changed"` // applied as planned
 	Unchanged int `json:"unchanged"`
 	Failed    int `json:"failed"`  // also those that were left out
 	Skipped   int `json:"skipped"` // the run did not get to them
+	Created   int `json:"created"`
+	Updated   int `json:"updated"`
+	Deleted   int `json:"deleted"`
 }
 
 // Skipped is the State of a member that the run did not get to.
@@ -29,7 +32,8 @@ const Skipped = "skipped"
 func CountReports(members []Member) FleetCounts {
 	n := FleetCounts{Accounts: len(members)}
 	for i := range members {
-		switch m := &members[i]; {
+		m := &members[i]
+		switch {
 		case m.State == Skipped:
 			n.Skipped++
 		case m.Report == nil:
@@ -40,6 +44,12 @@ func CountReports(members []Member) FleetCounts {
 			n.Unchanged++
 		default:
 			n.Failed++
+		}
+		if m.Report != nil {
+			done := m.Report.Counts()
+			n.Created += done.Created
+			n.Updated += done.Updated
+			n.Deleted += done.Deleted
 		}
 	}
 	return n
@@ -115,7 +125,7 @@ func reportRow(m *Member) string {
 	if m.Plan != nil {
 		sid = m.Plan.AccountSID
 	}
-	if m.Report == nil {
+	if m.Report == nil || m.State == Skipped {
 		icon := "❌ "
 		if m.State == Skipped {
 			icon = "⚠️ "
