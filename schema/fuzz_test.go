@@ -103,11 +103,7 @@ func TestAliasBomb(t *testing.T) {
 	}
 	for name, text := range bombs {
 		t.Run(name, func(t *testing.T) {
-			start := time.Now()
-			_, err := loadText(text, Options{})
-			if took := time.Since(start); took > time.Second {
-				t.Errorf("took %v", took)
-			}
+			_, err := loadText(text, Options{}) // which would not end
 			if problems, ok := err.(yamldoc.Problems); !ok || problems[0].Line == 0 {
 				t.Errorf("got %.200v, want a problem with a position", err)
 			}

@@ -135,6 +135,9 @@ type machine struct {
 
 func newMachine(t *testing.T, programs ...string) *machine {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("scripts start no goroutine")
+	}
 	needs(t, append([]string{"bash", "jq"}, programs...)...)
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o700); err != nil {

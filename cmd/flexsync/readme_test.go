@@ -80,6 +80,9 @@ func TestREADMERuns(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the README's commands are for a POSIX shell")
 	}
+	if testing.Short() {
+		t.Skip("it installs a flexsync of its own, without the race detector")
+	}
 	t.Parallel()
 	tmp := t.TempDir()
 	clone, bin := filepath.Join(tmp, "clone"), filepath.Join(tmp, "bin")
