@@ -1,6 +1,8 @@
 // Command accounts serves many embedded accounts on one loopback address, each with
 // the flows of one account file. The SIDs of the accounts count up from that of the
-// file, AC0…01, and the credentials of a request say which one it is for.
+// file, AC0…01, and the credentials of a request say which one it is for. What is
+// measured runs on the same machine, so an answer is made once, and then repeated:
+// it is for clients that only read.
 package main
 
 import (
@@ -8,9 +10,13 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"sync"
+	"time"
 
 	"flexsync/internal/emulator"
 )
@@ -29,7 +35,7 @@ func main() {
 	accounts := make(map[string]http.Handler, *n)
 	for i := 1; i <= *n; i++ {
 		data := bytes.ReplaceAll(data, []byte(sid(1)), []byte(sid(i)))
-		if accounts[sid(i)], err = emulator.New(emulator.Options{Seed: data, Latency: *latency}); err != nil {
+		if accounts[sid(i)], err = emulator.New(emulator.Options{Seed: data}); err != nil {
 			log.Fatal(err)
 		}
 	}
@@ -38,13 +44,26 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Printf("http://%s\n", listener.Addr())
+	var answers sync.Map // of [httptest.ResponseRecorder], by account and URL
 	log.Fatal(http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		after := time.After(*latency)
 		user, _, _ := r.BasicAuth()
 		account, ok := accounts[user]
-		if !ok {
+		if !ok || r.Method != http.MethodGet {
 			http.NotFound(w, r)
 			return
 		}
-		account.ServeHTTP(w, r)
+		key := user + r.URL.String()
+		answer, ok := answers.Load(key)
+		if !ok {
+			recorder := httptest.NewRecorder()
+			account.ServeHTTP(recorder, r)
+			answer, _ = answers.LoadOrStore(key, recorder)
+		}
+		<-after
+		recorded := answer.(*httptest.ResponseRecorder)
+		maps.Copy(w.Header(), recorded.Header())
+		w.WriteHeader(recorded.Code)
+		_, _ = w.Write(recorded.Body.Bytes())
 	})))
 }
