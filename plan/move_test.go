@@ -77,7 +77,7 @@ func TestMove(t *testing.T) {
 			moves:  []string{"delete Old #1 to +1"},
 		},
 		{
-			name:   "the address is there already",
+			name:   "the address already exists",
 			config: []schema.Declared{declareAddress("+1")},
 			have:   []state.Resource{have(1, "Old", on("+1")), haveAddress(1, "+1")},
 			want:   []string{"delete Old #1"},

@@ -138,7 +138,7 @@ func Load(paths []string, opts Options) (*Config, error) {
 	whole.check()
 	if len(whole.problems) == 0 && len(whole.managed) == 0 {
 		whole.problems = yamldoc.Problems{{Pos: yamldoc.Pos{File: inputs[0].Name}, Path: "flows", Message: "the files declare neither flows nor addresses",
-			Hint: "write flows: [] if the account should have no flows"}}
+			Hint: "if the account should have none, write flows: [] or addresses: []"}}
 	}
 	for i := range whole.problems {
 		p := &whole.problems[i]

@@ -101,7 +101,7 @@ func (f *fleetFlags) members(a *app, flags *accountFlags, conflicts []given) ([]
 		return nil, err
 	}
 	if err := file.Select(globs); err != nil {
-		return nil, inputError(fmt.Errorf("--account %w", err), "")
+		return nil, inputError(fmt.Errorf("--account %w", err), "the names of the accounts are below accounts in "+f.Fleet)
 	}
 	var members []*member
 	for _, account := range file.Accounts {

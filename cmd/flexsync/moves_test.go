@@ -60,9 +60,9 @@ func TestExamplesMigrate(t *testing.T) {
 	}
 }
 
-// migrate makes the account as the YAML says, migrates the YAML, and holds that the
-// output plans to the moves that it announces and, once it is applied, to nothing. It
-// returns how many flows moved. The input is paths, then flags.
+// migrate makes the account as the YAML says, migrates the YAML, and checks that the
+// output plans the moves that it announces and, once it is applied, nothing. It returns
+// how many flows moved. The input is paths, then flags.
 func (a localAccount) migrate(name string, input ...string) (moved int) {
 	t := a.t
 	t.Helper()

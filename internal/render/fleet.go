@@ -284,9 +284,9 @@ func FleetQuestion(members []Member, style Style) string {
 
 // FleetMarkdown writes the plans of a fleet as one comment: a marker with the name of
 // the fleet file, the totals, a table of all accounts, and the changes, those of
-// equal plans once, and the YAML that adopts their drift. What does not fit in the
-// limit is counted: first that YAML and the diffs go, then the tables of changes, then
-// the accounts without changes.
+// equal plans once, and the YAML that adopts their drift. Beyond the limit it leaves out,
+// and counts, first that YAML and the diffs, then the tables of changes, then the
+// accounts without changes.
 func FleetMarkdown(w io.Writer, file string, members []Member, o MarkdownOptions) error {
 	var b bytes.Buffer
 	file = clip(file, maxPlace)

@@ -62,8 +62,8 @@ func (n FleetCounts) String() string {
 
 // FleetReportMarkdown writes what an apply of a fleet did as one comment: a marker with
 // the name of the fleet file, the totals, a table of all accounts, and what was done,
-// equal reports once. What did not succeed comes first. What does not fit in the limit
-// is counted; the table is kept whole first.
+// equal reports once. What did not succeed comes first. Beyond the limit it counts what
+// it leaves out; the table is kept whole first.
 func FleetReportMarkdown(w io.Writer, file string, members []Member, o MarkdownOptions) error {
 	var b bytes.Buffer
 	said := CountReports(members).String()

@@ -101,8 +101,8 @@ func (o *MarkdownOptions) footer(sid string, room int) string {
 // PlanMarkdown writes a plan as a comment for a pull request: a marker by which a bot
 // finds its comment, a verdict and the totals, what was refused or is doubtful, a
 // table of the changes, and each change field by field as a diff block, folded. Deletes
-// and disabled flows come first. What does not fit in the limit is counted: the
-// diffs go first, then the harmless rows, then warnings. With a base, drift has a
+// and disabled flows come first. Beyond the limit it leaves out, and counts, the diffs
+// first, then the harmless rows, then warnings. With a base, drift has a
 // heading and a table of its own.
 func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	var b bytes.Buffer
@@ -266,7 +266,7 @@ func noticeItems(icon string, notices []plan.Notice) (items []string) {
 	return items
 }
 
-// omitted counts what did not fit.
+// omitted counts what the limit leaves out.
 type omitted []string
 
 func (o *omitted) add(n, of int, things string) {
